@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file Where does a new flow go, and by which rule? The one place that answers, for packets and for operators alike.
+#pragma once
+
+#include "lb/snapshot.h"
+
+namespace weft::lb {
+
+enum class Rule : uint8_t {
+  consistent_hash,  ///< the service's Maglev table named the endpoint
+  not_itself,       ///< the table named the client itself; the next slot of another endpoint was taken
+  only_itself,      ///< the client is the service's only ready endpoint: refused
+  no_endpoint,      ///< the service has no ready endpoint: refused
+  no_service_port,  ///< the address is a VIP, but no service has this port and protocol: refused
+  not_a_vip,        ///< not weft's to decide
+};
+std::string_view to_string(Rule rule);
+
+struct Decision {
+  Rule rule = Rule::not_a_vip;
+  const Service* service = nullptr;  ///< set for all but the last two rules
+  const Target* target = nullptr;    ///< set for the first two rules
+};
+
+/// @param hash of the key under the snapshot's seed. The pointers live as long as the snapshot.
+Decision decide(const Snapshot& snapshot, const FlowKey& key, uint64_t hash);
+
+}  // namespace weft::lb

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lb/snapshot.h"
+
+#include <gtest/gtest.h>
+
+#include "lb/decision.h"
+
+namespace weft::lb {
+namespace {
+
+constexpr uint64_t kSeed = 99;
+
+Ipv4Address ip(const char* text) {
+  return parse_ipv4(text).value();
+}
+
+Service service(const char* address, uint16_t port, Protocol protocol, std::vector<const char*> ready) {
+  Service service{.name = "default/web",
+                  .address = ip(address),
+                  .port = port_from_host(port),
+                  .protocol = protocol};
+  std::vector<MaglevMember> members;
+  for (const char* endpoint : ready) {
+    const auto slot = static_cast<uint32_t>(service.endpoints.size());
+    service.endpoints.push_back(
+        {.name = endpoint, .address = ip(endpoint), .port = port_from_host(8080), .slot = slot});
+    service.targets.push_back({.address = ip(endpoint), .port = port_from_host(8080), .slot = slot});
+    members.push_back({.identity = service.endpoints.back().identity()});
+  }
+  service.table = std::make_shared<MaglevTable>(members, 251, kSeed);
+  return service;
+}
+
+FlowKey flow(const char* source, uint16_t source_port, const char* destination, uint16_t port,
+             Protocol protocol = Protocol::tcp) {
+  return {.source = ip(source),
+          .destination = ip(destination),
+          .source_port = port_from_host(source_port),
+          .destination_port = port_from_host(port),
+          .protocol = protocol};
+}
+
+Decision decide(const Snapshot& snapshot, const FlowKey& key) {
+  return lb::decide(snapshot, key, hash_of(key, kSeed));
+}
+
+TEST(Snapshot, FindsServicesByAddressPortAndProtocol) {
+  std::vector<Service> services;
+  for (uint16_t i = 1; i <= 500; ++i) {
+    services.push_back(service(("10.96.0." + std::to_string(i % 250 + 1)).c_str(), i, Protocol::tcp, {}));
+  }
+  const Snapshot snapshot(1, kSeed, services);
+  for (const Service& each : services) {
+    const Service* found = snapshot.find(each.address, each.port, each.protocol);
+    ASSERT_NE(found, nullptr);
+    EXPECT_EQ(found->port, each.port);
+    EXPECT_EQ(snapshot.find(each.address, each.port, Protocol::udp), nullptr);
+    EXPECT_TRUE(snapshot.is_vip(each.address));
+  }
+  EXPECT_EQ(snapshot.find(ip("10.96.0.1"), port_from_host(9999), Protocol::tcp), nullptr);
+  EXPECT_EQ(snapshot.find(ip("10.96.0.1"), Port{}, Protocol{}), nullptr) << "an address's own entry is no service";
+  EXPECT_FALSE(snapshot.is_vip(ip("10.96.1.1")));
+}
+
+TEST(Snapshot, AnEmptyOneFindsNothing) {
+  const Snapshot snapshot(0, kSeed, {});
+  EXPECT_EQ(snapshot.find(ip("0.0.0.0"), Port{}, Protocol{}), nullptr);
+  EXPECT_FALSE(snapshot.is_vip(ip("0.0.0.0")));
+  EXPECT_FALSE(snapshot.has_endpoint(0));
+}
+
+TEST(Decision, FollowsTheTable) {
+  const Snapshot snapshot(1, kSeed, {service("10.96.0.1", 80, Protocol::tcp, {"10.1.0.1", "10.1.0.2", "10.1.0.3"})});
+  std::vector<int> picks(3);
+  for (uint16_t port = 1; port <= 3000; ++port) {
+    const Decision decision = decide(snapshot, flow("10.1.0.9", port, "10.96.0.1", 80));
+    ASSERT_EQ(decision.rule, Rule::consistent_hash);
+    ++picks[decision.target->slot];
+  }
+  for (int picked : picks) {
+    EXPECT_NEAR(picked, 1000, 120);
+  }
+}
+
+TEST(Decision, NeverSendsAClientToItself) {
+  const Snapshot snapshot(1, kSeed, {service("10.96.0.1", 80, Protocol::tcp, {"10.1.0.1", "10.1.0.2"})});
+  int passed_itself = 0;
+  for (uint16_t port = 1; port <= 100; ++port) {
+    const Decision decision = decide(snapshot, flow("10.1.0.1", port, "10.96.0.1", 80));
+    ASSERT_NE(decision.target, nullptr);
+    EXPECT_EQ(decision.target->address, ip("10.1.0.2"));
+    passed_itself += decision.rule == Rule::not_itself;
+  }
+  EXPECT_GT(passed_itself, 20);
+}
+
+TEST(Decision, RefusesAClientThatIsTheOnlyEndpoint) {
+  const Snapshot snapshot(1, kSeed, {service("10.96.0.1", 80, Protocol::tcp, {"10.1.0.1"})});
+  EXPECT_EQ(decide(snapshot, flow("10.1.0.1", 1, "10.96.0.1", 80)).rule, Rule::only_itself);
+}
+
+TEST(Decision, TellsNoEndpointFromNoPortFromNoVip) {
+  const Snapshot snapshot(1, kSeed, {service("10.96.0.1", 80, Protocol::tcp, {})});
+  EXPECT_EQ(decide(snapshot, flow("10.1.0.1", 1, "10.96.0.1", 80)).rule, Rule::no_endpoint);
+  EXPECT_EQ(decide(snapshot, flow("10.1.0.1", 1, "10.96.0.1", 81)).rule, Rule::no_service_port);
+  EXPECT_EQ(decide(snapshot, flow("10.1.0.1", 1, "10.96.0.1", 80, Protocol::udp)).rule, Rule::no_service_port);
+  EXPECT_EQ(decide(snapshot, flow("10.1.0.1", 1, "10.96.0.2", 80)).rule, Rule::not_a_vip);
+}
+
+TEST(Address, ParsesOnlyDottedQuads) {
+  EXPECT_EQ(to_string(ip("10.0.0.255")), "10.0.0.255");
+  for (const char* wrong : {"", "10.0.0", "10.0.0.256", "10.0.0.1 ", "010.0.0.1", "::1", "localhost", "10.0.0.1:80"}) {
+    EXPECT_FALSE(parse_ipv4(wrong)) << wrong;
+  }
+  EXPECT_FALSE(parse_ipv4(std::string_view("10.0.0.1\0", 9)));
+}
+
+TEST(Address, ParsesOnlyPortsOneToTheLast) {
+  EXPECT_EQ(to_host(parse_port("65535").value()), 65535);
+  for (const char* wrong : {"", "0", "65536", "-1", "+1", " 80", "80 ", "http"}) {
+    EXPECT_FALSE(parse_port(wrong)) << wrong;
+  }
+}
+
+}  // namespace
+}  // namespace weft::lb
