@@ -50,11 +50,11 @@ Snapshot::Snapshot(uint64_t epoch, uint64_t seed, std::vector<Service> services)
     if (!is_vip(service.address)) {
       insert(key_of(service.address), kAddressOnly);
     }
-    for (const Endpoint& endpoint : service.endpoints) {
-      if (endpoint_slots_.size() <= endpoint.slot) {
-        endpoint_slots_.resize(endpoint.slot + 1);
+    for (const Target& target : service.targets) {
+      if (open_slots_.size() <= target.slot) {
+        open_slots_.resize(target.slot + 1);
       }
-      endpoint_slots_[endpoint.slot] = true;
+      open_slots_[target.slot] = true;
     }
   }
 }

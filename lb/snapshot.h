@@ -73,8 +73,8 @@ class Snapshot {
   const Service* find(Ipv4Address address, Port port, Protocol protocol) const;
   /// Does any service have this address?
   bool is_vip(Ipv4Address address) const;
-  /// Does an endpoint of this snapshot have this slot?
-  bool has_endpoint(uint32_t slot) const { return slot < endpoint_slots_.size() && endpoint_slots_[slot]; }
+  /// Is the endpoint with this slot still one that new flows may go to?
+  bool takes_new_flows(uint32_t slot) const { return slot < open_slots_.size() && open_slots_[slot]; }
 
  private:
   struct Entry {
@@ -90,7 +90,7 @@ class Snapshot {
   uint64_t seed_;
   std::vector<Service> services_;
   std::vector<Entry> index_;  ///< open addressing, a power of two, at most half full
-  std::vector<bool> endpoint_slots_;
+  std::vector<bool> open_slots_;  ///< by endpoint slot
 };
 
 }  // namespace weft::lb

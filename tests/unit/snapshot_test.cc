@@ -33,11 +33,7 @@ Service service(const char* address, uint16_t port, Protocol protocol, std::vect
 
 FlowKey flow(const char* source, uint16_t source_port, const char* destination, uint16_t port,
              Protocol protocol = Protocol::tcp) {
-  return {.source = ip(source),
-          .destination = ip(destination),
-          .source_port = port_from_host(source_port),
-          .destination_port = port_from_host(port),
-          .protocol = protocol};
+  return FlowKey::make(ip(source), port_from_host(source_port), ip(destination), port_from_host(port), protocol);
 }
 
 Decision decide(const Snapshot& snapshot, const FlowKey& key) {
@@ -66,7 +62,7 @@ TEST(Snapshot, AnEmptyOneFindsNothing) {
   const Snapshot snapshot(0, kSeed, {});
   EXPECT_EQ(snapshot.find(ip("0.0.0.0"), Port{}, Protocol{}), nullptr);
   EXPECT_FALSE(snapshot.is_vip(ip("0.0.0.0")));
-  EXPECT_FALSE(snapshot.has_endpoint(0));
+  EXPECT_FALSE(snapshot.takes_new_flows(0));
 }
 
 TEST(Decision, FollowsTheTable) {

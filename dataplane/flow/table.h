@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file The flow table of one worker: bounded, allocation-free, found from both directions of a flow.
+///
+/// A flow is one 64-byte record; an index leads to it from the request's and from the reply's tuple. The index has 64-byte
+/// buckets of seven entries, each a 32-bit tag of the tuple's hash and a reference to record and direction. An entry lives
+/// in one of two buckets: its home, or, when that is full, the one that home and tag name together; when both are, another
+/// entry is moved to its own second bucket. A home counts its entries that live away, so that a look-up (and above all one
+/// that finds nothing) seldom reads a second line. A tag only nominates; the whole tuple decides, so two flows are never
+/// taken for one.
+///
+/// A burst is looked up in three passes, each ahead of its memory: prefetch(hash), then nominate(hash), which reads the
+/// bucket and prefetches the record, then find(key, hash, nominee).
+///
+/// Flows expire by time stamp: find() does not return a flow past its time, and sweep() frees a few at a time.
+///
+/// Memory, all taken at construction: 64 bytes a flow and 32 bytes of index a flow, so that the index is 57 % full at most;
+/// capacities are powers of two. Owned and used by one thread.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+#include <initializer_list>
+
+#include "flow/flow.h"
+#include "flow/pages.h"
+#include "flow/state.h"
+
+namespace weft::flow {
+
+/// A record and the direction that a tuple matched in.
+class Ref {
+ public:
+  constexpr Ref() = default;
+  constexpr Ref(uint32_t flow, Direction direction) : value_(flow << 1 | static_cast<uint32_t>(direction)) {}
+
+  constexpr explicit operator bool() const { return value_ != kNone; }
+  constexpr uint32_t flow() const { return value_ >> 1; }
+  constexpr Direction direction() const { return static_cast<Direction>(value_ & 1); }
+  bool operator==(const Ref&) const = default;
+
+ private:
+  static constexpr uint32_t kNone = UINT32_MAX;
+  uint32_t value_ = kNone;
+};
+
+class FlowTable {
+ public:
+  static constexpr uint32_t kMaxCapacity = uint32_t{1} << 30;
+
+  enum class Refusal : uint8_t {
+    none,
+    full,      ///< no free record, or (most unlikely) no free entry in the index
+    conflict,  ///< another live flow has the same reply tuple: its client uses one port towards two virtual addresses
+  };
+  struct Insertion {
+    Flow* flow = nullptr;  ///< null if refused; else its tuples are set and the rest is fresh
+    Refusal refusal = Refusal::none;
+  };
+
+  /// @param capacity in flows, 1 to kMaxCapacity; rounded up to a power of two. Throws std::bad_alloc.
+  FlowTable(uint32_t capacity, const Timeouts& timeouts, uint64_t seed);
+
+  void prefetch(uint64_t hash) const { __builtin_prefetch(&buckets_[hash & bucket_mask_]); }
+
+  /// The first entry of the home bucket whose tag fits.
+  Ref nominate(uint64_t hash) const {
+    const Bucket& bucket = buckets_[hash & bucket_mask_];
+    const uint32_t matches = match(bucket, tag_of(hash));
+    if (matches == 0) {
+      return {};
+    }
+    const Ref ref = bucket.refs[__builtin_ctz(matches)];
+    __builtin_prefetch(&flows_[ref.flow()]);
+    return ref;
+  }
+
+  /// The live flow with this tuple, if any. @param nominee what nominate() said, or nothing
+  Ref find(const lb::FlowKey& key, uint64_t hash, Ref nominee, time::Millis now) const {
+    if (nominee && matches(nominee, key)) [[likely]] {
+      return is_live(flows_[nominee.flow()], now) ? nominee : Ref{};
+    }
+    const Ref found = search(key, hash);
+    return found && is_live(flows_[found.flow()], now) ? found : Ref{};
+  }
+
+  Flow& operator[](Ref ref) { return flows_[ref.flow()]; }
+
+  /// Makes a flow. What stands in its way but is past its time is removed first; `removed(flow)` is told of each.
+  /// @param hash of the request under the table's seed
+  template <typename Removed>
+  Insertion insert(const lb::FlowKey& request, uint64_t hash, const lb::FlowKey& reply, time::Millis now,
+                   Removed removed);
+
+  void remove(Ref ref);
+
+  /// Looks at the next records, at most `budget` of them, and removes flows past their time; tells `removed(flow)` first.
+  template <typename Removed>
+  void sweep(uint32_t budget, time::Millis now, Removed removed);
+
+  /// Calls visit(flow) for at most `budget` live flows from record `from` on.
+  /// @returns where to go on, or 0 at the end
+  template <typename Visit>
+  uint32_t visit(uint32_t from, uint32_t budget, time::Millis now, Visit visit) const;
+
+  uint32_t size() const { return size_; }
+  uint32_t capacity() const { return static_cast<uint32_t>(flows_.size()); }
+  /// Records below this have been used at some time: what a sweep has to look at.
+  uint32_t high_water() const { return high_water_; }
+  size_t memory_bytes() const { return flows_.memory_bytes() + buckets_.memory_bytes(); }
+  time::Millis timeout(State state) const { return timeouts_[static_cast<size_t>(state)]; }
+
+ private:
+  static constexpr uint32_t kEntries = 7;
+  struct alignas(64) Bucket {
+    uint32_t tags[kEntries];  ///< 0: the entry is free
+    uint32_t guests;          ///< one bit an entry: its home is its other bucket
+    Ref refs[kEntries];
+    uint32_t away;  ///< how many entries have their home here and live in their other bucket
+  };
+  static_assert(sizeof(Bucket) == 64);
+
+  static constexpr uint32_t tag_of(uint64_t hash) {
+    const auto tag = static_cast<uint32_t>(hash >> 32);
+    return tag == 0 ? 1 : tag;
+  }
+  /// One bit an entry.
+  static uint32_t match(const Bucket& bucket, uint32_t tag) {
+    const __m256i tags = _mm256_load_si256(reinterpret_cast<const __m256i*>(bucket.tags));
+    const __m256i equal = _mm256_cmpeq_epi32(tags, _mm256_set1_epi32(static_cast<int>(tag)));
+    constexpr uint32_t kAll = (1 << kEntries) - 1;  // the eighth lane is `guests`
+    return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(equal))) & kAll;
+  }
+
+  uint64_t home(uint64_t hash) const { return hash & bucket_mask_; }
+  /// Where an entry goes whose home is full; applied twice it leads back.
+  uint64_t other(uint64_t bucket, uint32_t tag) const { return (bucket ^ (uint64_t{tag} * 0x5bd1e995 + 1)) & bucket_mask_; }
+
+  bool matches(Ref ref, const lb::FlowKey& key) const {
+    const Flow& flow = flows_[ref.flow()];
+    return (ref.direction() == Direction::request ? flow.request : flow.reply) == key;
+  }
+  bool is_live(const Flow& flow, time::Millis now) const {
+    return time::elapsed(flow.last_seen, now) <= timeouts_[static_cast<size_t>(flow.state)];
+  }
+
+  Ref search(const lb::FlowKey& key, uint64_t hash) const;
+  bool add_entry(uint64_t hash, Ref ref);
+  void remove_entry(const lb::FlowKey& key, Ref ref);
+  /// Puts an entry into a bucket, as a guest or at home. @returns false if there is no room
+  bool put(uint64_t at, uint32_t tag, Ref ref, bool guest);
+  /// Moves one entry of a full bucket to its other bucket. @returns false if none can be moved
+  bool make_room(uint64_t at);
+  Flow* take_record();
+  void give_back(uint32_t flow);
+
+  Pages<Flow> flows_;
+  Pages<Bucket> buckets_;
+  uint64_t bucket_mask_;
+  std::array<time::Millis, kStates> timeouts_;
+  uint64_t seed_;
+  uint32_t size_ = 0;
+  uint32_t high_water_ = 0;
+  uint32_t first_free_ = kEndOfList;  ///< freed records, linked through Flow::service_slot
+  uint32_t sweep_at_ = 0;
+
+  static constexpr uint32_t kEndOfList = UINT32_MAX;
+};
+
+template <typename Removed>
+FlowTable::Insertion FlowTable::insert(const lb::FlowKey& request, uint64_t hash, const lb::FlowKey& reply,
+                                       time::Millis now, Removed removed) {
+  const uint64_t reply_hash = lb::hash_of(reply, seed_);
+  for (const Ref stale : {search(request, hash), search(reply, reply_hash)}) {
+    if (!stale || flows_[stale.flow()].state == State::free) {  // both tuples may have been one flow's
+      continue;
+    }
+    const Flow& flow = flows_[stale.flow()];
+    if (is_live(flow, now) && !is_over(flow.state)) {
+      return {.refusal = Refusal::conflict};
+    }
+    removed(flow);
+    remove(stale);
+  }
+  Flow* flow = take_record();
+  if (flow == nullptr) {
+    return {.refusal = Refusal::full};
+  }
+  const auto index = static_cast<uint32_t>(flow - flows_.data());
+  *flow = Flow{.request = request, .reply = reply, .created = now, .last_seen = now};
+  const bool found_by_request = add_entry(hash, {index, Direction::request});
+  if (!found_by_request || !add_entry(reply_hash, {index, Direction::reply})) {
+    if (found_by_request) {
+      remove_entry(request, {index, Direction::request});
+    }
+    give_back(index);
+    return {.refusal = Refusal::full};
+  }
+  ++size_;
+  return {.flow = flow};
+}
+
+template <typename Removed>
+void FlowTable::sweep(uint32_t budget, time::Millis now, Removed removed) {
+  for (; budget > 0 && high_water_ > 0; --budget) {
+    sweep_at_ = sweep_at_ + 1 >= high_water_ ? 0 : sweep_at_ + 1;
+    const Flow& flow = flows_[sweep_at_];
+    if (flow.state != State::free && !is_live(flow, now)) {
+      removed(flow);
+      remove({sweep_at_, Direction::request});
+    }
+  }
+}
+
+template <typename Visit>
+uint32_t FlowTable::visit(uint32_t from, uint32_t budget, time::Millis now, Visit visit) const {
+  for (; from < high_water_; ++from) {
+    const Flow& flow = flows_[from];
+    if (flow.state == State::free || !is_live(flow, now)) {
+      continue;
+    }
+    if (budget-- == 0) {
+      return from;
+    }
+    visit(flow);
+  }
+  return 0;
+}
+
+}  // namespace weft::flow

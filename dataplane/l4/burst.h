@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file The packets that one poll of one port received, with what the pipeline finds out about each beside them.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "flow/table.h"
+#include "l4/verdict.h"
+#include "packet/parse.h"
+
+namespace weft::l4 {
+
+/// One packet's bytes, from the Ethernet header on. Borrowed: whoever received it owns it.
+struct Frame {
+  std::byte* data = nullptr;
+  uint16_t length = 0;
+  uint16_t room = 0;  ///< writable bytes behind the frame
+};
+
+struct Burst {
+  static constexpr uint32_t kMax = 32;
+
+  // in
+  uint32_t size = 0;
+  uint8_t ingress = 0;  ///< all came from this port
+  std::array<Frame, kMax> frames;
+
+  // out, with the frames' new bytes and lengths
+  std::array<Verdict, kMax> verdicts;
+  std::array<uint8_t, kMax> egress;  ///< which port to send to; set unless dropped
+
+  // between the pipeline's passes
+  std::array<packet::Parsed, kMax> parsed;
+  std::array<uint64_t, kMax> hashes;
+  std::array<flow::Ref, kMax> nominees;
+};
+
+}  // namespace weft::l4

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file What a worker counts about endpoints and services. Written by the worker alone, readable by any thread.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "flow/pages.h"
+#include "flow/state.h"
+
+namespace weft::l4 {
+
+/// One writer: adding is a plain add, no locked instruction. Readers may lag, and never see a torn value.
+class Counter {
+ public:
+  void add(uint64_t n) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  void subtract(uint64_t n) { add(~n + 1); }
+  uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_;
+};
+
+struct alignas(64) EndpointCounters {
+  Counter flows;         ///< begun
+  Counter active_flows;  ///< begun and not yet forgotten
+  std::array<Counter, 2> packets;  ///< by flow::Direction
+  std::array<Counter, 2> bytes;    ///< IPv4 lengths, by flow::Direction
+};
+
+struct ServiceCounters {
+  Counter flows;
+  Counter active_flows;
+  Counter refused;  ///< packets
+};
+
+/// By slot (see lb/snapshot.h): 64 bytes an endpoint, 24 a service, taken at start.
+struct SlotCounters {
+  SlotCounters(uint32_t endpoints, uint32_t services) : endpoint(endpoints), service(services) {}
+
+  flow::Pages<EndpointCounters> endpoint;
+  flow::Pages<ServiceCounters> service;
+};
+
+}  // namespace weft::l4

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file The Internet checksum (RFC 1071) and its incremental update (RFC 1624).
+///
+/// Sums are over 16-bit words as they lie in memory: one's complement addition does not care about byte order.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "lb/address.h"
+#include "packet/headers.h"
+
+namespace weft::packet {
+
+/// From a sum with carries in its upper half to the one's complement sum. Adding a number to itself with its halves
+/// swapped leaves their sum, end-around carry included, in the upper half.
+constexpr uint16_t fold(uint32_t sum) {
+  return static_cast<uint16_t>((sum + std::rotl(sum, 16)) >> 16);
+}
+constexpr uint16_t fold(uint64_t sum) {
+  return fold(static_cast<uint32_t>((sum + std::rotl(sum, 32)) >> 32));
+}
+
+/// The unfolded sum; an odd last byte counts as if a zero followed.
+inline uint64_t sum_of(std::span<const std::byte> bytes, uint64_t sum = 0) {
+  const std::byte* at = bytes.data();
+  size_t left = bytes.size();
+  for (; left >= 4; at += 4, left -= 4) {
+    uint32_t word;
+    std::memcpy(&word, at, 4);
+    sum += word;
+  }
+  if (left > 0) {
+    uint32_t word = 0;
+    std::memcpy(&word, at, left);
+    sum += word;
+  }
+  return sum;
+}
+
+inline uint16_t checksum_of(std::span<const std::byte> bytes) {
+  return static_cast<uint16_t>(~fold(sum_of(bytes)));
+}
+
+/// The pseudo header of TCP and UDP (RFC 9293, section 3.1; RFC 768). @param length of header and payload, host order
+inline uint64_t pseudo_header_sum(lb::Ipv4Address source, lb::Ipv4Address destination, lb::Protocol protocol,
+                                  uint16_t length) {
+  return uint64_t{static_cast<uint32_t>(source)} + static_cast<uint32_t>(destination) +
+         swap16(static_cast<uint16_t>(protocol)) + swap16(length);
+}
+
+/// Is a 20-byte header's checksum right?
+inline bool verify_plain_ipv4(const Ipv4Header* header) {
+  uint64_t words[2];
+  uint32_t last;
+  const auto* at = reinterpret_cast<const std::byte*>(header);
+  std::memcpy(words, at, 16);
+  std::memcpy(&last, at + 16, 4);
+  const uint64_t sum = (words[0] & 0xffffffff) + (words[0] >> 32) + (words[1] & 0xffffffff) + (words[1] >> 32) + last;
+  return fold(sum) == 0xffff;
+}
+
+/// What a change of words does to a checksum: one's complement, so that ~delta is the change back.
+/// @param from,to sums of the words before and after
+constexpr uint16_t delta(uint64_t from, uint64_t to) {
+  return fold(uint32_t{fold(to)} + static_cast<uint16_t>(~fold(from)));
+}
+
+/// RFC 1624, equation 3.
+constexpr uint16_t update(uint16_t checksum, uint16_t delta) {
+  return static_cast<uint16_t>(~fold(uint32_t{static_cast<uint16_t>(~checksum)} + delta));
+}
+
+}  // namespace weft::packet

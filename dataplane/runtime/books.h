@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file What a worker keeps count of. At the end of every loop, received = transmitted + passed + dropped.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "l4/burst.h"
+#include "l4/egress.h"
+#include "l4/verdict.h"
+
+namespace weft::runtime {
+
+struct PortBooks {
+  uint64_t received = 0;
+  uint64_t received_bytes = 0;
+  uint64_t sent = 0;
+  uint64_t sent_bytes = 0;
+};
+
+struct Books {
+  uint64_t received = 0;
+  std::array<uint64_t, l4::kVerdicts> verdicts = {};
+  std::array<PortBooks, l4::kMaxPorts> ports = {};               ///< in the worker's order
+  std::array<uint64_t, l4::Burst::kMax + 1> burst_sizes = {};  ///< polls of a queue by how many packets they found
+  uint64_t loops = 0;
+  uint64_t sleeps = 0;
+  uint64_t busy_cycles = 0;  ///< of loops that found packets
+  uint64_t idle_cycles = 0;  ///< of the others, sleep included
+  uint64_t longest_loop_cycles = 0;
+  uint64_t active_flows = 0;
+  uint64_t adopted_flows = 0;
+  uint64_t epoch = 0;  ///< of the snapshot in use
+
+  uint64_t sum(l4::Outcome outcome) const {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < l4::kVerdicts; ++i) {
+      sum += outcome_of(static_cast<l4::Verdict>(i)) == outcome ? verdicts[i] : 0;
+    }
+    return sum;
+  }
+  bool balanced() const {
+    return received ==
+           sum(l4::Outcome::transmitted) + sum(l4::Outcome::passed) + sum(l4::Outcome::dropped);
+  }
+};
+
+}  // namespace weft::runtime

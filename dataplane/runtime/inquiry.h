@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file How an operator sees a worker's flows, which the worker alone may touch: it is asked, and copies some out.
+///
+/// One thread at a time asks; the worker answers a bounded number of records each turn. The records' room is taken by the
+/// asker, so the worker allocates nothing.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "flow/table.h"
+
+namespace weft::runtime {
+
+class FlowInquiry {
+ public:
+  struct Question {
+    std::optional<lb::FlowKey> key;  ///< the one flow with this tuple, in either direction; else any
+    std::optional<uint32_t> service_slot;
+    std::optional<uint32_t> endpoint_slot;
+    uint32_t limit = 100;
+  };
+
+  /// The asker's side. @returns the flows, or nothing if the worker did not answer in time (it is not running)
+  std::optional<std::vector<flow::Flow>> ask(const Question& question, std::chrono::milliseconds patience) {
+    State idle = State::idle;
+    if (!state_.compare_exchange_strong(idle, State::preparing)) {
+      return std::nullopt;  // an earlier question was never answered
+    }
+    question_ = question;
+    answer_.clear();
+    answer_.reserve(question.limit);
+    at_ = 0;
+    state_.store(State::asked, std::memory_order_release);
+    for (const auto deadline = std::chrono::steady_clock::now() + patience;
+         state_.load(std::memory_order_acquire) != State::answered;) {
+      if (std::chrono::steady_clock::now() > deadline) {
+        return std::nullopt;
+      }
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
+    std::vector<flow::Flow> answer = std::move(answer_);
+    state_.store(State::idle, std::memory_order_release);
+    return answer;
+  }
+
+  /// The worker's side: one turn's share of the work.
+  void answer(flow::FlowTable& flows, uint64_t seed, time::Millis now) {
+    if (state_.load(std::memory_order_acquire) != State::asked) [[likely]] {
+      return;
+    }
+    if (question_.key) {
+      const flow::Ref found = flows.find(*question_.key, hash_of(*question_.key, seed), {}, now);
+      if (found) {
+        answer_.push_back(flows[found]);
+      }
+      at_ = 0;
+    } else {
+      at_ = flows.visit(at_, kRecordsATurn, now, [this](const flow::Flow& flow) {
+        if (answer_.size() < question_.limit && question_.service_slot.value_or(flow.service_slot) == flow.service_slot &&
+            question_.endpoint_slot.value_or(flow.endpoint_slot) == flow.endpoint_slot) {
+          answer_.push_back(flow);
+        }
+      });
+    }
+    if (at_ == 0 || answer_.size() >= question_.limit) {
+      state_.store(State::answered, std::memory_order_release);
+    }
+  }
+
+ private:
+  static constexpr uint32_t kRecordsATurn = 64;
+  enum class State : uint8_t { idle, preparing, asked, answered };
+
+  std::atomic<State> state_{State::idle};
+  Question question_;
+  std::vector<flow::Flow> answer_;
+  uint32_t at_ = 0;
+};
+
+}  // namespace weft::runtime
