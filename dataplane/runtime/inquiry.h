@@ -5,6 +5,7 @@
 /// asker, so the worker allocates nothing.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <optional>
@@ -19,8 +20,7 @@ class FlowInquiry {
  public:
   struct Question {
     std::optional<lb::FlowKey> key;  ///< the one flow with this tuple, in either direction; else any
-    std::optional<uint32_t> service_slot;
-    std::optional<uint32_t> endpoint_slot;
+    std::vector<uint32_t> service_slots;  ///< flows of one of these; none: of any
     uint32_t limit = 100;
   };
 
@@ -60,8 +60,7 @@ class FlowInquiry {
       at_ = 0;
     } else {
       at_ = flows.visit(at_, kRecordsATurn, now, [this](const flow::Flow& flow) {
-        if (answer_.size() < question_.limit && question_.service_slot.value_or(flow.service_slot) == flow.service_slot &&
-            question_.endpoint_slot.value_or(flow.endpoint_slot) == flow.endpoint_slot) {
+        if (answer_.size() < question_.limit && is_asked_for(flow)) {
           answer_.push_back(flow);
         }
       });
@@ -74,6 +73,11 @@ class FlowInquiry {
  private:
   static constexpr uint32_t kRecordsATurn = 64;
   enum class State : uint8_t { idle, preparing, asked, answered };
+
+  bool is_asked_for(const flow::Flow& flow) const {
+    const std::vector<uint32_t>& slots = question_.service_slots;
+    return slots.empty() || std::find(slots.begin(), slots.end(), flow.service_slot) != slots.end();
+  }
 
   std::atomic<State> state_{State::idle};
   Question question_;

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// weftd: wiring only. Reads the configuration, starts the node, serves the runtime socket until it is told to stop.
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "node/config.h"
+#include "node/node.h"
+#include "ops/commands.h"
+#include "ops/server.h"
+#include "registry-sync/check.h"
+
+namespace {
+
+using weft::registry::Diagnostic;
+
+constexpr int kBadConfiguration = 64;  // EX_USAGE of sysexits.h
+constexpr int kCannotStart = 69;       // EX_UNAVAILABLE
+
+void print(const char* kind, const std::vector<Diagnostic>& diagnostics) {
+  for (const Diagnostic& diagnostic : diagnostics) {
+    fmt::print(stderr, "{}: {}\n", kind, to_string(diagnostic));
+  }
+}
+
+int check(const weft::node::Config& config) {
+  const auto report = weft::registry::check(config.registry, {.services = config.max_services, .endpoints = config.max_endpoints});
+  print("warning", report.warnings);
+  print("error", report.errors);
+  fmt::print("{}: {} services with {} endpoints, from {} documents in {} files\n",
+             report.errors.empty() ? "good" : "not good", report.services, report.endpoints, report.documents,
+             report.files);
+  return report.errors.empty() ? 0 : kBadConfiguration;
+}
+
+/// Readable once somebody asks the process to stop. Before any thread starts, so that all of them leave it to this one.
+int open_stop_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
+  return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int run(const weft::node::Config& config) {
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("weftd"));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
+  spdlog::set_level(spdlog::level::from_str(config.log_level));
+  const int stop = open_stop_signals();
+  weft::node::Node* serving = nullptr;
+  // The socket first: where it is taken another weftd runs, whose interfaces must be left alone.
+  auto server = weft::ops::Server::listen(
+      config.socket, [&serving](std::string_view line) { return weft::ops::reply_to(*serving, line); });
+  if (!server) {
+    spdlog::error(server.error());
+    return kCannotStart;
+  }
+  auto node = weft::node::Node::start(config);
+  if (!node) {
+    spdlog::error(node.error());
+    return kCannotStart;
+  }
+  serving = node->get();
+  spdlog::info("node {} is up: {} workers, runtime socket {}", config.node, config.cores.size(), config.socket);
+  (*server)->run(stop);
+  spdlog::info("stopping");
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("weftd: runs a node of the weft service mesh");
+  std::string file;
+  bool only_check = false;
+  app.add_option("--config", file, "the node's configuration, a YAML file")->required();
+  app.add_flag("--check", only_check, "validate the configuration and the registry folder, and start nothing");
+  app.set_version_flag("--version", WEFT_VERSION);
+  CLI11_PARSE(app, argc, argv);
+
+  const auto config = weft::node::load_config(file);
+  if (!config) {
+    print("error", config.error());
+    return kBadConfiguration;
+  }
+  return only_check ? check(*config) : run(*config);
+}

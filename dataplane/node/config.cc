@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/config.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <set>
+
+#include "bpf/abi.h"
+#include "flow/table.h"
+#include "registry-sync/yaml_document.h"
+#include "registry-sync/yaml_fields.h"
+
+namespace weft::node {
+namespace {
+
+using registry::Diagnostic;
+using registry::Fields;
+
+constexpr int64_t kMaxCore = 1023;
+constexpr int64_t kMaxMicroseconds = 1'000'000;
+constexpr int64_t kMaxSeconds = 7 * 86400;   // well below the 49 days after which a flow's time stamps wrap
+constexpr int64_t kMinMtu = 576;             // RFC 791: what every host must accept
+constexpr int64_t kMaxMtu = 3498;            // what XDP allows on a veth with 4 KiB pages
+constexpr size_t kMaxInterfacePrefix = 10;   // and a number and "x", within IFNAMSIZ
+constexpr size_t kMaxSocketPath = 107;       // sockaddr_un
+constexpr uint32_t kMinFlows = 1024;
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+std::optional<runtime::MacAddress> parse_mac(const std::string& text) {
+  runtime::MacAddress mac;
+  int end = 0;
+  const int found = std::sscanf(text.c_str(), "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2],
+                                &mac[3], &mac[4], &mac[5], &end);
+  if (found != 6 || static_cast<size_t>(end) != text.size() || text.size() != 17) {
+    return std::nullopt;
+  }
+  return mac;
+}
+
+std::optional<NetworkConfig> parse_network(const std::string& text) {
+  const size_t slash = text.find('/');
+  const auto address = lb::parse_ipv4(text.substr(0, slash));
+  const auto length =
+      slash == std::string::npos ? std::nullopt : registry::parse_integer(text.substr(slash + 1), 0, 32);
+  if (!address || !length) {
+    return std::nullopt;
+  }
+  const uint32_t mask = *length == 0 ? 0 : ~uint32_t{0} << (32 - *length);
+  if ((to_host(*address) & ~mask) != 0) {
+    return std::nullopt;
+  }
+  return NetworkConfig{.prefix = to_host(*address), .mask = mask};
+}
+
+void read_workers(Fields workers, Config& config) {
+  for (const int64_t core : workers.integers("cores", 0, kMaxCore)) {
+    config.cores.push_back(static_cast<uint32_t>(core));
+  }
+  if (workers && config.cores.empty()) {
+    workers.error("cores", "expected a list of one core a worker, such as [1]");
+  }
+  if (config.cores.size() > WEFT_MAX_WORKERS) {
+    workers.error("cores", fmt::format("expected at most {} workers, got {}", WEFT_MAX_WORKERS, config.cores.size()));
+  }
+  Fields idle = workers.mapping("idle");
+  if (idle.word("mode", {"adaptive", "busy"}) == "busy") {
+    config.idle.mode = runtime::IdleMode::busy;
+  }
+  const auto microseconds = [&](const char* key, time::Time& value) {
+    if (const auto found = idle.integer(key, 0, kMaxMicroseconds)) {
+      value = std::chrono::microseconds(*found);
+    }
+  };
+  microseconds("spin_us", config.idle.spin);
+  microseconds("pause_us", config.idle.pause);
+  microseconds("sleep_us", config.idle.longest_sleep);
+  idle.finish();
+  workers.finish();
+}
+
+void read_memory(Fields memory, Config& config) {
+  config.huge_pages = memory.boolean("huge_pages").value_or(config.huge_pages);
+  config.megabytes = static_cast<uint32_t>(memory.integer("megabytes", 64, 65536).value_or(config.megabytes));
+  config.buffers = static_cast<uint32_t>(memory.integer("buffers", 1024, 1 << 22).value_or(config.buffers));
+  memory.finish();
+}
+
+void read_flows(Fields flows, Config& config) {
+  config.flow_capacity = static_cast<uint32_t>(
+      flows.integer("capacity", kMinFlows, flow::FlowTable::kMaxCapacity).value_or(config.flow_capacity));
+  Fields timeouts = flows.mapping("timeouts");
+  const auto seconds = [&](const char* key, std::chrono::milliseconds& value) {
+    if (const auto found = timeouts.integer(key, 1, kMaxSeconds)) {
+      value = std::chrono::seconds(*found);
+    }
+  };
+  seconds("udp_request_s", config.timeouts.udp_request);
+  seconds("udp_exchange_s", config.timeouts.udp_exchange);
+  seconds("tcp_opening_s", config.timeouts.tcp_opening);
+  seconds("tcp_established_s", config.timeouts.tcp_established);
+  seconds("tcp_closing_s", config.timeouts.tcp_closing);
+  seconds("tcp_closed_s", config.timeouts.tcp_closed);
+  seconds("tcp_reset_s", config.timeouts.tcp_reset);
+  timeouts.finish();
+  flows.finish();
+}
+
+void read_limits(Fields limits, Config& config) {
+  config.max_services = static_cast<uint32_t>(limits.integer("services", 1, WEFT_MAX_VIPS).value_or(config.max_services));
+  config.max_endpoints =
+      static_cast<uint32_t>(limits.integer("endpoints", 1, WEFT_MAX_ENDPOINTS).value_or(config.max_endpoints));
+  limits.finish();
+}
+
+void read_pods(Fields pods, Config& config) {
+  if (!pods) {
+    return;
+  }
+  PodsConfig& result = config.pods.emplace();
+  result.prefix = pods.string("prefix").value_or(result.prefix);
+  const bool plain = std::all_of(result.prefix.begin(), result.prefix.end(),
+                                 [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '_'; });
+  if (result.prefix.empty() || result.prefix.size() > kMaxInterfacePrefix || !plain) {
+    pods.error("prefix", fmt::format("expected 1 to {} letters, digits, - or _, got {}", kMaxInterfacePrefix,
+                                     registry::in_quotes(result.prefix)));
+  }
+  result.pins = pods.string("pins").value_or(result.pins);
+  if (!result.pins.starts_with('/')) {
+    pods.error("pins", "expected an absolute path in a mounted bpffs, got " + registry::in_quotes(result.pins));
+  }
+  result.mtu = static_cast<uint32_t>(pods.integer("mtu", kMinMtu, kMaxMtu).value_or(result.mtu));
+  pods.finish();
+}
+
+void read_port(Fields port, Config& config, std::set<std::string>& names) {
+  UplinkConfig uplink;
+  uplink.port.name = port.required_string("name");
+  if (!uplink.port.name.empty() && !names.insert(uplink.port.name).second) {
+    port.error("name", "another port has this name already");
+  }
+  uplink.port.device = port.required_string("device");
+  const std::string next_hop = port.required_string("next_hop");
+  if (const auto mac = parse_mac(next_hop)) {
+    uplink.next_hop = *mac;
+  } else if (!next_hop.empty()) {
+    port.error("next_hop", "expected a MAC address such as 02:00:00:00:00:01, got " + registry::in_quotes(next_hop));
+  }
+  for (const std::string& text : port.strings("networks")) {
+    if (const auto network = parse_network(text)) {
+      uplink.networks.push_back(*network);
+    } else {
+      port.error("networks", "expected an IPv4 network such as 10.2.0.0/16 without host bits, got " +
+                                 registry::in_quotes(text));
+    }
+  }
+  uplink.port.descriptors =
+      static_cast<uint16_t>(port.integer("descriptors", 64, 16384).value_or(uplink.port.descriptors));
+  port.finish();
+  config.ports.push_back(std::move(uplink));
+}
+
+}  // namespace
+
+tl::expected<Config, std::vector<Diagnostic>> parse_config(const std::string& file, std::string_view text) {
+  std::vector<Diagnostic> errors;
+  const auto document = registry::read_document(file, text, errors);
+  if (!document) {
+    return tl::unexpected(errors);
+  }
+  Config config;
+  Fields root(*document, "", file, errors);
+  config.node = root.string("node").value_or(host_name());
+  config.seed = static_cast<uint64_t>(root.integer("seed", 0, INT64_MAX).value_or(0));
+  config.socket = root.string("socket").value_or(config.socket);
+  if (!config.socket.starts_with('/') || config.socket.size() > kMaxSocketPath) {
+    root.error("socket", fmt::format("expected an absolute path of at most {} characters, got {}", kMaxSocketPath,
+                                     registry::in_quotes(config.socket)));
+  }
+  config.log_level = root.word("log", {"debug", "info", "warning", "error"}).value_or(config.log_level);
+  Fields registry = root.required_mapping("registry");
+  config.registry = registry ? registry.required_string("folder") : "";
+  registry.finish();
+  read_workers(root.required_mapping("workers"), config);
+  read_memory(root.mapping("memory"), config);
+  read_flows(root.mapping("flows"), config);
+  read_limits(root.mapping("limits"), config);
+  read_pods(root.mapping("pods"), config);
+  std::set<std::string> names = {"pods"};
+  for (Fields& port : root.mappings("ports")) {
+    read_port(std::move(port), config, names);
+  }
+  if (!config.pods && config.ports.empty()) {
+    root.error("ports", "expected at least one port, or pods, or both");
+  }
+  if (config.ports.size() + 1 > l4::kMaxPorts) {
+    root.error("ports", fmt::format("expected at most {} ports", l4::kMaxPorts - 1));
+  }
+  if (!config.ports.empty() && config.cores.size() > 1) {
+    root.error("ports", "expected none with more than one worker: only eBPF brings replies back to the worker that has "
+                        "their flow; use one worker, or pods alone");
+  }
+  root.finish();
+  if (!errors.empty()) {
+    return tl::unexpected(errors);
+  }
+  return config;
+}
+
+tl::expected<Config, std::vector<Diagnostic>> load_config(const std::filesystem::path& file) {
+  const auto text = registry::read_text_file(file);
+  if (!text) {
+    return tl::unexpected(std::vector<Diagnostic>{{.file = file.string(), .message = text.error().message}});
+  }
+  return parse_config(file.string(), *text);
+}
+
+}  // namespace weft::node

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file Everything that runs on one node, wired together: workers and their ports, pods, the registry's follower.
+///
+/// start() builds it all or nothing; the destructor stops it and leaves the machine as it was. The public members are for
+/// one control thread (the runtime socket's), except where they say otherwise.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "node/config.h"
+#include "pods/pods.h"
+#include "registry-sync/syncer.h"
+#include "runtime/eal.h"
+#include "runtime/port.h"
+#include "runtime/publisher.h"
+#include "runtime/worker.h"
+
+namespace weft::node {
+
+class Node {
+ public:
+  static tl::expected<std::unique_ptr<Node>, std::string> start(const Config& config);
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  const Config& config() const { return config_; }
+  std::chrono::steady_clock::time_point started() const { return started_; }
+  const std::vector<std::unique_ptr<runtime::Worker>>& workers() const { return workers_; }
+  /// Of a worker, in the order of its books.
+  const std::vector<std::unique_ptr<runtime::Port>>& ports(size_t worker) const { return lanes_[worker].ports; }
+  const runtime::BufferPool& buffers(size_t worker) const { return lanes_[worker].buffers; }
+  const runtime::SnapshotPublisher& snapshots() const { return *snapshots_; }
+  registry::Syncer& registry() { return *syncer_; }
+  bool has_pods() const { return pods_ != nullptr; }
+  /// Runs `use(pods)` while nobody else touches them: the registry's thread does so too. Precondition: has_pods().
+  template <typename Use>
+  auto with_pods(Use use) {
+    const std::lock_guard lock(pods_mutex_);
+    return use(*pods_);
+  }
+  /// Flows of an endpoint or a service, over all workers.
+  uint64_t active_flows_of_endpoint(uint32_t slot) const;
+  uint64_t active_flows_of_service(uint32_t slot) const;
+
+ private:
+  /// What a worker has of its own beside itself.
+  struct Lane {
+    runtime::BufferPool buffers;
+    std::vector<std::unique_ptr<runtime::Port>> ports;
+  };
+  using Step = tl::expected<void, std::string>;
+
+  explicit Node(const Config& config) : config_(config), started_(std::chrono::steady_clock::now()) {}
+
+  Step start_pods();
+  Step start_eal();
+  Step open_lane(uint32_t number, runtime::WorkerConfig& worker);
+  Step start_workers();
+  Step follow_registry();
+  void take(const registry::Publication& publication);
+
+  const Config config_;
+  const std::chrono::steady_clock::time_point started_;
+  // In the order of construction; destroyed in reverse, after ~Node has stopped what runs.
+  std::unique_ptr<pods::Pods> pods_;  ///< under pods_mutex_; null without pods
+  std::mutex pods_mutex_;
+  std::unique_ptr<runtime::Eal> eal_;
+  std::vector<Lane> lanes_;  ///< one a worker
+  std::unique_ptr<time::TscClock> clock_;
+  std::unique_ptr<runtime::SnapshotPublisher> snapshots_;
+  std::vector<std::unique_ptr<runtime::Worker>> workers_;
+  std::unique_ptr<registry::Syncer> syncer_;
+};
+
+}  // namespace weft::node

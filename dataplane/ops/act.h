@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file Commands that change something. Arguments are the words after the command's own.
+#pragma once
+
+#include "ops/show.h"
+
+namespace weft::ops {
+
+/// `set endpoint <service>/<endpoint> state ready|drain`
+Answer set_endpoint(node::Node& node, const Words& arguments);
+
+/// `pod attach netns <name>|interface <name>`
+Answer pod_attach(node::Node& node, const Words& arguments);
+/// `pod detach <name>`
+Answer pod_detach(node::Node& node, const Words& arguments);
+/// `pod list`
+Answer pod_list(node::Node& node, const Words& arguments);
+
+}  // namespace weft::ops

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/commands.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <sstream>
+
+#include "ops/act.h"
+#include "ops/show.h"
+#include "registry-sync/diagnostic.h"
+
+namespace weft::ops {
+namespace {
+
+struct Command {
+  std::string_view words;      ///< what the line begins with
+  std::string_view arguments;  ///< for help
+  std::string_view does;       ///< for help
+  Answer (*run)(node::Node&, const Words&);
+};
+
+Answer help(node::Node& node, const Words& arguments);
+
+constexpr std::array kCommands = {
+    Command{"show version", "", "version, node, uptime", show_version},
+    Command{"show workers", "", "cycles, bursts, flows and memory of each worker", show_workers},
+    Command{"show ports", "", "devices, link and packets of each port", show_ports},
+    Command{"show services", "[<service>]", "virtual addresses, flows, table and memory", show_services},
+    Command{"show endpoints", "[<service>]", "state, share and flows of each endpoint", show_endpoints},
+    Command{"show flows", "[service <service>] [limit <n>]", "tracked flows, 100 by default", show_flows},
+    Command{"show drops", "", "how packets ended, by name, in workers and in eBPF", show_drops},
+    Command{"show snapshot", "", "what is in force, since when, and what is wrong with the registry", show_snapshot},
+    Command{"where", "tcp|udp <source>:<port> <address>:<port>", "which endpoint this flow has or would get, and why",
+            where},
+    Command{"set endpoint", "<service>/<endpoint> state ready|drain", "stop or resume sending new flows to an endpoint",
+            set_endpoint},
+    Command{"pod attach", "netns <name>|interface <name>", "bring a pod's traffic to weft", pod_attach},
+    Command{"pod detach", "<namespace or interface>", "leave a pod's traffic to the kernel again", pod_detach},
+    Command{"pod list", "", "attached pods", pod_list},
+    Command{"help", "", "this list", help},
+};
+
+Answer help(node::Node&, const Words&) {
+  Json list = Json::array();
+  for (const Command& command : kCommands) {
+    list.push_back({{"command", fmt::format("{}{}{}", command.words, command.arguments.empty() ? "" : " ",
+                                            command.arguments)},
+                    {"does", command.does}});
+  }
+  return list;
+}
+
+Words split(std::string_view line) {
+  std::istringstream stream{std::string(line)};
+  Words words;
+  for (std::string word; stream >> word;) {
+    words.push_back(word);
+  }
+  return words;
+}
+
+/// The words behind the command's own, or nothing if the line is another command.
+const Command* find(const Words& words, Words& arguments) {
+  for (const Command& command : kCommands) {
+    const Words own = split(command.words);
+    if (words.size() >= own.size() && std::equal(own.begin(), own.end(), words.begin())) {
+      arguments.assign(words.begin() + static_cast<std::ptrdiff_t>(own.size()), words.end());
+      return &command;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Answer execute(node::Node& node, std::string_view line) {
+  const Words words = split(line);
+  Words arguments;
+  const Command* command = find(words, arguments);
+  if (command == nullptr) {
+    return tl::unexpected(fmt::format("unknown command {}; \"help\" lists what there is",
+                                      registry::in_quotes(line)));
+  }
+  if (command->arguments.empty() && !arguments.empty()) {
+    return tl::unexpected(fmt::format("\"{}\" takes no arguments", command->words));
+  }
+  Answer answer = command->run(node, arguments);
+  if (!answer && answer.error().empty()) {
+    return tl::unexpected(fmt::format("usage: {} {}", command->words, command->arguments));
+  }
+  return answer;
+}
+
+std::string reply_to(node::Node& node, std::string_view line) {
+  constexpr std::string_view kJson = "json ";
+  const bool json = line.starts_with(kJson);
+  const Answer answer = execute(node, json ? line.substr(kJson.size()) : line);
+  if (json) {
+    const Json value = answer ? *answer : Json{{"error", answer.error()}};
+    return value.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  }
+  return answer ? as_text(*answer) : "error: " + answer.error() + "\n";
+}
+
+}  // namespace weft::ops

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/server.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <grp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "ops/commands.h"
+
+namespace weft::ops {
+namespace {
+
+constexpr size_t kMaxConnections = 64;
+constexpr size_t kMaxPending = size_t{4} << 20;  // bytes of answers not read yet; beyond it no more lines are taken
+constexpr mode_t kMode = 0660;
+
+std::string failure(std::string_view what, const std::string& path) {
+  return fmt::format("cannot {} the runtime socket {}: {}", what, path, std::strerror(errno));
+}
+
+sockaddr_un address_of(const std::string& path) {
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  return address;
+}
+
+int open_socket() {
+  return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+bool somebody_listens(const sockaddr_un& address) {
+  const int fd = open_socket();
+  const bool connected = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
+                         errno == EAGAIN;  // its backlog is full
+  close(fd);
+  return connected;
+}
+
+void watch(int epoll, int fd, uint32_t events, int operation) {
+  epoll_event event{.events = events, .data = {.fd = fd}};
+  epoll_ctl(epoll, operation, fd, &event);
+}
+
+}  // namespace
+
+tl::expected<std::unique_ptr<Server>, std::string> Server::listen(const std::string& path, Respond respond) {
+  std::error_code error;
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
+  const sockaddr_un address = address_of(path);
+  if (std::filesystem::is_socket(path, error)) {
+    if (somebody_listens(address)) {
+      return tl::unexpected(fmt::format(
+          "the runtime socket {} is taken: another weftd runs; stop it, or set `socket` to another path", path));
+    }
+    unlink(path.c_str());
+  }
+  const int listener = open_socket();
+  if (listener < 0 || bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      ::listen(listener, SOMAXCONN) != 0) {
+    const std::string message = failure("open", path);
+    close(listener);
+    return tl::unexpected(message);
+  }
+  if (const group* weft = getgrnam("weft"); weft != nullptr && chown(path.c_str(), 0, weft->gr_gid) != 0) {
+    const std::string message = failure("give the group weft", path);
+    close(listener);
+    unlink(path.c_str());
+    return tl::unexpected(message);
+  }
+  chmod(path.c_str(), kMode);
+  const int epoll = epoll_create1(EPOLL_CLOEXEC);
+  watch(epoll, listener, EPOLLIN, EPOLL_CTL_ADD);
+  return std::unique_ptr<Server>(new Server(path, std::move(respond), listener, epoll));
+}
+
+Server::Server(std::string path, Respond respond, int listener, int epoll)
+    : path_(std::move(path)), respond_(std::move(respond)), listener_(listener), epoll_(epoll) {}
+
+Server::~Server() {
+  while (!connections_.empty()) {
+    close_connection(connections_.begin()->first);
+  }
+  close(listener_);
+  close(epoll_);
+  unlink(path_.c_str());
+}
+
+void Server::run(int stop_fd) {
+  watch(epoll_, stop_fd, EPOLLIN, EPOLL_CTL_ADD);
+  std::array<epoll_event, 16> events;
+  for (;;) {
+    const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1);
+    for (int i = 0; i < count; ++i) {
+      const int fd = events[static_cast<size_t>(i)].data.fd;
+      if (fd == stop_fd) {
+        return;
+      }
+      if (fd == listener_) {
+        accept_one();
+      } else {
+        serve(fd, events[static_cast<size_t>(i)].events);
+      }
+    }
+  }
+}
+
+void Server::accept_one() {
+  const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (fd < 0) {
+    return;  // it went away again, or we are out of descriptors: whoever is next tries again
+  }
+  if (connections_.size() == kMaxConnections) {
+    close_quietest();
+  }
+  connections_[fd].last_used = ++uses_;
+  watch(epoll_, fd, EPOLLIN, EPOLL_CTL_ADD);
+}
+
+void Server::serve(int fd, uint32_t events) {
+  const auto found = connections_.find(fd);
+  if (found == connections_.end()) {
+    return;  // closed by an earlier event of this round
+  }
+  Connection& connection = found->second;
+  connection.last_used = ++uses_;
+  if ((events & EPOLLERR) != 0 || ((events & (EPOLLIN | EPOLLHUP)) != 0 && !receive(fd, connection))) {
+    close_connection(fd);
+    return;
+  }
+  respond(connection);
+  if (!send(fd, connection) || (connection.ended && connection.output.empty())) {
+    close_connection(fd);
+    return;
+  }
+  const uint32_t in = connection.ended || connection.output.size() > kMaxPending ? 0 : uint32_t{EPOLLIN};
+  watch(epoll_, fd, in | (connection.output.empty() ? 0 : uint32_t{EPOLLOUT}), EPOLL_CTL_MOD);
+}
+
+/// @returns false if the connection is of no more use
+bool Server::receive(int fd, Connection& connection) {
+  std::array<char, kMaxLine> buffer;
+  const ssize_t count = recv(fd, buffer.data(), buffer.size(), 0);
+  if (count < 0) {
+    return errno == EAGAIN || errno == EINTR;
+  }
+  connection.ended = connection.ended || count == 0;
+  connection.input.append(buffer.data(), static_cast<size_t>(count));
+  return true;
+}
+
+void Server::respond(Connection& connection) {
+  size_t begin = 0;
+  while (begin < connection.input.size() && connection.output.size() <= kMaxPending) {
+    size_t end = connection.input.find('\n', begin);
+    if (end == std::string::npos) {
+      if (connection.input.size() - begin > kMaxLine) {
+        connection.output += fmt::format("error: a line has at most {} characters\n", kMaxLine);
+        connection.input.clear();
+        connection.ended = true;
+        return;
+      }
+      if (!connection.ended) {
+        break;
+      }
+      end = connection.input.size();  // the last line may lack its end
+    }
+    std::string_view line(connection.input.data() + begin, end - begin);
+    line = line.substr(0, line.find_last_not_of(" \t\r") + 1);
+    if (!line.empty()) {
+      connection.output += respond_(line);
+    }
+    begin = end + 1;
+  }
+  connection.input.erase(0, std::min(begin, connection.input.size()));
+}
+
+/// @returns false if the connection is of no more use
+bool Server::send(int fd, Connection& connection) {
+  while (!connection.output.empty()) {
+    const ssize_t count = ::send(fd, connection.output.data(), connection.output.size(), MSG_NOSIGNAL);
+    if (count < 0) {
+      return errno == EAGAIN || errno == EINTR;
+    }
+    connection.output.erase(0, static_cast<size_t>(count));
+  }
+  return true;
+}
+
+void Server::close_connection(int fd) {
+  connections_.erase(fd);
+  close(fd);
+}
+
+void Server::close_quietest() {
+  const auto quietest = std::min_element(connections_.begin(), connections_.end(), [](const auto& a, const auto& b) {
+    return a.second.last_used < b.second.last_used;
+  });
+  close_connection(quietest->first);
+}
+
+}  // namespace weft::ops

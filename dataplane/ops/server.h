@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file The runtime socket: a Unix stream socket that takes one command a line and answers in order.
+///
+/// An answer is text, or, after "json", one line of JSON. A client that has sent its last line and closed its side gets
+/// the rest of the answers and then the end of the stream. Whoever may open the socket may change the node: it is
+/// 0660, and belongs to root and, where there is one, the group weft.
+///
+/// Everything that a client can make the server hold is bounded: lines, answers, connections. One thread.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <tl/expected.hpp>
+
+namespace weft::ops {
+
+class Server {
+ public:
+  /// From a line without its end to the whole reply.
+  using Respond = std::function<std::string(std::string_view line)>;
+
+  /// Binds the socket. A socket file that nobody listens on any more is replaced.
+  static tl::expected<std::unique_ptr<Server>, std::string> listen(const std::string& path, Respond respond);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// Serves until a byte can be read from `stop_fd`.
+  void run(int stop_fd);
+
+ private:
+  struct Connection {
+    std::string input;
+    std::string output;
+    bool ended = false;  ///< the client has sent all that it will
+    uint64_t last_used = 0;
+  };
+
+  Server(std::string path, Respond respond, int listener, int epoll);
+
+  void accept_one();
+  void serve(int fd, uint32_t events);
+  bool receive(int fd, Connection& connection);
+  void respond(Connection& connection);
+  bool send(int fd, Connection& connection);
+  void close_connection(int fd);
+  void close_quietest();
+
+  std::string path_;
+  Respond respond_;
+  int listener_;
+  int epoll_;
+  std::map<int, Connection> connections_;
+  uint64_t uses_ = 0;  ///< orders connections by their last use
+};
+
+}  // namespace weft::ops

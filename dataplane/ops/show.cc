@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/show.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <array>
+
+#include "registry-sync/diagnostic.h"
+
+namespace weft::ops {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::seconds;
+
+std::string utc(std::chrono::system_clock::time_point time) {
+  if (time == std::chrono::system_clock::time_point{}) {
+    return "never";
+  }
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", std::chrono::floor<seconds>(time));
+}
+
+Json as_json(const std::vector<registry::Diagnostic>& diagnostics) {
+  Json list = Json::array();
+  for (const registry::Diagnostic& diagnostic : diagnostics) {
+    list.push_back(to_string(diagnostic));
+  }
+  return list;
+}
+
+runtime::Books sum_of_books(node::Node& node) {
+  runtime::Books sum;
+  for (const auto& worker : node.workers()) {
+    const runtime::Books books = worker->books();
+    sum.received += books.received;
+    for (size_t i = 0; i < l4::kVerdicts; ++i) {
+      sum.verdicts[i] += books.verdicts[i];
+    }
+  }
+  return sum;
+}
+
+/// Polls by the size of the burst they found; sizes that never came are left out.
+Json burst_sizes(const runtime::Books& books) {
+  Json sizes = Json::object();
+  for (size_t size = 0; size < books.burst_sizes.size(); ++size) {
+    if (books.burst_sizes[size] > 0) {
+      sizes[std::to_string(size)] = books.burst_sizes[size];
+    }
+  }
+  return sizes;
+}
+
+}  // namespace
+
+Answer show_version(node::Node& node, const Words&) {
+  const auto uptime = std::chrono::steady_clock::now() - node.started();
+  return Json{{"version", WEFT_VERSION},
+              {"node", node.config().node},
+              {"uptime_seconds", duration_cast<seconds>(uptime).count()},
+              {"workers", node.workers().size()},
+              {"registry", node.config().registry.string()}};
+}
+
+Answer show_workers(node::Node& node, const Words&) {
+  Json list = Json::array();
+  for (size_t i = 0; i < node.workers().size(); ++i) {
+    const runtime::Worker& worker = *node.workers()[i];
+    const runtime::Books books = worker.books();
+    const uint64_t cycles = books.busy_cycles + books.idle_cycles;
+    const auto share = [](uint64_t part, uint64_t whole) {
+      return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
+    };
+    list.push_back({{"worker", i},
+                    {"core", worker.config().core},
+                    {"idle_mode", worker.config().idle.mode == runtime::IdleMode::busy ? "busy" : "adaptive"},
+                    {"busy_percent", 100 * share(books.busy_cycles, cycles)},
+                    {"busy_cycles", books.busy_cycles},
+                    {"idle_cycles", books.idle_cycles},
+                    {"cycles_per_packet", share(books.busy_cycles, books.received)},
+                    {"longest_loop_cycles", books.longest_loop_cycles},
+                    {"loops", books.loops},
+                    {"sleeps", books.sleeps},
+                    {"received", books.received},
+                    {"transmitted", books.sum(l4::Outcome::transmitted)},
+                    {"passed", books.sum(l4::Outcome::passed)},
+                    {"dropped", books.sum(l4::Outcome::dropped)},
+                    {"flows", books.active_flows},
+                    {"flow_capacity", worker.flow_capacity()},
+                    {"flow_memory_bytes", worker.flow_memory_bytes()},
+                    {"adopted_flows", books.adopted_flows},
+                    {"buffers_free", node.buffers(i).available()},
+                    {"buffers", node.buffers(i).size()},
+                    {"epoch", books.epoch},
+                    {"burst_sizes", burst_sizes(books)}});
+  }
+  return list;
+}
+
+Answer show_ports(node::Node& node, const Words&) {
+  Json list = Json::array();
+  for (size_t worker = 0; worker < node.workers().size(); ++worker) {
+    const runtime::Books books = node.workers()[worker]->books();
+    for (size_t i = 0; i < node.ports(worker).size(); ++i) {
+      const runtime::Port& port = *node.ports(worker)[i];
+      const runtime::PortTotals device = port.totals();
+      list.push_back({{"port", port.name()},
+                      {"worker", worker},
+                      {"device", port.device()},
+                      {"mac", runtime::to_string(port.mac())},
+                      {"link", port.link_up() ? "up" : "down"},
+                      {"received", books.ports[i].received},
+                      {"received_bytes", books.ports[i].received_bytes},
+                      {"sent", books.ports[i].sent},
+                      {"sent_bytes", books.ports[i].sent_bytes},
+                      {"missed", device.missed + device.no_buffer},
+                      {"errors", device.errors}});
+    }
+  }
+  return list;
+}
+
+Answer show_drops(node::Node& node, const Words&) {
+  static constexpr std::array<std::string_view, 3> kOutcomes = {"transmitted", "passed", "dropped"};
+  const runtime::Books books = sum_of_books(node);
+  Json packets = Json::array();
+  for (size_t i = 0; i < l4::kVerdicts; ++i) {
+    const l4::VerdictInfo& info = l4::info(static_cast<l4::Verdict>(i));
+    packets.push_back({{"outcome", kOutcomes[static_cast<size_t>(info.outcome)]},
+                       {"name", info.name},
+                       {"packets", books.verdicts[i]},
+                       {"meaning", info.meaning}});
+  }
+  Json answer = {{"received", books.received},
+                 {"transmitted", books.sum(l4::Outcome::transmitted)},
+                 {"passed", books.sum(l4::Outcome::passed)},
+                 {"dropped", books.sum(l4::Outcome::dropped)},
+                 {"workers", packets}};
+  if (!node.has_pods()) {
+    return answer;
+  }
+  auto counters = node.with_pods([](pods::Pods& pods) { return pods.counters(); });
+  if (!counters) {
+    return tl::unexpected(counters.error());
+  }
+  Json ebpf = Json::array();
+  for (uint32_t i = 0; i < counters->size(); ++i) {
+    ebpf.push_back({{"name", bpf::to_string(static_cast<weft_counter>(i))}, {"packets", (*counters)[i]}});
+  }
+  answer["ebpf"] = ebpf;
+  return answer;
+}
+
+Answer show_snapshot(node::Node& node, const Words&) {
+  const auto snapshot = node.snapshots().current();
+  const registry::Status status = node.registry().status();
+  size_t endpoints = 0;
+  size_t memory = 0;
+  for (const lb::Service& service : snapshot->services()) {
+    endpoints += service.endpoints.size();
+    memory += service.memory_bytes();
+  }
+  Json worker_epochs = Json::array();
+  for (const auto& worker : node.workers()) {
+    worker_epochs.push_back(worker->books().epoch);
+  }
+  Json drains = Json::array();
+  for (const registry::Drain& drain : status.drains) {
+    drains.push_back(drain.service + "/" + to_string(drain.endpoint));
+  }
+  const auto age = std::chrono::system_clock::now() - status.last_good;
+  return Json{{"epoch", snapshot->epoch()},
+              {"worker_epochs", worker_epochs},
+              {"services", snapshot->services().size()},
+              {"endpoints", endpoints},
+              {"lingering_endpoints", status.lingering},
+              {"memory_bytes", memory},
+              {"registry", status.folder.string()},
+              {"files", status.files},
+              {"documents", status.documents},
+              {"state", status.errors.empty() ? "current" : "stale: the last good state is in force"},
+              {"last_attempt", utc(status.last_attempt)},
+              {"last_good", utc(status.last_good)},
+              {"age_seconds", duration_cast<seconds>(age).count()},
+              {"drained_by_operator", drains},
+              {"errors", as_json(status.errors)},
+              {"warnings", as_json(status.warnings)}};
+}
+
+}  // namespace weft::ops

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `show` shows of services, endpoints and flows, and where a flow goes.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "lb/decision.h"
+#include "ops/show.h"
+#include "registry-sync/diagnostic.h"
+#include "registry-sync/yaml_fields.h"
+
+namespace weft::ops {
+namespace {
+
+constexpr std::chrono::milliseconds kPatience(1000);
+constexpr uint32_t kMaxFlows = 10000;
+
+std::string full_name(const std::string& service) {
+  return service.find('/') == std::string::npos ? "default/" + service : service;
+}
+
+/// The services that the argument names, or all.
+tl::expected<std::vector<const lb::Service*>, std::string> choose(const lb::Snapshot& snapshot,
+                                                                  const Words& arguments) {
+  if (arguments.size() > 1) {
+    return tl::unexpected(std::string());
+  }
+  std::vector<const lb::Service*> chosen;
+  for (const lb::Service& service : snapshot.services()) {
+    if (arguments.empty() || service.name == full_name(arguments[0])) {
+      chosen.push_back(&service);
+    }
+  }
+  if (chosen.empty() && !arguments.empty()) {
+    return tl::unexpected("no service " + registry::in_quotes(full_name(arguments[0])));
+  }
+  return chosen;
+}
+
+struct EndpointSums {
+  uint64_t flows = 0;
+  uint64_t active = 0;
+  std::array<uint64_t, 2> packets = {};
+  std::array<uint64_t, 2> bytes = {};
+};
+
+EndpointSums sums_of_endpoint(node::Node& node, uint32_t slot) {
+  EndpointSums sums;
+  for (const auto& worker : node.workers()) {
+    const l4::EndpointCounters& counters = worker->slots().endpoint[slot];
+    sums.flows += counters.flows.get();
+    sums.active += counters.active_flows.get();
+    for (const size_t way : {0U, 1U}) {
+      sums.packets[way] += counters.packets[way].get();
+      sums.bytes[way] += counters.bytes[way].get();
+    }
+  }
+  return sums;
+}
+
+double share_percent(const lb::Service& service, const std::vector<uint32_t>& shares, const lb::Endpoint& endpoint) {
+  for (size_t i = 0; i < service.targets.size(); ++i) {
+    if (service.targets[i].slot == endpoint.slot) {
+      return 100.0 * shares[i] / service.table->size();
+    }
+  }
+  return 0;
+}
+
+/// The flow's endpoint by name, if the snapshot still has it.
+std::string endpoint_name(const lb::Snapshot& snapshot, uint32_t slot) {
+  for (const lb::Service& service : snapshot.services()) {
+    for (const lb::Endpoint& endpoint : service.endpoints) {
+      if (endpoint.slot == slot) {
+        return service.name + "/" + endpoint.name;
+      }
+    }
+  }
+  return "";
+}
+
+/// Asks the workers in turn, until the limit is reached.
+tl::expected<std::vector<flow::Flow>, std::string> ask_workers(node::Node& node,
+                                                               runtime::FlowInquiry::Question question) {
+  std::vector<flow::Flow> flows;
+  for (const auto& worker : node.workers()) {
+    const auto answer = worker->inquiry().ask(question, kPatience);
+    if (!answer) {
+      return tl::unexpected(fmt::format("worker {} did not answer", worker->config().number));
+    }
+    flows.insert(flows.end(), answer->begin(), answer->end());
+    question.limit -= static_cast<uint32_t>(answer->size());
+    if (question.limit == 0) {
+      break;
+    }
+  }
+  return flows;
+}
+
+struct SocketAddress {
+  lb::Ipv4Address address{};
+  lb::Port port{};
+};
+std::optional<SocketAddress> parse_socket_address(const std::string& text) {
+  const size_t colon = text.find(':');
+  if (colon == std::string::npos) {
+    return std::nullopt;
+  }
+  const auto address = lb::parse_ipv4(text.substr(0, colon));
+  const auto port = lb::parse_port(text.substr(colon + 1));
+  if (!address || !port) {
+    return std::nullopt;
+  }
+  return SocketAddress{*address, *port};
+}
+
+}  // namespace
+
+Answer show_services(node::Node& node, const Words& arguments) {
+  const auto snapshot = node.snapshots().current();
+  const auto services = choose(*snapshot, arguments);
+  if (!services) {
+    return tl::unexpected(services.error());
+  }
+  Json list = Json::array();
+  for (const lb::Service* service : *services) {
+    uint64_t flows = 0;
+    uint64_t refused = 0;
+    for (const auto& worker : node.workers()) {
+      flows += worker->slots().service[service->slot].flows.get();
+      refused += worker->slots().service[service->slot].refused.get();
+    }
+    list.push_back({{"service", service->name},
+                    {"port_name", service->port_name},
+                    {"address", to_string(service->address, service->port)},
+                    {"protocol", to_string(service->protocol)},
+                    {"endpoints", service->endpoints.size()},
+                    {"ready", service->targets.size()},
+                    {"flows", flows},
+                    {"active_flows", node.active_flows_of_service(service->slot)},
+                    {"refused", refused},
+                    {"table_size", service->table->size()},
+                    {"table_digest", fmt::format("{:016x}", service->table->digest())},
+                    {"memory_bytes", service->memory_bytes()}});
+  }
+  return list;
+}
+
+Answer show_endpoints(node::Node& node, const Words& arguments) {
+  const auto snapshot = node.snapshots().current();
+  const auto services = choose(*snapshot, arguments);
+  if (!services) {
+    return tl::unexpected(services.error());
+  }
+  Json list = Json::array();
+  for (const lb::Service* service : *services) {
+    const std::vector<uint32_t> shares = service->table->shares();
+    for (const lb::Endpoint& endpoint : service->endpoints) {
+      const EndpointSums sums = sums_of_endpoint(node, endpoint.slot);
+      list.push_back({{"service", service->name},
+                      {"endpoint", endpoint.name},
+                      {"address", to_string(endpoint.address, endpoint.port)},
+                      {"protocol", to_string(service->protocol)},
+                      {"state", to_string(endpoint.state)},
+                      {"weight", endpoint.weight},
+                      {"share_percent", share_percent(*service, shares, endpoint)},
+                      {"flows", sums.flows},
+                      {"active_flows", sums.active},
+                      {"packets_in", sums.packets[0]},
+                      {"packets_out", sums.packets[1]},
+                      {"bytes_in", sums.bytes[0]},
+                      {"bytes_out", sums.bytes[1]}});
+    }
+  }
+  return list;
+}
+
+Answer show_flows(node::Node& node, const Words& arguments) {
+  runtime::FlowInquiry::Question question;
+  const auto snapshot = node.snapshots().current();
+  std::vector<uint32_t> slots;
+  for (size_t i = 0; i < arguments.size(); i += 2) {
+    if (i + 1 == arguments.size()) {
+      return tl::unexpected(std::string());
+    }
+    if (arguments[i] == "limit") {
+      const auto limit = registry::parse_integer(arguments[i + 1], 1, kMaxFlows);
+      if (!limit) {
+        return tl::unexpected(fmt::format("limit: expected a number from 1 to {}, got {}", kMaxFlows,
+                                          registry::in_quotes(arguments[i + 1])));
+      }
+      question.limit = static_cast<uint32_t>(*limit);
+    } else if (arguments[i] == "service") {
+      const auto services = choose(*snapshot, {arguments[i + 1]});
+      if (!services) {
+        return tl::unexpected(services.error());
+      }
+      for (const lb::Service* service : *services) {
+        slots.push_back(service->slot);
+      }
+    } else {
+      return tl::unexpected(std::string());
+    }
+  }
+  question.service_slots = slots;
+  const auto flows = ask_workers(node, question);
+  if (!flows) {
+    return tl::unexpected(flows.error());
+  }
+  Json list = Json::array();
+  for (const flow::Flow& flow : *flows) {
+    list.push_back({{"protocol", to_string(flow.request.protocol)},
+                    {"client", to_string(flow.request.source, flow.request.source_port)},
+                    {"address", to_string(flow.request.destination, flow.request.destination_port)},
+                    {"endpoint", to_string(flow.reply.source, flow.reply.source_port)},
+                    {"endpoint_name", endpoint_name(*snapshot, flow.endpoint_slot)},
+                    {"state", to_string(flow.state)},
+                    {"age_ms", time::elapsed(flow.created, flow.last_seen)},
+                    {"packets_in", flow.packets[0]},
+                    {"packets_out", flow.packets[1]}});
+  }
+  return list;
+}
+
+Answer where(node::Node& node, const Words& arguments) {
+  if (arguments.size() != 3) {
+    return tl::unexpected(std::string());
+  }
+  const auto protocol = lb::parse_protocol(arguments[0]);
+  if (!protocol || *protocol == lb::Protocol::icmp) {
+    return tl::unexpected("expected tcp or udp, got " + registry::in_quotes(arguments[0]));
+  }
+  const auto source = parse_socket_address(arguments[1]);
+  const auto destination = parse_socket_address(arguments[2]);
+  if (!source || !destination) {
+    return tl::unexpected("expected an address and port such as 10.0.0.1:80, got " +
+                          registry::in_quotes(arguments[source ? 2 : 1]));
+  }
+  const auto key =
+      lb::FlowKey::make(source->address, source->port, destination->address, destination->port, *protocol);
+  const auto snapshot = node.snapshots().current();
+  const auto flows = ask_workers(node, {.key = key, .limit = 1});
+  if (!flows) {
+    return tl::unexpected(flows.error());
+  }
+  if (!flows->empty()) {
+    const flow::Flow& flow = flows->front();
+    return Json{{"rule", "flow table"},
+                {"endpoint", to_string(flow.reply.source, flow.reply.source_port)},
+                {"endpoint_name", endpoint_name(*snapshot, flow.endpoint_slot)},
+                {"state", to_string(flow.state)}};
+  }
+  const lb::Decision decision = lb::decide(*snapshot, key, hash_of(key, snapshot->seed()));
+  Json answer = {{"rule", to_string(decision.rule)}};
+  if (decision.service != nullptr) {
+    answer["service"] = decision.service->name;
+  }
+  if (decision.target != nullptr) {
+    answer["endpoint"] = to_string(decision.target->address, decision.target->port);
+    answer["endpoint_name"] = endpoint_name(*snapshot, decision.target->slot);
+  }
+  return answer;
+}
+
+}  // namespace weft::ops

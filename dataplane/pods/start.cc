@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a Pods comes to be: from nothing, or from what a weftd that crashed left in the kernel.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "pods/pods.h"
+
+namespace weft::pods {
+namespace {
+
+/// IFNAMSIZ is 16 with the final 0; the longest suffix is "15x".
+constexpr size_t kMaxPrefix = 12;
+/// RFC 791: every host must take datagrams of 576 bytes.
+constexpr uint32_t kMinMtu = 576;
+/// The kernel runs XDP on a veth only where a frame fits in a page, beside 256 bytes of headroom and the skb's own
+/// tail.
+constexpr uint32_t kMaxMtu = 3506;
+
+tl::expected<void, std::string> check(const Config& config) {
+  if (config.workers < 1 || config.workers > WEFT_MAX_WORKERS) {
+    return tl::unexpected("pods.workers is " + std::to_string(config.workers) + ": it must be from 1 to " +
+                          std::to_string(WEFT_MAX_WORKERS));
+  }
+  const bool plain = std::all_of(config.prefix.begin(), config.prefix.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  });
+  if (config.prefix.empty() || config.prefix.size() > kMaxPrefix || !plain) {
+    return tl::unexpected("pods.prefix is `" + config.prefix + "`: it must be 1 to " + std::to_string(kMaxPrefix) +
+                          " letters, digits, - or _");
+  }
+  if (config.mtu < kMinMtu || config.mtu > kMaxMtu) {
+    return tl::unexpected("pods.mtu is " + std::to_string(config.mtu) + ": it must be from " + std::to_string(kMinMtu) +
+                          " to " + std::to_string(kMaxMtu) + " (the largest that AF_XDP takes on a veth)");
+  }
+  return {};
+}
+
+}  // namespace
+
+tl::expected<std::unique_ptr<Pods>, std::string> Pods::start(const Config& config) {
+  if (auto good = check(config); !good) {
+    return tl::unexpected(good.error());
+  }
+  auto netlink = Netlink::open();
+  if (!netlink) {
+    return tl::unexpected(netlink.error());
+  }
+  auto programs = bpf::Loader::load(config.pin_dir);
+  if (!programs) {
+    return tl::unexpected(programs.error());
+  }
+  const bool took_over = (*programs)->took_over();
+  std::unique_ptr<Pods> pods(new Pods(config, std::move(*netlink), std::move(*programs)));
+  Done done = took_over ? pods->take_over() : Done{};
+  if (done) {
+    done = pods->make_workers();
+  }
+  if (!done) {
+    pods->stopped_ = took_over;  // another weftd's pods stay attached for the next try; what is only ours goes
+    return tl::unexpected(done.error());
+  }
+  return pods;
+}
+
+Pods::Pods(Config config, Netlink netlink, std::unique_ptr<bpf::Loader> programs)
+    : config_(std::move(config)), netlink_(std::move(netlink)), programs_(std::move(programs)) {}
+
+Pods::Done Pods::take_over() {
+  const auto attached = programs_->attached();
+  const auto entries = programs_->pods().entries();
+  const auto vips = programs_->vips().entries();
+  const auto endpoints = programs_->endpoints().entries();
+  if (!attached || !entries || !vips || !endpoints) {
+    return tl::unexpected(!attached  ? attached.error()
+                          : !entries ? entries.error()
+                          : !vips    ? vips.error()
+                                     : endpoints.error());
+  }
+  for (const auto& [address, present] : *vips) {
+    vips_.insert(lb::Ipv4Address{address});
+  }
+  for (const auto& [endpoint, present] : *endpoints) {
+    endpoints_.insert({.address = lb::Ipv4Address{endpoint.address},
+                       .port = lb::Port{endpoint.port},
+                       .protocol = static_cast<lb::Protocol>(endpoint.protocol)});
+  }
+  for (const auto& [ifindex, program] : *attached) {
+    const auto link = netlink_.find(ifindex);
+    if (!link) {
+      return tl::unexpected(link.error());
+    }
+    // The old workers' interfaces are about to be replaced, whatever becomes of their filters.
+    const bool lives = program == bpf::Program::from_pod && *link && (*link)->veth;
+    if (auto done = lives ? take_over_pod(**link, *entries) : programs_->detach(ifindex); !done) {
+      return done;
+    }
+  }
+  std::sort(pods_.begin(), pods_.end(), [](const Pod& a, const Pod& b) { return a.interface < b.interface; });
+  spdlog::info("took over {} pods, {} VIPs and {} endpoints from a weftd that did not stop in order", pods_.size(),
+               vips_.size(), endpoints_.size());
+  return erase_leftovers(*entries);
+}
+
+/// With the addresses of its attachment, not those that it may have given itself since.
+Pods::Done Pods::take_over_pod(const Link& link, const std::vector<std::pair<uint32_t, weft_pod>>& entries) {
+  Pod pod{.interface = link.name, .ifindex = link.ifindex, .host_mac = link.mac};
+  for (const auto& [address, entry] : entries) {
+    if (entry.ifindex == link.ifindex) {
+      pod.addresses.push_back(lb::Ipv4Address{address});
+      std::copy(std::begin(entry.mac), std::end(entry.mac), pod.mac.begin());
+    }
+  }
+  if (pod.addresses.empty()) {  // the crash came in the middle of attaching or detaching it
+    return programs_->detach(link.ifindex);
+  }
+  std::sort(pod.addresses.begin(), pod.addresses.end());
+  if (const auto netns = link.peer_netns_id ? find_netns(netlink_, *link.peer_netns_id) : std::nullopt) {
+    pod.netns = netns->name;
+    if (const auto there = Netlink::open_in(netns->fd)) {
+      const auto other_end = there->find(link.peer);
+      pod.pod_interface = other_end && *other_end ? (*other_end)->name : "";
+    }
+  }
+  if (auto done = write_addresses(pod); !done) {
+    return done;
+  }
+  if (auto done = programs_->attach(bpf::Program::from_pod, link.ifindex); !done) {
+    return done;
+  }
+  pods_.push_back(std::move(pod));
+  return {};
+}
+
+/// Addresses of pods that are gone, or that the crash caught half attached or half detached.
+Pods::Done Pods::erase_leftovers(const std::vector<std::pair<uint32_t, weft_pod>>& entries) {
+  const auto sources = programs_->sources().entries();
+  if (!sources) {
+    return tl::unexpected(sources.error());
+  }
+  const auto known = [this](uint32_t ifindex, uint32_t address) {
+    return std::any_of(pods_.begin(), pods_.end(), [&](const Pod& pod) {
+      return pod.ifindex == ifindex &&
+             std::binary_search(pod.addresses.begin(), pod.addresses.end(), lb::Ipv4Address{address});
+    });
+  };
+  for (const auto& [source, present] : *sources) {
+    if (!known(source.ifindex, source.address)) {
+      if (auto done = programs_->sources().erase(source); !done) {
+        return done;
+      }
+    }
+  }
+  for (const auto& [address, entry] : entries) {
+    if (!known(entry.ifindex, address)) {
+      if (auto done = programs_->pods().erase(address); !done) {
+        return done;
+      }
+    }
+  }
+  return {};
+}
+
+Pods::Done Pods::make_workers() {
+  // Mesh traffic drops, and is counted, until all workers are there again.
+  for (uint32_t worker = 0; worker < WEFT_MAX_WORKERS; ++worker) {
+    if (auto done = programs_->set_worker(worker, 0); !done) {
+      return done;
+    }
+  }
+  for (uint32_t worker = config_.workers; worker < WEFT_MAX_WORKERS; ++worker) {
+    std::ignore = remove_worker_veth(netlink_, config_.prefix, worker);  // a larger run's; if it isn't, it may stay
+  }
+  for (uint32_t worker = 0; worker < config_.workers; ++worker) {
+    auto pair = make_worker_veth(netlink_, config_.prefix, worker, config_.mtu);
+    if (!pair) {
+      return tl::unexpected(pair.error());
+    }
+    workers_.push_back(*pair);
+    if (auto done = programs_->attach(bpf::Program::to_pod, pair->kernel.ifindex); !done) {
+      return done;
+    }
+  }
+  for (uint32_t worker = 0; worker < config_.workers; ++worker) {
+    if (auto done = programs_->set_worker(worker, workers_[worker].kernel.ifindex); !done) {
+      return done;
+    }
+  }
+  return programs_->set_worker_count(config_.workers);
+}
+
+}  // namespace weft::pods

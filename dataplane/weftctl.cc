@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// weftctl: sends one command to a node's runtime socket and prints the answer. The words are the node's: see `weftctl help`.
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace {
+
+constexpr int kCannotConnect = 69;  // EX_UNAVAILABLE of sysexits.h
+
+int connect_to(const std::string& path) {
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  if (path.size() >= sizeof address.sun_path) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  path.copy(address.sun_path, path.size());
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd >= 0 && connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    close(fd);
+    return -1;
+  }
+  return fd;
+}
+
+bool send_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t sent = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent < 0) {
+      return false;
+    }
+    bytes.remove_prefix(static_cast<size_t>(sent));
+  }
+  return shutdown(fd, SHUT_WR) == 0;
+}
+
+std::string receive_all(int fd) {
+  std::string all;
+  std::array<char, 65536> buffer;
+  for (ssize_t count; (count = recv(fd, buffer.data(), buffer.size(), 0)) > 0;) {
+    all.append(buffer.data(), static_cast<size_t>(count));
+  }
+  return all;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("weftctl: asks or tells a node of the weft service mesh. \"weftctl help\" lists the commands of the node.");
+  std::string socket_path = "/run/weft/weft.sock";
+  bool json = false;
+  std::vector<std::string> words;
+  app.add_option("--socket", socket_path, "the node's runtime socket")->envname("WEFT_SOCKET")->capture_default_str();
+  app.add_flag("--json", json, "answer as JSON");
+  app.add_option("command", words, "the words of a command, such as: show services")->required();
+  app.set_version_flag("--version", WEFT_VERSION);
+  app.positionals_at_end();
+  CLI11_PARSE(app, argc, argv);
+
+  const int fd = connect_to(socket_path);
+  if (fd < 0) {
+    fmt::print(stderr, "cannot reach weftd at {}: {}; is it running, and is this its socket (--socket)?\n", socket_path,
+               std::strerror(errno));
+    return kCannotConnect;
+  }
+  std::string line = json ? "json" : "";
+  for (const std::string& word : words) {
+    line += (line.empty() ? "" : " ") + word;
+  }
+  const std::string answer = send_all(fd, line + "\n") ? receive_all(fd) : "";
+  close(fd);
+  if (answer.empty()) {
+    fmt::print(stderr, "weftd at {} closed the connection without an answer\n", socket_path);
+    return kCannotConnect;
+  }
+  const bool failed = answer.starts_with(json ? "{\"error\":" : "error: ");
+  fmt::print(failed ? stderr : stdout, "{}", answer);
+  return failed ? 1 : 0;
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "registry-sync/file_source.h"
+
+#include <set>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "registry-sync/yaml_document.h"
+
+namespace weft::registry {
+namespace {
+
+bool is_registry_file(const std::filesystem::path& name) {
+  const std::filesystem::path extension = name.extension();
+  return !name.native().starts_with('.') && (extension == ".yaml" || extension == ".yml" || extension == ".json");
+}
+
+struct Listing {
+  std::set<std::string> names;
+  std::string error;
+};
+
+Listing list(const std::filesystem::path& folder) {
+  Listing listing;
+  std::error_code error;
+  std::filesystem::directory_iterator entry(folder, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::filesystem::path name = entry->path().filename();
+    if (is_registry_file(name)) {
+      listing.names.insert(name.native());
+    }
+    if (listing.names.size() > kMaxFiles) {
+      listing.error = "it holds more than " + std::to_string(kMaxFiles) + " files: put documents together";
+      return listing;
+    }
+  }
+  listing.error = error ? error.message() : "";
+  return listing;
+}
+
+}  // namespace
+
+bool FileSource::refresh(const std::filesystem::path& path, File& file) {
+  const tl::expected<std::string, ReadFailure> text = read_text_file(path);
+  if (!text) {
+    if (text.error().error == ReadError::missing) {
+      return false;
+    }
+    file.read = false;
+    file.errors = {{.file = path.native(), .message = text.error().message}};
+    return true;
+  }
+  const uint64_t digest = XXH3_64bits(text->data(), text->size());
+  if (file.read && file.digest == digest) {
+    return true;
+  }
+  ++parsed_;
+  ParsedFile parsed = parse_file(path.native(), *text);
+  file.read = true;
+  file.digest = digest;
+  file.errors = std::move(parsed.errors);
+  if (file.errors.empty()) {
+    file.good = std::move(parsed.resources);
+    file.documents = parsed.documents;
+  }
+  return true;
+}
+
+FolderReading FileSource::read() {
+  FolderReading reading;
+  const Listing listing = list(folder_);
+  if (!listing.error.empty()) {
+    reading.folder_error = listing.error;
+    return reading;
+  }
+  // An empty folder may be one that is not mounted: what was known of its files is kept until others are there.
+  if (listing.names.empty()) {
+    return reading;
+  }
+  std::erase_if(files_, [&](const auto& entry) { return !listing.names.contains(entry.first); });
+  for (const std::string& name : listing.names) {
+    File& file = files_[name];
+    if (!refresh(folder_ / name, file)) {
+      files_.erase(name);
+      continue;
+    }
+    ++reading.files;
+    reading.documents += file.documents;
+    reading.resources.services.insert(reading.resources.services.end(), file.good.services.begin(),
+                                      file.good.services.end());
+    reading.resources.slices.insert(reading.resources.slices.end(), file.good.slices.begin(), file.good.slices.end());
+    for (const Diagnostic& error : file.errors) {
+      report(reading.errors, error);
+    }
+  }
+  return reading;
+}
+
+}  // namespace weft::registry

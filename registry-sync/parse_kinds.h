@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file One function a kind; parse.cc calls them. Internal to the parser.
+///
+/// `document` is the whole object with apiVersion and kind already asked for. Each function reads the rest, reports
+/// what is wrong through it, and appends to `resources` in any case: a file with errors is discarded whole.
+#pragma once
+
+#include "registry-sync/resources.h"
+#include "registry-sync/yaml_fields.h"
+
+namespace weft::registry {
+
+void parse_service(Fields& document, ResourceSet& resources);
+void parse_endpoint_slice(Fields& document, ResourceSet& resources);
+
+/// Reports a name that is not a DNS label (RFC 1123): up to 63 of a-z, 0-9 and inner "-". An empty one passes.
+void check_label(Fields& fields, std::string_view key, std::string_view name);
+/// The same for a DNS subdomain: labels with dots between, 253 characters in all.
+void check_subdomain(Fields& fields, std::string_view key, std::string_view name);
+
+/// Reads name and namespace, and hands out labels and annotations for the caller to look into.
+struct ParsedMetadata {
+  Metadata metadata;
+  Fields labels;
+  Fields annotations;
+};
+/// @param check_name check_label() or check_subdomain(), as the kind's names must be
+/// @param annotation the one of weft's own that the kind knows; any other under weft.dev/ is an error
+ParsedMetadata parse_metadata(Fields& document, void (*check_name)(Fields&, std::string_view, std::string_view),
+                              std::string_view annotation);
+
+/// Why a packet can't be sent there, such as "which is multicast"; empty if it can.
+std::string_view unicast_problem(lb::Ipv4Address address);
+
+/// TCP unless the field says UDP.
+lb::Protocol parse_port_protocol(Fields& port);
+
+}  // namespace weft::registry

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "registry-sync/parse_kinds.h"
+
+namespace weft::registry {
+namespace {
+
+bool is_label(std::string_view text) {
+  const auto inner = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  return !text.empty() && text.size() <= 63 && std::all_of(text.begin(), text.end(), inner) && text.front() != '-' &&
+         text.back() != '-';
+}
+
+bool is_subdomain(std::string_view text) {
+  if (text.size() > 253) {
+    return false;
+  }
+  for (size_t dot = text.find('.'); dot != std::string_view::npos; dot = text.find('.')) {
+    if (!is_label(text.substr(0, dot))) {
+      return false;
+    }
+    text.remove_prefix(dot + 1);
+  }
+  return is_label(text);
+}
+
+}  // namespace
+
+void check_label(Fields& fields, std::string_view key, std::string_view name) {
+  if (!name.empty() && !is_label(name)) {
+    fields.error(key, "expected up to 63 of a-z, 0-9 and inner \"-\", got " + in_quotes(name));
+  }
+}
+
+void check_subdomain(Fields& fields, std::string_view key, std::string_view name) {
+  if (!name.empty() && !is_subdomain(name)) {
+    fields.error(key, "expected a DNS name of a-z, 0-9, \"-\" and \".\", got " + in_quotes(name));
+  }
+}
+
+std::string_view unicast_problem(lb::Ipv4Address address) {
+  const uint32_t value = lb::to_host(address);
+  if (value >> 24 == 0) {
+    return "which is of the unspecified network";
+  }
+  if (value >> 24 == 127) {
+    return "which is loopback";
+  }
+  if (value == UINT32_MAX) {
+    return "which is broadcast";
+  }
+  if (value >> 28 == 14) {
+    return "which is multicast";
+  }
+  return value >> 28 == 15 ? "which is reserved" : "";
+}
+
+lb::Protocol parse_port_protocol(Fields& port) {
+  return port.word("protocol", {"TCP", "UDP"}, {"SCTP"}) == "UDP" ? lb::Protocol::udp : lb::Protocol::tcp;
+}
+
+ParsedMetadata parse_metadata(Fields& document, void (*check_name)(Fields&, std::string_view, std::string_view),
+                              std::string_view annotation) {
+  Fields fields = document.required_mapping("metadata");
+  Metadata metadata{.file = document.file(), .line = document.line()};
+  metadata.name = fields.required_string("name");
+  if (fields.has("name") && metadata.name.empty()) {
+    fields.error("name", "required field is empty");
+  }
+  if (const std::optional<std::string> name_space = fields.string("namespace")) {
+    metadata.name_space = *name_space;
+    check_label(fields, "namespace", *name_space);
+    if (name_space->empty()) {
+      fields.error("namespace", "expected a namespace or no field, got \"\"");
+    }
+  }
+  Fields labels = fields.mapping("labels");
+  Fields annotations = fields.mapping("annotations");
+  for (Fields* texts : {&labels, &annotations}) {
+    for (const std::string& key : texts->keys()) {
+      texts->string(key);
+    }
+  }
+  for (const std::string& key : annotations.keys()) {
+    if (key.starts_with("weft.dev/") && key != annotation) {
+      annotations.error(key, "unknown annotation; expected " + std::string(annotation));
+    }
+  }
+  fields.ignore({"uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
+                 "generation", "managedFields", "ownerReferences", "finalizers", "generateName", "selfLink"});
+  check_name(fields, "name", metadata.name);
+  fields.finish();
+  return {.metadata = std::move(metadata), .labels = std::move(labels), .annotations = std::move(annotations)};
+}
+
+}  // namespace weft::registry

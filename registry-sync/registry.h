@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file The registry as one node knows it: the folder's last good state, the operator's wishes, the snapshot of both.
+///
+/// Everything but threads and clocks, which are the syncer's; so tests drive it step by step.
+///
+/// What is in force after a bad load: a file with errors keeps its own last good resources. If the resources contradict
+/// each other, or the folder can't be read, everything stays as it was. The same if the folder is suddenly empty: an
+/// empty folder that held 4 endpoints or more, of which all would vanish at once, is far more often a mount that failed
+/// than a wish. Whoever means it leaves an empty .yaml file there. Deleting files or documents of a folder that is not
+/// empty, be it most of them, is taken as meant.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <set>
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "registry-sync/builder.h"
+#include "registry-sync/file_source.h"
+
+namespace weft::registry {
+
+enum class Override : uint8_t {
+  ready,  ///< as the registry says: takes a drain back
+  drain,  ///< no new flows
+};
+
+/// What a node's operator is told.
+struct Status {
+  using Time = std::chrono::system_clock::time_point;
+
+  std::filesystem::path folder;
+  uint64_t epoch = 0;  ///< of the snapshot in force
+  Time last_attempt{};
+  Time last_good{};  ///< the last attempt without errors; what is in force may be older than the folder if not the same
+  bool holding = false;  ///< the whole last good state is kept: `errors` says why
+  std::vector<Diagnostic> errors;
+  std::vector<Diagnostic> warnings;
+  std::vector<Drain> drains;
+  size_t files = 0;
+  size_t documents = 0;  ///< in force
+  size_t lingering = 0;  ///< endpoints that left the registry and still have flows
+};
+
+/// What is handed to the data plane.
+struct Publication {
+  std::shared_ptr<const lb::Snapshot> snapshot;  ///< never null; the one before if only lingering endpoints went
+  std::vector<TrackedEndpoint> endpoints;        ///< the snapshot's and the lingering ones, in the order of slots
+};
+
+class Registry {
+ public:
+  static constexpr size_t kGuardedEndpoints = 4;
+
+  Registry(std::filesystem::path folder, uint64_t seed, SlotLimits limits, SlotUse in_use);
+
+  /// Each returns whether there is something new to publish.
+  bool load(Status::Time now);
+  bool reclaim();
+  /// @param service "namespace/name"
+  /// @param endpoint its name or address
+  /// The error names what does not exist, and lists what does.
+  tl::expected<bool, std::string> set_endpoint(const std::string& service, const std::string& endpoint, Override wish);
+
+  /// Precondition: load() was called.
+  Publication publication() const;
+  const Status& status() const { return status_; }
+  const FileSource& source() const { return source_; }
+
+ private:
+  /// Why the folder's new state must not be in force; empty if it may.
+  std::string hold_reason(const FolderReading& reading) const;
+  bool build();
+
+  FileSource source_;
+  SlotUse in_use_;
+  Builder builder_;
+  ResourceSet in_force_;
+  std::set<Drain> drains_;
+  std::vector<Diagnostic> load_errors_;
+  bool some_left_out_ = false;  ///< of the last build, for want of slots
+  Status status_;
+};
+
+}  // namespace weft::registry

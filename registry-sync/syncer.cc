@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "registry-sync/syncer.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace weft::registry {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// How often to look whether the folder is another one now, and whether lingering endpoints may go.
+constexpr std::chrono::seconds kCheckInterval{1};
+
+}  // namespace
+
+tl::expected<std::unique_ptr<Syncer>, std::string> Syncer::start(Options options, Hooks hooks) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(options.folder, error)) {
+    const bool missing = !std::filesystem::exists(options.folder, error);
+    return tl::make_unexpected("registry folder " + in_quotes(options.folder.native()) +
+                               (missing ? " does not exist" : " is not a folder") +
+                               ": create it, or set the path of the folder that holds the services' *.yaml files");
+  }
+  tl::expected<FolderWatch, std::string> watch = FolderWatch::open(options.folder);
+  if (!watch) {
+    return tl::make_unexpected(watch.error());
+  }
+  const int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (wake_fd < 0) {
+    return tl::make_unexpected("can't create an eventfd: " + std::string(std::strerror(errno)));
+  }
+  std::unique_ptr<Syncer> syncer(new Syncer(std::move(options), std::move(hooks), std::move(*watch), wake_fd));
+  std::promise<void> loaded;
+  std::future<void> first_load = loaded.get_future();
+  syncer->thread_ = std::jthread([raw = syncer.get(), promise = std::move(loaded)](std::stop_token stop) mutable {
+    raw->run(stop, std::move(promise));
+  });
+  first_load.wait();
+  return syncer;
+}
+
+Syncer::Syncer(Options options, Hooks hooks, FolderWatch watch, int wake_fd)
+    : sink_(std::move(hooks.sink)),
+      registry_(std::move(options.folder), options.seed, options.limits, std::move(hooks.in_use)),
+      watch_(std::move(watch)),
+      wake_fd_(wake_fd) {}
+
+Syncer::~Syncer() {
+  if (thread_.joinable()) {
+    thread_.request_stop();
+    wake();
+    thread_.join();
+  }
+  close(wake_fd_);
+}
+
+tl::expected<void, std::string> Syncer::set_endpoint(std::string service, std::string endpoint, Override wish) {
+  std::future<Answer> answer;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) {
+      return tl::make_unexpected(std::string("the registry is stopping"));
+    }
+    Command command{.service = std::move(service), .endpoint = std::move(endpoint), .wish = wish, .answer = {}};
+    answer = command.answer.get_future();
+    commands_.push_back(std::move(command));
+  }
+  wake();
+  return answer.get();
+}
+
+Status Syncer::status() const {
+  const std::lock_guard lock(mutex_);
+  return status_;
+}
+
+void Syncer::run(const std::stop_token& stop, std::promise<void> loaded) {
+  pthread_setname_np(pthread_self(), "weft-registry");
+  load();
+  loaded.set_value();
+  Time next_check = Clock::now() + kCheckInterval;
+  while (!stop.stop_requested()) {
+    wait(next_check);
+    const Time now = Clock::now();
+    if (watch_.drain()) {
+      debounce_.note(now);
+    }
+    if (now >= next_check) {
+      next_check = now + kCheckInterval;
+      if (watch_.refresh()) {
+        debounce_.note(now);
+      }
+      publish(registry_.reclaim());
+    }
+    if (debounce_.take(now)) {
+      load();
+    }
+    obey_commands();
+  }
+  refuse_commands();
+}
+
+void Syncer::wait(Time next_check) const {
+  const Time until = std::min(next_check, debounce_.deadline().value_or(next_check));
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
+  std::array<pollfd, 2> fds = {{{.fd = watch_.fd(), .events = POLLIN}, {.fd = wake_fd_, .events = POLLIN}}};
+  poll(fds.data(), fds.size(), static_cast<int>(std::max<int64_t>(left, 0)));
+  eventfd_t ignored = 0;
+  eventfd_read(wake_fd_, &ignored);
+}
+
+void Syncer::wake() const {
+  eventfd_write(wake_fd_, 1);
+}
+
+void Syncer::load() {
+  publish(registry_.load(std::chrono::system_clock::now()));
+}
+
+void Syncer::publish(bool changed) {
+  {
+    const std::lock_guard lock(mutex_);
+    status_ = registry_.status();
+  }
+  if (changed && sink_) {
+    sink_(registry_.publication());
+  }
+}
+
+void Syncer::obey_commands() {
+  for (;;) {
+    Command command;
+    {
+      const std::lock_guard lock(mutex_);
+      if (commands_.empty()) {
+        return;
+      }
+      command = std::move(commands_.front());
+      commands_.pop_front();
+    }
+    const tl::expected<bool, std::string> done =
+        registry_.set_endpoint(command.service, command.endpoint, command.wish);
+    if (done) {
+      publish(*done);
+      command.answer.set_value({});
+    } else {
+      command.answer.set_value(tl::make_unexpected(done.error()));
+    }
+  }
+}
+
+void Syncer::refuse_commands() {
+  const std::lock_guard lock(mutex_);
+  stopping_ = true;
+  for (Command& command : commands_) {
+    command.answer.set_value(tl::make_unexpected(std::string("the registry is stopping")));
+  }
+  commands_.clear();
+}
+
+}  // namespace weft::registry

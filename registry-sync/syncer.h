@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file The slow path's thread: follows the registry's folder and hands each finished snapshot to a sink.
+///
+///     Syncer::Options options{.folder = "/etc/weft/registry", .seed = seed};
+///     Syncer::Hooks hooks{.sink = [&](const Publication& p) { snapshots.publish(p.snapshot); steer(p.endpoints); },
+///                         .in_use = {.services = ..., .endpoints = [&](uint32_t slot) { return flows.hold(slot); }}};
+///     auto syncer = Syncer::start(std::move(options), std::move(hooks));
+///
+/// Sink and predicates run on the syncer's thread, one at a time, and must not call the syncer. A publication has the
+/// snapshot and all endpoints that packets must be steered for, lingering ones too; it comes with each new snapshot,
+/// and also when only lingering endpoints went (then the snapshot is the one before). While any linger, the predicates
+/// are asked about once a second. An endpoint's slot is asked about only after the sink got a snapshot without it:
+/// return from the sink when no worker reads an older one, or answer yes until then.
+///
+/// set_endpoint() and status() may be called from any other thread. Nothing is thrown.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <tl/expected.hpp>
+
+#include "registry-sync/folder_watch.h"
+#include "registry-sync/registry.h"
+
+namespace weft::registry {
+
+class Syncer {
+ public:
+  using Sink = std::function<void(const Publication&)>;
+
+  struct Options {
+    std::filesystem::path folder;
+    uint64_t seed = 0;  ///< of the mesh: the same on all nodes
+    SlotLimits limits;
+  };
+  struct Hooks {
+    Sink sink;
+    SlotUse in_use;
+  };
+
+  /// Loads the folder and returns once the sink has the first snapshot, an empty one if nothing could be loaded:
+  /// status() says what is wrong with the files. An error if the folder itself isn't there or can't be watched.
+  static tl::expected<std::unique_ptr<Syncer>, std::string> start(Options options, Hooks hooks);
+  /// Stops the thread. Commands that wait get an error.
+  ~Syncer();
+  Syncer(const Syncer&) = delete;
+  Syncer& operator=(const Syncer&) = delete;
+
+  /// Returns once the sink has the snapshot with the change, if it is one; see Registry::set_endpoint().
+  tl::expected<void, std::string> set_endpoint(std::string service, std::string endpoint, Override wish);
+  Status status() const;
+
+ private:
+  using Answer = tl::expected<void, std::string>;
+  using Time = Debounce::Time;
+  struct Command {
+    std::string service;
+    std::string endpoint;
+    Override wish;
+    std::promise<Answer> answer;
+  };
+
+  Syncer(Options options, Hooks hooks, FolderWatch watch, int wake_fd);
+
+  void run(const std::stop_token& stop, std::promise<void> loaded);
+  void wait(Time next_check) const;
+  void wake() const;
+  void load();
+  void obey_commands();
+  void refuse_commands();
+  /// Makes status() current, and tells the sink if there is something new.
+  void publish(bool changed);
+
+  Sink sink_;
+  Registry registry_;  ///< the syncer's thread alone, and start() before there is one
+  FolderWatch watch_;
+  Debounce debounce_;
+  int wake_fd_;  ///< eventfd
+
+  mutable std::mutex mutex_;
+  std::deque<Command> commands_;  ///< under mutex_
+  bool stopping_ = false;         ///< under mutex_
+  Status status_;                 ///< under mutex_
+  std::jthread thread_;           ///< last: it uses all of the above
+};
+
+}  // namespace weft::registry

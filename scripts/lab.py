@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A mesh on one machine: pods in network namespaces, a real weftd, real servers and clients.
+
+Everything lives in a mount, network and process namespace of its own (enter()), so nothing of it can be seen from outside,
+any number of labs can run at once, and all of it is gone when the lab's first process is, however that ends.
+"""
+
+import atexit
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = pathlib.Path(os.environ.get("WEFT_BUILD", ROOT / "build"))
+GATEWAY = "169.254.1.1"  # every pod's next hop: the host's end of its own veth
+IN_LAB = "WEFT_IN_LAB"
+SKIPPED = 77  # Meson's and automake's code for a test that could not run
+
+
+class LabError(Exception):
+    pass
+
+
+def enter():
+    """Goes on in fresh namespaces. Returns only there."""
+    if os.environ.get(IN_LAB):
+        os.environ.pop(IN_LAB)
+        run("mount", "--make-rprivate", "/")
+        for point, kind in (("/run/netns", "tmpfs"), ("/sys/fs/bpf", "bpf")):
+            os.makedirs(point, exist_ok=True)
+            run("mount", "-t", kind, kind, point)
+        run("ip", "link", "set", "lo", "up")
+        write("/proc/sys/net/ipv4/ip_forward", "1")
+        return
+    if os.geteuid() != 0:
+        print("this makes network namespaces: run it as root", file=sys.stderr)
+        sys.exit(SKIPPED)
+    os.makedirs("/run/netns", exist_ok=True)
+    command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    os.environ[IN_LAB] = "1"
+    os.execvp(command[0], command + [sys.executable] + sys.argv)
+
+
+def run(*command, check=True, **options):
+    """Runs to the end. @returns its output; raises with all that it said if it fails"""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+    if check and done.returncode != 0:
+        raise LabError(f"{' '.join(map(str, command))}: exit code {done.returncode}\n{done.stdout}")
+    return done.stdout
+
+
+def write(path, text):
+    pathlib.Path(path).write_text(text)
+
+
+def wait_until(what, condition, seconds=10):
+    """Waits for a condition, never for a time. @returns what it returned"""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise LabError(f"waited {seconds} s in vain until {what}")
+        time.sleep(0.01)
+
+
+class Process:
+    """A child that is ended by its pid, at the latest with the lab."""
+
+    def __init__(self, command, log=None, **options):
+        self.log = log
+        with open(log or os.devnull, "wb") as output:
+            self.popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, **options)
+        atexit.register(self.kill)
+
+    @property
+    def pid(self):
+        return self.popen.pid
+
+    def running(self):
+        return self.popen.poll() is None
+
+    def stop(self, seconds=10):
+        if self.running():
+            self.popen.terminate()
+        return self.popen.wait(seconds)
+
+    def kill(self):
+        if self.running():
+            self.popen.kill()
+            self.popen.wait()
+
+
+class Pod:
+    """A network namespace behind a veth, with one address and a default route: as a CNI would make it."""
+
+    def __init__(self, lab, name, address):
+        self.lab, self.name, self.address = lab, name, address
+        self.interface = f"v-{name}"
+        run("ip", "netns", "add", name)
+        run("ip", "link", "add", self.interface, "type", "veth", "peer", "eth0", "netns", name)
+        run("ip", "address", "add", GATEWAY + "/32", "dev", self.interface)
+        run("ip", "link", "set", self.interface, "up")
+        run("ip", "route", "add", address + "/32", "dev", self.interface)
+        self.run("ip", "link", "set", "lo", "up")
+        self.run("ip", "address", "add", address + "/32", "dev", "eth0")
+        self.run("ip", "link", "set", "eth0", "up")
+        self.run("ip", "route", "add", GATEWAY, "dev", "eth0", "scope", "link")
+        self.run("ip", "route", "add", "default", "via", GATEWAY)
+
+    def inside(self, *command):
+        return ["ip", "netns", "exec", self.name, *map(str, command)]
+
+    def run(self, *command, **options):
+        return run(*self.inside(*command), **options)
+
+    def start(self, *command, **options):
+        log = self.lab.folder / f"{self.name}.{pathlib.Path(str(command[0])).name}.log"
+        return Process(self.inside(*command), log, **options)
+
+    def serve_http(self, port=8080):
+        """nginx that answers with the pod's name, and on /stream with a body that takes as long as its reader likes."""
+        folder = self.lab.folder / f"nginx-{self.name}"
+        (folder / "www").mkdir(parents=True)
+        write(folder / "www" / "index.html", self.name + "\n")
+        with open(folder / "www" / "stream", "wb") as body:
+            body.truncate(64 << 20)
+        write(folder / "nginx.conf", f"""
+daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
+events {{ worker_connections 1024; }}
+http {{
+  access_log {folder}/access.log; keepalive_requests 1000000;
+  client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+  uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  server {{
+    listen {port}; root {folder}/www; index index.html;
+    add_header X-Pod {self.name}; add_header X-Client $remote_addr;
+  }}
+}}""")
+        os.chmod(self.lab.folder, 0o755)
+        server = self.start("nginx", "-e", folder / "error.log", "-c", folder / "nginx.conf")
+        wait_until(f"nginx of {self.name} listens", lambda: self.run("ss", "-ltnH", f"sport = :{port}"))
+        return server
+
+
+class Lab:
+    """The node: its folder, its registry, its pods and its weftd. Call enter() first."""
+
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="weft-lab-"))
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        self.registry = self.folder / "registry"
+        self.registry.mkdir()
+        self.socket = self.folder / "weft.sock"
+        self.config_file = self.folder / "node.yaml"
+        self.weftd = None
+        self.pods = {}
+
+    def pod(self, name, address):
+        self.pods[name] = Pod(self, name, address)
+        return self.pods[name]
+
+    # The registry's documents are written as JSON, which is YAML.
+    def put(self, name, *documents):
+        """Writes a file of the registry at once, as a careful tool does."""
+        temporary = self.registry / f".{name}"
+        temporary.write_text("---\n".join(json.dumps(document, indent=1) + "\n" for document in documents))
+        temporary.rename(self.registry / name)
+
+    @staticmethod
+    def service(name, address, port=80, protocol="TCP", **spec):
+        return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
+                "spec": {"clusterIP": address, "ports": [{"port": port, "protocol": protocol}], **spec}}
+
+    @staticmethod
+    def slice(service, pods, port=8080, protocol="TCP", annotations=None, ready=True):
+        return {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+                "metadata": {"name": f"{service}-{protocol.lower()}-{port}", "annotations": annotations or {},
+                             "labels": {"kubernetes.io/service-name": service}},
+                "ports": [{"port": port, "protocol": protocol}],
+                "endpoints": [{"addresses": [pod.address], "conditions": {"ready": ready},
+                               "targetRef": {"kind": "Pod", "name": pod.name}} for pod in pods]}
+
+    def configure(self, **changes):
+        config = {"node": "lab", "seed": 42, "socket": str(self.socket), "registry": {"folder": str(self.registry)},
+                  "workers": {"cores": [0]}, "memory": {"megabytes": 128}, "flows": {"capacity": 65536}, "pods": {},
+                  **changes}
+        self.config_file.write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
+
+    def start_weftd(self, attach=True):
+        if not self.config_file.exists():
+            self.configure()
+        self.weftd = Process([BUILD / "weftd", "--config", self.config_file], self.folder / "weftd.log")
+        wait_until("weftd answers", lambda: self.weftd_up(), 20)
+        if attach:
+            for pod in self.pods.values():
+                self.ctl("pod", "attach", "netns", pod.name)
+        return self.weftd
+
+    def weftd_up(self):
+        if not self.weftd.running():
+            raise LabError("weftd ended:\n" + self.weftd_log())
+        return self.socket.exists() and run(BUILD / "weftctl", "--socket", self.socket, "show", "version", check=False)
+
+    def weftd_log(self):
+        return self.weftd.log.read_text()
+
+    def text(self, *words):
+        """A command's answer as a person sees it."""
+        return run(BUILD / "weftctl", "--socket", self.socket, *words)
+
+    def ctl(self, *words):
+        """A command's answer as data."""
+        return json.loads(run(BUILD / "weftctl", "--socket", self.socket, "--json", *words))
+
+    def verdict(self, name):
+        return next(row["packets"] for row in self.ctl("show", "drops")["workers"] if row["name"] == name)
+
+    def ebpf(self, name):
+        return next(row["packets"] for row in self.ctl("show", "drops")["ebpf"] if row["name"] == name)
+
+    def wait_epoch(self, before):
+        """Until every worker uses a snapshot later than `before`."""
+        wait_until(f"workers left epoch {before}",
+                   lambda: min(self.ctl("show", "snapshot")["worker_epochs"]) > before)
+
+    def epoch(self):
+        return self.ctl("show", "snapshot")["epoch"]
+
+    def update(self, name, *documents):
+        """put(), and wait until the workers have it."""
+        before = self.epoch()
+        self.put(name, *documents)
+        self.wait_epoch(before)
+
+    def check_books(self):
+        """Every packet that a worker received ended in exactly one way."""
+        books = self.ctl("show", "drops")
+        ended = books["transmitted"] + books["passed"] + books["dropped"]
+        assert books["received"] == ended, f"{books['received']} received, {ended} accounted for"
+        assert books["received"] == sum(row["packets"] for row in books["workers"])

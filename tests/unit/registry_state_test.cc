@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "registry-sync/check.h"
+#include "registry-sync/registry.h"
+#include "registry_fixture.h"
+
+namespace weft::registry {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+std::vector<std::string> services(const Registry& registry) {
+  std::vector<std::string> names;
+  for (const lb::Service& service : registry.publication().snapshot->services()) {
+    names.push_back(service.name + ":" + std::to_string(service.endpoints.size()));
+  }
+  return names;
+}
+
+Status::Time at(int seconds) {
+  return Status::Time{std::chrono::seconds{seconds}};
+}
+
+struct RegistryTest : ::testing::Test {
+  TempFolder folder;
+  std::set<uint32_t> used;
+  Registry registry{folder.path(),
+                    1,
+                    {.services = 100, .endpoints = 100},
+                    {.services = {}, .endpoints = [this](uint32_t slot) { return used.contains(slot); }}};
+};
+
+TEST_F(RegistryTest, LoadsTheFilesOfAFolder) {
+  folder.write("a.yaml", service("web", "10.96.0.1"));
+  folder.write("b.yml", slice("web-1", "web", endpoints(1, 2)));
+  folder.write("c.json", R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"api"},)"
+                         R"("spec":{"clusterIP":"10.96.0.2","ports":[{"port":80}]}})");
+  folder.write(".hidden.yaml", "not: [valid");
+  folder.write("d.yaml~", "not: [valid");
+  folder.write("README.md", "not: [valid");
+  EXPECT_TRUE(registry.load(at(5)));
+  EXPECT_THAT(services(registry), ElementsAre("default/api:0", "default/web:2"));
+  const Status& status = registry.status();
+  EXPECT_THAT(lines(status.errors), IsEmpty());
+  EXPECT_EQ(status.folder, folder.path());
+  EXPECT_EQ(status.epoch, 1U);
+  EXPECT_EQ(status.files, 3U);
+  EXPECT_EQ(status.documents, 3U);
+  EXPECT_EQ(status.last_good, at(5));
+  EXPECT_FALSE(status.holding);
+}
+
+TEST_F(RegistryTest, ParsesOnlyFilesThatChanged) {
+  folder.write("a.yaml", service("web", "10.96.0.1"));
+  folder.write("b.yaml", service("api", "10.96.0.2"));
+  registry.load(at(1));
+  EXPECT_EQ(registry.source().parsed(), 2U);
+  EXPECT_FALSE(registry.load(at(2)));
+  EXPECT_EQ(registry.source().parsed(), 2U);
+  folder.write("b.yaml", service("api", "10.96.0.3"));
+  EXPECT_TRUE(registry.load(at(3)));
+  EXPECT_EQ(registry.source().parsed(), 3U);
+  EXPECT_EQ(registry.status().epoch, 2U);
+}
+
+TEST_F(RegistryTest, AnInvalidFileKeepsItsOwnLastGoodResources) {
+  folder.write("a.yaml", service("web", "10.96.0.1"));
+  folder.write("b.yaml", service("api", "10.96.0.2"));
+  registry.load(at(1));
+  folder.write("a.yaml", "kind: Service\n");
+  folder.write("b.yaml", service("api", "10.96.0.2") + service("dns", "10.96.0.3"));
+  EXPECT_TRUE(registry.load(at(2)));
+  EXPECT_THAT(services(registry), ElementsAre("default/api:0", "default/dns:0", "default/web:0"));
+  EXPECT_THAT(lines(registry.status().errors),
+              ElementsAre(folder.at("a.yaml") + ":1: apiVersion: required field is missing"));
+  EXPECT_EQ(registry.status().last_good, at(1));
+  EXPECT_EQ(registry.status().last_attempt, at(2));
+
+  folder.write("a.yaml", service("shop", "10.96.0.1"));
+  EXPECT_TRUE(registry.load(at(3)));
+  EXPECT_THAT(services(registry), ElementsAre("default/api:0", "default/dns:0", "default/shop:0"));
+  EXPECT_THAT(lines(registry.status().errors), IsEmpty());
+  EXPECT_EQ(registry.status().last_good, at(3));
+}
+
+TEST_F(RegistryTest, AFileThatIsInvalidFromTheStartIsLeftOut) {
+  folder.write("a.yaml", "[");
+  folder.write("b.yaml", service("api", "10.96.0.2"));
+  registry.load(at(1));
+  EXPECT_THAT(services(registry), ElementsAre("default/api:0"));
+  EXPECT_THAT(registry.status().errors, SizeIs(1));
+}
+
+TEST_F(RegistryTest, AnUnreadableFileKeepsItsLastGoodResources) {
+  folder.write("a.yaml", service("web", "10.96.0.1"));
+  registry.load(at(1));
+  folder.remove("a.yaml");
+  ASSERT_EQ(mkfifo(folder.at("a.yaml").c_str(), 0600), 0);
+  registry.load(at(2));
+  EXPECT_THAT(services(registry), ElementsAre("default/web:0"));
+  EXPECT_THAT(lines(registry.status().errors),
+              ElementsAre(folder.at("a.yaml") + ": cannot be read: not a regular file"));
+}
+
+TEST_F(RegistryTest, AContradictionKeepsTheWholeLastGoodState) {
+  folder.write("a.yaml", service("web", "10.96.0.1"));
+  registry.load(at(1));
+  folder.write("b.yaml", service("api", "10.96.0.2") + service("web2", "10.96.0.1"));
+  EXPECT_FALSE(registry.load(at(2)));
+  EXPECT_THAT(services(registry), ElementsAre("default/web:0")) << "not even api, which contradicts nothing";
+  EXPECT_TRUE(registry.status().holding);
+  EXPECT_EQ(registry.status().epoch, 1U);
+  EXPECT_THAT(lines(registry.status().errors),
+              ElementsAre(folder.at("b.yaml") +
+                          ":3: spec.clusterIP: 10.96.0.1:80/tcp of service default/web2 is that of "
+                          "service default/web at " +
+                          folder.at("a.yaml") + ":1 too"));
+  folder.remove("a.yaml");
+  EXPECT_TRUE(registry.load(at(3)));
+  EXPECT_FALSE(registry.status().holding);
+  EXPECT_THAT(services(registry), ElementsAre("default/api:0", "default/web2:0"));
+}
+
+TEST_F(RegistryTest, AFirstLoadWithAContradictionLeavesAnEmptySnapshot) {
+  folder.write("a.yaml", service("web", "10.96.0.1") + service("api", "10.96.0.1"));
+  EXPECT_TRUE(registry.load(at(1)));
+  EXPECT_THAT(services(registry), IsEmpty());
+  EXPECT_TRUE(registry.status().holding);
+}
+
+TEST_F(RegistryTest, DeletingDocumentsAndFilesIsHonoured) {
+  folder.write("a.yaml", service("web", "10.96.0.1") + slice("web-1", "web", endpoints(1, 9)));
+  folder.write("b.yaml", service("api", "10.96.0.2"));
+  registry.load(at(1));
+  folder.write("a.yaml", service("web", "10.96.0.1"));
+  EXPECT_TRUE(registry.load(at(2)));
+  EXPECT_THAT(services(registry), ElementsAre("default/api:0", "default/web:0"));
+  folder.remove("a.yaml");
+  EXPECT_TRUE(registry.load(at(3)));
+  EXPECT_THAT(services(registry), ElementsAre("default/api:0"));
+}
+
+TEST_F(RegistryTest, AFolderThatIsSuddenlyEmptyIsHeld) {
+  folder.write("a.yaml", service("web", "10.96.0.1") + slice("web-1", "web", endpoints(1, 4)));
+  registry.load(at(1));
+  folder.remove("a.yaml");
+  EXPECT_FALSE(registry.load(at(2)));
+  EXPECT_THAT(services(registry), ElementsAre("default/web:4"));
+  EXPECT_TRUE(registry.status().holding);
+  EXPECT_THAT(lines(registry.status().errors),
+              ElementsAre(folder.path().native() + ": the registry folder is suddenly empty, so its 4 endpoints are "
+                                                   "kept; to remove them all, leave an empty .yaml file there"));
+  folder.write("a.yaml", "half: [written");
+  EXPECT_FALSE(registry.load(at(3))) << "a file that comes back broken still has its last good version";
+  EXPECT_THAT(services(registry), ElementsAre("default/web:4"));
+  folder.remove("a.yaml");
+  folder.write("empty.yaml", "");
+  EXPECT_TRUE(registry.load(at(4)));
+  EXPECT_THAT(services(registry), IsEmpty());
+  EXPECT_THAT(lines(registry.status().errors), IsEmpty());
+}
+
+TEST_F(RegistryTest, AFewEndpointsAreNotGuarded) {
+  folder.write("a.yaml", service("web", "10.96.0.1") + slice("web-1", "web", endpoints(1, 3)));
+  registry.load(at(1));
+  folder.remove("a.yaml");
+  EXPECT_TRUE(registry.load(at(2)));
+  EXPECT_THAT(services(registry), IsEmpty());
+}
+
+TEST_F(RegistryTest, AFolderThatVanishesIsHeld) {
+  folder.write("a.yaml", service("web", "10.96.0.1"));
+  registry.load(at(1));
+  std::filesystem::rename(folder.path(), folder.base() / "away");
+  EXPECT_FALSE(registry.load(at(2)));
+  EXPECT_THAT(services(registry), ElementsAre("default/web:0"));
+  EXPECT_THAT(lines(registry.status().errors),
+              ElementsAre(folder.path().native() + ": the registry folder can't be read: No such file or directory"));
+  std::filesystem::rename(folder.base() / "away", folder.path());
+  EXPECT_FALSE(registry.load(at(3)));
+  EXPECT_THAT(lines(registry.status().errors), IsEmpty());
+}
+
+TEST_F(RegistryTest, SetsEndpointsByNameOrAddress) {
+  folder.write("a.yaml", service("web", "10.96.0.1", "[{port: 80}]", "251") + slice("s", "web", endpoints(1, 3)));
+  registry.load(at(1));
+  const auto states = [&] {
+    std::string text;
+    for (const lb::Endpoint& endpoint : registry.publication().snapshot->services()[0].endpoints) {
+      text += std::string(lb::to_string(endpoint.state)) + " ";
+    }
+    return text;
+  };
+  EXPECT_EQ(registry.set_endpoint("default/web", "pod-2", Override::drain), true);
+  EXPECT_EQ(states(), "ready draining ready ");
+  EXPECT_EQ(registry.set_endpoint("default/web", "10.1.0.3", Override::drain), true);
+  EXPECT_EQ(states(), "ready draining draining ");
+  EXPECT_EQ(registry.set_endpoint("default/web", "10.1.0.3", Override::drain), false) << "nothing new";
+  EXPECT_EQ(registry.set_endpoint("default/web", "10.1.0.2", Override::ready), true);
+  EXPECT_EQ(states(), "ready ready draining ");
+  EXPECT_EQ(registry.status().epoch, 4U);
+  EXPECT_THAT(registry.status().drains,
+              ElementsAre(Drain{.service = "default/web", .endpoint = *lb::parse_ipv4("10.1.0.3")}));
+  EXPECT_FALSE(registry.load(at(2)));
+  EXPECT_EQ(states(), "ready ready draining ") << "a reload keeps it";
+}
+
+TEST_F(RegistryTest, NamesWhatDoesNotExistAndWhatDoes) {
+  registry.load(at(1));
+  EXPECT_EQ(registry.set_endpoint("default/web", "x", Override::drain).error(),
+            R"(no service "default/web"; there are no services)");
+  std::string many;
+  for (int i = 1; i <= 20; ++i) {
+    const std::string number = std::to_string(100 + i);
+    many += service(std::string("s").append(number), std::string("10.96.1.").append(number), "[{port: 80}]", "251");
+  }
+  folder.write("a.yaml", many + slice("s", "s101", endpoints(1, 2)));
+  registry.load(at(2));
+  EXPECT_EQ(registry.set_endpoint("default/web\n", "x", Override::drain).error(),
+            R"(no service "default/web\x0a"; services: default/s101, default/s102, default/s103, default/s104, )"
+            "default/s105, default/s106, default/s107, default/s108, default/s109, default/s110, default/s111, "
+            "default/s112, default/s113, default/s114, default/s115, default/s116 and 4 more");
+  EXPECT_EQ(registry.set_endpoint("default/s101", "x", Override::drain).error(),
+            R"(service default/s101 has no endpoint "x"; endpoints: pod-1, pod-2)");
+  EXPECT_EQ(registry.set_endpoint("default/s102", "x", Override::drain).error(),
+            R"(service default/s102 has no endpoint "x"; there are no endpoints)");
+}
+
+TEST_F(RegistryTest, PublishesWhenOnlyLingeringEndpointsGo) {
+  const std::string web = service("web", "10.96.0.1", "[{port: 80}]", "251");
+  folder.write("a.yaml", web + slice("s", "web", endpoints(1, 2)));
+  registry.load(at(1));
+  EXPECT_FALSE(registry.reclaim());
+  used = {0};
+  folder.write("a.yaml", web + slice("s", "web", endpoints(2, 2)));
+  registry.load(at(2));
+  EXPECT_EQ(registry.status().lingering, 1U);
+  EXPECT_THAT(registry.publication().endpoints, SizeIs(2));
+  EXPECT_FALSE(registry.reclaim());
+  used.clear();
+  const auto before = registry.publication().snapshot;
+  EXPECT_TRUE(registry.reclaim());
+  EXPECT_EQ(registry.publication().snapshot, before);
+  EXPECT_THAT(registry.publication().endpoints, SizeIs(1));
+  EXPECT_EQ(registry.status().lingering, 0U);
+}
+
+TEST_F(RegistryTest, WhatWasLeftOutComesInOnceSlotsAreFree) {
+  Registry small(folder.path(), 1, {.services = 2, .endpoints = 2},
+                 {.services = {}, .endpoints = [this](uint32_t slot) { return used.contains(slot); }});
+  const std::string web = service("web", "10.96.0.1", "[{port: 80}]", "251");
+  folder.write("a.yaml", web + slice("s", "web", endpoints(1, 2)));
+  small.load(at(1));
+  used = {0, 1};
+  folder.write("a.yaml", web + slice("s", "web", endpoints(3, 4)));
+  small.load(at(2));
+  EXPECT_THAT(services(small), ElementsAre("default/web:0"));
+  EXPECT_THAT(small.status().errors, SizeIs(1));
+  used = {1};
+  EXPECT_TRUE(small.reclaim());
+  EXPECT_THAT(services(small), ElementsAre("default/web:1"));
+  used.clear();
+  EXPECT_TRUE(small.reclaim());
+  EXPECT_THAT(services(small), ElementsAre("default/web:2"));
+  EXPECT_THAT(lines(small.status().errors), IsEmpty());
+}
+
+TEST_F(RegistryTest, CheckReportsAndCounts) {
+  folder.write("a.yaml", service("web", "10.96.0.1", "[{name: a, port: 80}, {name: b, port: 81}]") +
+                             slice("s", "web", endpoints(1, 3), "[{name: a, port: 8080}]") + slice("t", "x", "[]"));
+  folder.write("b.yaml", "a: b");
+  const CheckReport report = check(folder.path());
+  EXPECT_EQ(report.files, 2U);
+  EXPECT_EQ(report.documents, 3U);
+  EXPECT_EQ(report.services, 2U);
+  EXPECT_EQ(report.endpoints, 3U);
+  EXPECT_THAT(lines(report.errors), ElementsAre(folder.at("b.yaml") + ":1: apiVersion: required field is missing",
+                                                folder.at("b.yaml") + ":1: kind: required field is missing"));
+  EXPECT_THAT(lines(report.warnings),
+              ElementsAre(folder.at("a.yaml") + ":5: metadata.labels: there is no service default/x (yet)"));
+  EXPECT_THAT(lines(check(folder.base() / "none").errors),
+              ElementsAre((folder.base() / "none").native() +
+                          ": the registry folder can't be read: No such file or directory"));
+}
+
+}  // namespace
+}  // namespace weft::registry
