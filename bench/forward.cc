@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file What weft's own work costs a packet: TSC cycles between receive and transmit, 64-byte frames, NAT.
 ///
-/// The worker is the real one. Frames are received from an in-memory port (net_ring) as mbufs of a real pool; what is timed
-/// is Worker::process(), from the mbufs in hand to the mbufs in the transmit buffer, and not the port's own work. Before
-/// each burst the frames are written afresh, in a random order of flows, so that no flow is met again before all others.
+/// The worker is the real one. Frames are received from an in-memory port (net_ring) as mbufs of a real pool; what is
+/// timed is Worker::process(), from the mbufs in hand to the mbufs in the transmit buffer, and not the port's own work.
+/// Before each burst the frames are written afresh, in a random order of flows, so that no flow is met again before all
+/// others.
 #include <benchmark/benchmark.h>
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
@@ -79,7 +80,8 @@ struct Template {
     std::copy(bytes.begin(), bytes.end(), frame);
     auto* ip = packet::view<packet::Ipv4Header>(frame + 14);
     ip->source = lb::address_from_host(0x0b000000 + flow / 32768);
-    packet::view<packet::UdpHeader>(frame + 34)->source_port = lb::port_from_host(static_cast<uint16_t>(1024 + flow % 32768));
+    packet::view<packet::UdpHeader>(frame + 34)->source_port =
+        lb::port_from_host(static_cast<uint16_t>(1024 + flow % 32768));
     ip->checksum = packet::checksum_of({frame + 14, 20});
   }
 };
@@ -88,7 +90,8 @@ struct Template {
 class Bed {
  public:
   explicit Bed(uint32_t flow_capacity) : publisher_(1, make_snapshot()) {
-    ring_ = rte_ring_create(("bed" + std::to_string(count_)).c_str(), 256, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+    ring_ =
+        rte_ring_create(("bed" + std::to_string(count_)).c_str(), 256, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
     const int port = rte_eth_from_rings(("bed" + std::to_string(count_)).c_str(), &ring_, 1, &ring_, 1, SOCKET_ID_ANY);
     pool_ = rte_pktmbuf_pool_create(("bed" + std::to_string(count_++)).c_str(), 1023, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
                                     SOCKET_ID_ANY);
@@ -164,7 +167,8 @@ std::vector<uint32_t> shuffled(uint32_t flows) {
 }
 
 void report(benchmark::State& state, std::vector<double>& cycles_a_packet) {
-  std::nth_element(cycles_a_packet.begin(), cycles_a_packet.begin() + static_cast<std::ptrdiff_t>(cycles_a_packet.size() / 2),
+  std::nth_element(cycles_a_packet.begin(),
+                   cycles_a_packet.begin() + static_cast<std::ptrdiff_t>(cycles_a_packet.size() / 2),
                    cycles_a_packet.end());
   state.counters["cycles_per_packet"] = cycles_a_packet[cycles_a_packet.size() / 2];
   state.SetItemsProcessed(state.iterations() * l4::Burst::kMax);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// @file How long a Maglev table takes to build, and a look-up in it. The paper builds 65537 slots for 1,000 backends in
-/// 1.8 ms (section 5.3).
+/// @file How long a Maglev table takes to build, and a look-up in it. The paper builds 65537 slots for 1,000 backends
+/// in 1.8 ms (section 5.3).
 #include "lb/maglev.h"
 
 #include <benchmark/benchmark.h>
@@ -29,8 +29,8 @@ void build(benchmark::State& state, uint32_t size) {
   for (auto _ : state) {
     benchmark::DoNotOptimize(MaglevTable(all, size, 1));
   }
-  state.counters["milliseconds"] = benchmark::Counter(
-      static_cast<double>(state.iterations()) / 1e3, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["milliseconds"] = benchmark::Counter(static_cast<double>(state.iterations()) / 1e3,
+                                                      benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
 /// Hash and pick for the packets of many flows, one after the other.
@@ -55,7 +55,11 @@ int main(int argc, char** argv) {
   for (const uint32_t size : {16381U, 65537U, 655373U}) {
     const std::string slots = "/slots:" + std::to_string(size);
     benchmark::RegisterBenchmark(("maglev/build" + slots).c_str(), build, size)
-        ->ArgName("endpoints")->Arg(10)->Arg(100)->Arg(1000)->Unit(benchmark::kMillisecond);
+        ->ArgName("endpoints")
+        ->Arg(10)
+        ->Arg(100)
+        ->Arg(1000)
+        ->Unit(benchmark::kMillisecond);
     benchmark::RegisterBenchmark(("maglev/look-up" + slots).c_str(), look_up, size)->ArgName("endpoints")->Arg(1000);
   }
   benchmark::Initialize(&argc, argv);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// weftctl: sends one command to a node's runtime socket and prints the answer. The words are the node's: see `weftctl help`.
+// weftctl: sends one command to a node's runtime socket and prints the answer. The words are the node's: see `weftctl
+// help`.
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -52,7 +53,8 @@ std::string receive_all(int fd) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("weftctl: asks or tells a node of the weft service mesh. \"weftctl help\" lists the commands of the node.");
+  CLI::App app(
+      "weftctl: asks or tells a node of the weft service mesh. \"weftctl help\" lists the commands of the node.");
   std::string socket_path = "/run/weft/weft.sock";
   bool json = false;
   std::vector<std::string> words;

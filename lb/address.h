@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file Addresses and ports in network byte order, as types of their own.
 ///
-/// A value of these types has the bytes that stand on the wire, so the packet path stores and compares without swapping.
-/// There is no implicit way in or out: the conversion is always visible.
+/// A value of these types has the bytes that stand on the wire, so the packet path stores and compares without
+/// swapping. There is no implicit way in or out: the conversion is always visible.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file The 5-tuple of an IPv4 packet, and the one hash that weft takes of it.
 ///
-/// The hash is keyed with a seed that all nodes of a mesh share, so that every node picks the same endpoint for the same
-/// flow, while nobody without the seed can aim flows at one endpoint or at one bucket.
+/// The hash is keyed with a seed that all nodes of a mesh share, so that every node picks the same endpoint for the
+/// same flow, while nobody without the seed can aim flows at one endpoint or at one bucket.
 #pragma once
 
 #include <array>
@@ -26,9 +26,9 @@ struct alignas(16) FlowKey {
   Protocol protocol{};
   uint8_t zero[3] = {};
 
-  /// From the bytes of a packet: source and destination address as they lie in the IPv4 header, and source and destination
-  /// port as they lie in the transport header. Made of two words, so that the two loads of a hash or a comparison that
-  /// follow find each word in one store; field by field, they would wait for the store buffer to drain.
+  /// From the bytes of a packet: source and destination address as they lie in the IPv4 header, and source and
+  /// destination port as they lie in the transport header. Made of two words, so that the two loads of a hash or a
+  /// comparison that follow find each word in one store; field by field, they would wait for the store buffer to drain.
   static FlowKey from_wire(uint64_t addresses, uint32_t ports, Protocol protocol) {
     return std::bit_cast<FlowKey>(std::array<uint64_t, 2>{addresses, ports | static_cast<uint64_t>(protocol) << 32});
   }

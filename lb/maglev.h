@@ -4,8 +4,9 @@
 /// Each member walks the table in an order of its own, (offset + j * skip) mod size, and members take turns in claiming
 /// the next free slot of their walk. Shares then differ by a slot, and few slots change owner when membership changes.
 ///
-/// Weights are cumulative: in each round a member gains its weight, and takes a turn once it has gained the largest weight
-/// of all. Shares are right for any ratio that the size can express; keep size >= 100 * sum(weights) / smallest weight.
+/// Weights are cumulative: in each round a member gains its weight, and takes a turn once it has gained the largest
+/// weight of all. Shares are right for any ratio that the size can express; keep size >= 100 * sum(weights) / smallest
+/// weight.
 ///
 /// Members are sorted by identity before filling: nodes that learn of them in different orders build the same table.
 /// Immutable after construction. 2 bytes a slot: 128 KiB at the default size.
@@ -39,7 +40,7 @@ std::vector<uint16_t> fill_maglev(std::span<const MaglevWalk> walks, std::span<c
 class MaglevTable {
  public:
   static constexpr uint32_t kDefaultSize = 65537;
-  static constexpr std::array<uint32_t, 11> kSizes = {251,  509,   1021,  2039,  4093,  8191,
+  static constexpr std::array<uint32_t, 11> kSizes = {251,   509,   1021,  2039,   4093,  8191,
                                                       16381, 32749, 65537, 131071, 655373};
   static constexpr size_t kMaxMembers = 65535;
   static constexpr uint32_t kMaxWeight = 65535;
@@ -58,9 +59,7 @@ class MaglevTable {
   std::span<const uint16_t> slots() const { return slots_; }
 
   /// The slot of a flow: the hash's upper 32 bits, scaled without a division. Precondition: not empty.
-  uint32_t slot_of(uint64_t hash) const {
-    return static_cast<uint32_t>(((hash >> 32) * slots_.size()) >> 32);
-  }
+  uint32_t slot_of(uint64_t hash) const { return static_cast<uint32_t>(((hash >> 32) * slots_.size()) >> 32); }
   uint16_t pick(uint64_t hash) const { return slots_[slot_of(hash)]; }
 
   /// How many slots each member owns.

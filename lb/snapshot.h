@@ -4,8 +4,8 @@
 /// A snapshot is built whole by registry-sync and never edited; the next one replaces it. Parts that did not change are
 /// shared by pointer. Any number of threads may read it.
 ///
-/// Counters outlive snapshots, so services and endpoints carry a *slot*: a small number that stays theirs from snapshot to
-/// snapshot, and is given to another only when no flow holds it any more.
+/// Counters outlive snapshots, so services and endpoints carry a *slot*: a small number that stays theirs from snapshot
+/// to snapshot, and is given to another only when no flow holds it any more.
 #pragma once
 
 #include <cstdint>
@@ -89,7 +89,7 @@ class Snapshot {
   uint64_t epoch_;
   uint64_t seed_;
   std::vector<Service> services_;
-  std::vector<Entry> index_;  ///< open addressing, a power of two, at most half full
+  std::vector<Entry> index_;      ///< open addressing, a power of two, at most half full
   std::vector<bool> open_slots_;  ///< by endpoint slot
 };
 

@@ -13,8 +13,8 @@
 namespace weft::flow {
 
 struct alignas(64) Flow {
-  lb::FlowKey request;  ///< as the client sends: client to virtual address
-  lb::FlowKey reply;    ///< as the endpoint sends: endpoint to client
+  lb::FlowKey request;    ///< as the client sends: client to virtual address
+  lb::FlowKey reply;      ///< as the endpoint sends: endpoint to client
   packet::Deltas deltas;  ///< of the request's translation; the reply's are their reverse
   time::Millis created = 0;
   time::Millis last_seen = 0;

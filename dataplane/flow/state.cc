@@ -7,9 +7,9 @@ namespace weft::flow {
 
 std::string_view to_string(State state) {
   static constexpr std::array<std::string_view, kStates> kNames = {
-      "free",       "udp-request",      "udp-exchange",        "opening",           "opened",
-      "established", "client-closed",   "endpoint-closed",     "closed",            "reset",
-      "reset-then-client", "reset-then-endpoint"};
+      "free",   "udp-request", "udp-exchange",      "opening",
+      "opened", "established", "client-closed",     "endpoint-closed",
+      "closed", "reset",       "reset-then-client", "reset-then-endpoint"};
   return kNames[static_cast<size_t>(state)];
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file What a flow's packets say about how long to remember it.
 ///
-/// This is not a TCP implementation: it follows just enough of a connection's life to time it out rightly, and trusts no
-/// single packet to end it. A FIN or RST shortens the memory, never deletes it at once: the last segments still have to
-/// find their way. A reset that its receiver did not believe (it was spoofed, or out of the window) is noticed by both
-/// ends talking on.
+/// This is not a TCP implementation: it follows just enough of a connection's life to time it out rightly, and trusts
+/// no single packet to end it. A FIN or RST shortens the memory, never deletes it at once: the last segments still have
+/// to find their way. A reset that its receiver did not believe (it was spoofed, or out of the window) is noticed by
+/// both ends talking on.
 #pragma once
 
 #include <array>
@@ -37,7 +37,8 @@ constexpr size_t kStates = static_cast<size_t>(State::tcp_reset_then_endpoint) +
 std::string_view to_string(State state);
 
 /// How long a flow is remembered after its last packet. Defaults: RFC 5382 (REQ-5) asks for at least 2 h 4 min for
-/// established and 4 min for transitory TCP connections; RFC 4787 (REQ-5) for 2 min at least, and recommends 5, for UDP.
+/// established and 4 min for transitory TCP connections; RFC 4787 (REQ-5) for 2 min at least, and recommends 5, for
+/// UDP.
 struct Timeouts {
   std::chrono::milliseconds udp_request{30'000};
   std::chrono::milliseconds udp_exchange{300'000};

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file The flow table of one worker: bounded, allocation-free, found from both directions of a flow.
 ///
-/// A flow is one 64-byte record; an index leads to it from the request's and from the reply's tuple. The index has 64-byte
-/// buckets of seven entries, each a 32-bit tag of the tuple's hash and a reference to record and direction. An entry lives
-/// in one of two buckets: its home, or, when that is full, the one that home and tag name together; when both are, another
-/// entry is moved to its own second bucket. A home counts its entries that live away, so that a look-up (and above all one
-/// that finds nothing) seldom reads a second line. A tag only nominates; the whole tuple decides, so two flows are never
-/// taken for one.
+/// A flow is one 64-byte record; an index leads to it from the request's and from the reply's tuple. The index has
+/// 64-byte buckets of seven entries, each a 32-bit tag of the tuple's hash and a reference to record and direction. An
+/// entry lives in one of two buckets: its home, or, when that is full, the one that home and tag name together; when
+/// both are, another entry is moved to its own second bucket. A home counts its entries that live away, so that a
+/// look-up (and above all one that finds nothing) seldom reads a second line. A tag only nominates; the whole tuple
+/// decides, so two flows are never taken for one.
 ///
 /// A burst is looked up in three passes, each ahead of its memory: prefetch(hash), then nominate(hash), which reads the
 /// bucket and prefetches the record, then find(key, hash, nominee).
 ///
 /// Flows expire by time stamp: find() does not return a flow past its time, and sweep() frees a few at a time.
 ///
-/// Memory, all taken at construction: 64 bytes a flow and 32 bytes of index a flow, so that the index is 57 % full at most;
-/// capacities are powers of two. Owned and used by one thread.
+/// Memory, all taken at construction: 64 bytes a flow and 32 bytes of index a flow, so that the index is 57 % full at
+/// most; capacities are powers of two. Owned and used by one thread.
 #pragma once
 
 #include <immintrin.h>
@@ -94,7 +94,8 @@ class FlowTable {
 
   void remove(Ref ref);
 
-  /// Looks at the next records, at most `budget` of them, and removes flows past their time; tells `removed(flow)` first.
+  /// Looks at the next records, at most `budget` of them, and removes flows past their time; tells `removed(flow)`
+  /// first.
   template <typename Removed>
   void sweep(uint32_t budget, time::Millis now, Removed removed);
 
@@ -134,7 +135,9 @@ class FlowTable {
 
   uint64_t home(uint64_t hash) const { return hash & bucket_mask_; }
   /// Where an entry goes whose home is full; applied twice it leads back.
-  uint64_t other(uint64_t bucket, uint32_t tag) const { return (bucket ^ (uint64_t{tag} * 0x5bd1e995 + 1)) & bucket_mask_; }
+  uint64_t other(uint64_t bucket, uint32_t tag) const {
+    return (bucket ^ (uint64_t{tag} * 0x5bd1e995 + 1)) & bucket_mask_;
+  }
 
   bool matches(Ref ref, const lb::FlowKey& key) const {
     const Flow& flow = flows_[ref.flow()];

@@ -23,8 +23,8 @@ class Counter {
 };
 
 struct alignas(64) EndpointCounters {
-  Counter flows;         ///< begun
-  Counter active_flows;  ///< begun and not yet forgotten
+  Counter flows;                   ///< begun
+  Counter active_flows;            ///< begun and not yet forgotten
   std::array<Counter, 2> packets;  ///< by flow::Direction
   std::array<Counter, 2> bytes;    ///< IPv4 lengths, by flow::Direction
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// @file The ports of one worker as the pipeline sees them: where a packet can leave, and with which Ethernet addresses.
+/// @file The ports of one worker as the pipeline sees them: where a packet can leave, and with which Ethernet
+/// addresses.
 ///
 /// Filled at start, then read only. Ports are counted in each worker's own order.
 #pragma once

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file What happens to a packet at L4: parse, find its flow or admit a new one, translate.
 ///
-/// Destination NAT with the client's address kept: a request to a virtual address gets its endpoint's address and port, the
-/// endpoint's reply gets the virtual ones back. Established flows never ask the snapshot again.
+/// Destination NAT with the client's address kept: a request to a virtual address gets its endpoint's address and port,
+/// the endpoint's reply gets the virtual ones back. Established flows never ask the snapshot again.
 ///
-/// A pipeline belongs to one worker. It reads no clock, does no I/O, allocates nothing and knows no DPDK: the same bursts,
-/// snapshots and times give the same bytes and counters.
+/// A pipeline belongs to one worker. It reads no clock, does no I/O, allocates nothing and knows no DPDK: the same
+/// bursts, snapshots and times give the same bytes and counters.
 #pragma once
 
 #include <array>

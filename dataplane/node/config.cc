@@ -22,11 +22,11 @@ using registry::Fields;
 
 constexpr int64_t kMaxCore = 1023;
 constexpr int64_t kMaxMicroseconds = 1'000'000;
-constexpr int64_t kMaxSeconds = 7 * 86400;   // well below the 49 days after which a flow's time stamps wrap
-constexpr int64_t kMinMtu = 576;             // RFC 791: what every host must accept
-constexpr int64_t kMaxMtu = 3498;            // what XDP allows on a veth with 4 KiB pages
-constexpr size_t kMaxInterfacePrefix = 10;   // and a number and "x", within IFNAMSIZ
-constexpr size_t kMaxSocketPath = 107;       // sockaddr_un
+constexpr int64_t kMaxSeconds = 7 * 86400;  // well below the 49 days after which a flow's time stamps wrap
+constexpr int64_t kMinMtu = 576;            // RFC 791: what every host must accept
+constexpr int64_t kMaxMtu = 3498;           // what XDP allows on a veth with 4 KiB pages
+constexpr size_t kMaxInterfacePrefix = 10;  // and a number and "x", within IFNAMSIZ
+constexpr size_t kMaxSocketPath = 107;      // sockaddr_un
 constexpr uint32_t kMinFlows = 1024;
 
 std::string host_name() {
@@ -115,7 +115,8 @@ void read_flows(Fields flows, Config& config) {
 }
 
 void read_limits(Fields limits, Config& config) {
-  config.max_services = static_cast<uint32_t>(limits.integer("services", 1, WEFT_MAX_VIPS).value_or(config.max_services));
+  config.max_services =
+      static_cast<uint32_t>(limits.integer("services", 1, WEFT_MAX_VIPS).value_or(config.max_services));
   config.max_endpoints =
       static_cast<uint32_t>(limits.integer("endpoints", 1, WEFT_MAX_ENDPOINTS).value_or(config.max_endpoints));
   limits.finish();
@@ -158,8 +159,8 @@ void read_port(Fields port, Config& config, std::set<std::string>& names) {
     if (const auto network = parse_network(text)) {
       uplink.networks.push_back(*network);
     } else {
-      port.error("networks", "expected an IPv4 network such as 10.2.0.0/16 without host bits, got " +
-                                 registry::in_quotes(text));
+      port.error("networks",
+                 "expected an IPv4 network such as 10.2.0.0/16 without host bits, got " + registry::in_quotes(text));
     }
   }
   uplink.port.descriptors =
@@ -205,8 +206,9 @@ tl::expected<Config, std::vector<Diagnostic>> parse_config(const std::string& fi
     root.error("ports", fmt::format("expected at most {} ports", l4::kMaxPorts - 1));
   }
   if (!config.ports.empty() && config.cores.size() > 1) {
-    root.error("ports", "expected none with more than one worker: only eBPF brings replies back to the worker that has "
-                        "their flow; use one worker, or pods alone");
+    root.error("ports",
+               "expected none with more than one worker: only eBPF brings replies back to the worker that has "
+               "their flow; use one worker, or pods alone");
   }
   root.finish();
   if (!errors.empty()) {

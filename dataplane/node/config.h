@@ -20,7 +20,7 @@
 namespace weft::node {
 
 struct PodsConfig {
-  std::string prefix = "weft";              ///< of the worker's interfaces: weft0, weft0x, weft1, ...
+  std::string prefix = "weft";            ///< of the worker's interfaces: weft0, weft0x, weft1, ...
   std::string pins = "/sys/fs/bpf/weft";  ///< where eBPF maps outlive a crash
   uint32_t mtu = 1500;
 };

@@ -74,7 +74,8 @@ Node::Step Node::start_pods() {
 }
 
 Node::Step Node::start_eal() {
-  runtime::EalConfig eal{.huge_pages = config_.huge_pages, .memory_mib = config_.megabytes, .worker_cores = config_.cores};
+  runtime::EalConfig eal{
+      .huge_pages = config_.huge_pages, .memory_mib = config_.megabytes, .worker_cores = config_.cores};
   for (const UplinkConfig& uplink : config_.ports) {
     if (is_pci_address(uplink.port.device)) {
       eal.pci.push_back(uplink.port.device);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file Everything that runs on one node, wired together: workers and their ports, pods, the registry's follower.
 ///
-/// start() builds it all or nothing; the destructor stops it and leaves the machine as it was. The public members are for
-/// one control thread (the runtime socket's), except where they say otherwise.
+/// start() builds it all or nothing; the destructor stops it and leaves the machine as it was. The public members are
+/// for one control thread (the runtime socket's), except where they say otherwise.
 #pragma once
 
 #include <chrono>

@@ -44,9 +44,9 @@ constexpr std::array kCommands = {
 Answer help(node::Node&, const Words&) {
   Json list = Json::array();
   for (const Command& command : kCommands) {
-    list.push_back({{"command", fmt::format("{}{}{}", command.words, command.arguments.empty() ? "" : " ",
-                                            command.arguments)},
-                    {"does", command.does}});
+    list.push_back(
+        {{"command", fmt::format("{}{}{}", command.words, command.arguments.empty() ? "" : " ", command.arguments)},
+         {"does", command.does}});
   }
   return list;
 }
@@ -79,8 +79,7 @@ Answer execute(node::Node& node, std::string_view line) {
   Words arguments;
   const Command* command = find(words, arguments);
   if (command == nullptr) {
-    return tl::unexpected(fmt::format("unknown command {}; \"help\" lists what there is",
-                                      registry::in_quotes(line)));
+    return tl::unexpected(fmt::format("unknown command {}; \"help\" lists what there is", registry::in_quotes(line)));
   }
   if (command->arguments.empty() && !arguments.empty()) {
     return tl::unexpected(fmt::format("\"{}\" takes no arguments", command->words));

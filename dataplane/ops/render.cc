@@ -5,9 +5,13 @@
 
 #include <algorithm>
 #include <iterator>
+#include <numeric>
 
 namespace weft::ops {
 namespace {
+
+constexpr size_t kMaxWidth = 180;  // characters
+constexpr size_t kMaxTurned = 17;  // rows: the most workers, and no list of services
 
 std::string cell(const Json& value) {
   if (value.is_string()) {
@@ -18,6 +22,13 @@ std::string cell(const Json& value) {
   }
   if (value.is_boolean()) {
     return value.get<bool>() ? "yes" : "no";
+  }
+  if (value.is_object()) {
+    std::string joined;
+    for (const auto& [key, item] : value.items()) {
+      joined += (joined.empty() ? "" : " ") + key + ":" + cell(item);
+    }
+    return joined.empty() ? "-" : joined;
   }
   if (value.is_number_float()) {
     return fmt::format("{:.1f}", value.get<double>());
@@ -37,44 +48,66 @@ bool is_table(const Json& value) {
          std::all_of(value.begin(), value.end(), [](const Json& row) { return row.is_object(); });
 }
 
-void trim_end(std::string& line) {
-  line.erase(line.find_last_not_of(' ') + 1);
+/// Cells by line and column; the first line is the head.
+using Grid = std::vector<std::vector<std::string>>;
+
+std::string heading(const std::string& key) {
+  std::string head = key;
+  std::transform(head.begin(), head.end(), head.begin(),
+                 [](unsigned char c) { return c == '_' ? ' ' : static_cast<char>(std::toupper(c)); });
+  return head;
 }
 
+/// A table with so many columns that no terminal shows it is easier to read on its side.
+Grid turned(const Grid& grid) {
+  Grid result(grid.front().size());
+  for (const auto& line : grid) {
+    for (size_t column = 0; column < line.size(); ++column) {
+      result[column].push_back(line[column]);
+    }
+  }
+  return result;
+}
+
+std::vector<size_t> widths_of(const Grid& grid) {
+  std::vector<size_t> widths(grid.front().size());
+  for (const auto& line : grid) {
+    for (size_t column = 0; column < line.size(); ++column) {
+      widths[column] = std::max(widths[column], line[column].size());
+    }
+  }
+  return widths;
+}
+
+/// Precondition: is_table(rows), and all rows have the same keys in the same order.
 std::string table(const Json& rows, const std::string& indent) {
-  std::vector<std::string> heads;
-  std::vector<size_t> widths;
+  Grid grid(1);
   std::vector<bool> numeric;
   for (const auto& [key, value] : rows.front().items()) {
-    std::string head = key;
-    std::transform(head.begin(), head.end(), head.begin(),
-                   [](unsigned char c) { return c == '_' ? ' ' : static_cast<char>(std::toupper(c)); });
-    heads.push_back(head);
-    widths.push_back(head.size());
+    grid.front().push_back(heading(key));
     numeric.push_back(value.is_number());
   }
-  std::vector<std::vector<std::string>> lines;
   for (const Json& row : rows) {
-    std::vector<std::string>& line = lines.emplace_back();
+    std::vector<std::string>& line = grid.emplace_back();
     for (const auto& item : row.items()) {
       line.push_back(cell(item.value()));
-      const size_t column = line.size() - 1;
-      if (column < widths.size()) {
-        widths[column] = std::max(widths[column], line.back().size());
-      }
     }
   }
+  std::vector<size_t> widths = widths_of(grid);
+  const size_t width = std::accumulate(widths.begin(), widths.end(), 2 * widths.size());
+  if (width > kMaxWidth && rows.size() < kMaxTurned) {
+    grid = turned(grid);
+    widths = widths_of(grid);
+    numeric.assign(widths.size(), false);
+  }
   std::string text;
-  const auto draw = [&](const std::vector<std::string>& cells) {
-    std::string line = indent;
-    for (size_t i = 0; i < cells.size() && i < widths.size(); ++i) {
-      line += numeric[i] ? fmt::format("{:>{}}  ", cells[i], widths[i]) : fmt::format("{:<{}}  ", cells[i], widths[i]);
+  for (const auto& line : grid) {
+    std::string drawn = indent;
+    for (size_t i = 0; i < line.size(); ++i) {
+      drawn += numeric[i] ? fmt::format("{:>{}}  ", line[i], widths[i]) : fmt::format("{:<{}}  ", line[i], widths[i]);
     }
-    trim_end(line);
-    text += line + "\n";
-  };
-  draw(heads);
-  std::for_each(lines.begin(), lines.end(), draw);
+    text += drawn.erase(drawn.find_last_not_of(' ') + 1) + "\n";
+  }
   return text;
 }
 

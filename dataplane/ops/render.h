@@ -10,8 +10,8 @@ namespace weft::ops {
 /// Keeps the order in which keys were put in: it is the order of columns.
 using Json = nlohmann::ordered_json;
 
-/// A list of objects is a table, with its keys as head; an object is a line a field, with tables in it under their names;
-/// a list of anything else is a line an item.
+/// A list of objects is a table, with its keys as head; an object is a line a field, with tables in it under their
+/// names; a list of anything else is a line an item.
 std::string as_text(const Json& answer);
 
 }  // namespace weft::ops

@@ -79,17 +79,25 @@ std::string endpoint_name(const lb::Snapshot& snapshot, uint32_t slot) {
   return "";
 }
 
+struct SeenFlow {
+  flow::Flow flow;
+  uint32_t worker = 0;
+  time::Millis now = 0;
+};
+
 /// Asks the workers in turn, until the limit is reached.
-tl::expected<std::vector<flow::Flow>, std::string> ask_workers(node::Node& node,
-                                                               runtime::FlowInquiry::Question question) {
-  std::vector<flow::Flow> flows;
+tl::expected<std::vector<SeenFlow>, std::string> ask_workers(node::Node& node,
+                                                             runtime::FlowInquiry::Question question) {
+  std::vector<SeenFlow> flows;
   for (const auto& worker : node.workers()) {
     const auto answer = worker->inquiry().ask(question, kPatience);
     if (!answer) {
       return tl::unexpected(fmt::format("worker {} did not answer", worker->config().number));
     }
-    flows.insert(flows.end(), answer->begin(), answer->end());
-    question.limit -= static_cast<uint32_t>(answer->size());
+    for (const flow::Flow& flow : answer->flows) {
+      flows.push_back({.flow = flow, .worker = worker->config().number, .now = answer->now});
+    }
+    question.limit -= static_cast<uint32_t>(answer->flows.size());
     if (question.limit == 0) {
       break;
     }
@@ -208,14 +216,16 @@ Answer show_flows(node::Node& node, const Words& arguments) {
     return tl::unexpected(flows.error());
   }
   Json list = Json::array();
-  for (const flow::Flow& flow : *flows) {
-    list.push_back({{"protocol", to_string(flow.request.protocol)},
+  for (const auto& [flow, worker, now] : *flows) {
+    list.push_back({{"worker", worker},
+                    {"protocol", to_string(flow.request.protocol)},
                     {"client", to_string(flow.request.source, flow.request.source_port)},
                     {"address", to_string(flow.request.destination, flow.request.destination_port)},
                     {"endpoint", to_string(flow.reply.source, flow.reply.source_port)},
                     {"endpoint_name", endpoint_name(*snapshot, flow.endpoint_slot)},
                     {"state", to_string(flow.state)},
-                    {"age_ms", time::elapsed(flow.created, flow.last_seen)},
+                    {"age_seconds", time::elapsed(flow.created, now) / 1000},
+                    {"idle_seconds", time::elapsed(flow.last_seen, now) / 1000},
                     {"packets_in", flow.packets[0]},
                     {"packets_out", flow.packets[1]}});
   }
@@ -236,15 +246,14 @@ Answer where(node::Node& node, const Words& arguments) {
     return tl::unexpected("expected an address and port such as 10.0.0.1:80, got " +
                           registry::in_quotes(arguments[source ? 2 : 1]));
   }
-  const auto key =
-      lb::FlowKey::make(source->address, source->port, destination->address, destination->port, *protocol);
+  const auto key = lb::FlowKey::make(source->address, source->port, destination->address, destination->port, *protocol);
   const auto snapshot = node.snapshots().current();
   const auto flows = ask_workers(node, {.key = key, .limit = 1});
   if (!flows) {
     return tl::unexpected(flows.error());
   }
   if (!flows->empty()) {
-    const flow::Flow& flow = flows->front();
+    const flow::Flow& flow = flows->front().flow;
     return Json{{"rule", "flow table"},
                 {"endpoint", to_string(flow.reply.source, flow.reply.source_port)},
                 {"endpoint_name", endpoint_name(*snapshot, flow.endpoint_slot)},

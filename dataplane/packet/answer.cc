@@ -10,8 +10,8 @@
 namespace weft::packet {
 namespace {
 
-constexpr uint8_t kTimeToLive = 64;                                 // RFC 1700's default, as hosts use
-constexpr size_t kMaxIcmpError = 576;                               // IPv4 length
+constexpr uint8_t kTimeToLive = 64;    // RFC 1700's default, as hosts use
+constexpr size_t kMaxIcmpError = 576;  // IPv4 length
 constexpr uint8_t kPlainIpv4 = 0x45;
 constexpr size_t kQuoteOffset = sizeof(Ipv4Header) + sizeof(IcmpHeader);
 static_assert(kUnreachableRoom == kQuoteOffset);
@@ -66,8 +66,7 @@ size_t answer_reset(std::span<std::byte> frame, const Parsed& parsed) {
   write_ipv4(frame.data() + kIpOffset, parsed, lb::Protocol::tcp, sizeof(Ipv4Header) + sizeof reset);
   std::byte* tcp = frame.data() + kIpOffset + sizeof(Ipv4Header);
   std::memcpy(tcp, &reset, sizeof reset);
-  const uint64_t pseudo =
-      pseudo_header_sum(parsed.key.destination, parsed.key.source, lb::Protocol::tcp, sizeof reset);
+  const uint64_t pseudo = pseudo_header_sum(parsed.key.destination, parsed.key.source, lb::Protocol::tcp, sizeof reset);
   view<TcpHeader>(tcp)->checksum = static_cast<uint16_t>(~fold(sum_of({tcp, sizeof reset}, pseudo)));
   return kIpOffset + sizeof(Ipv4Header) + sizeof reset;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file Packets that weft sends in a virtual address's name, each written over the packet that it answers.
 ///
-/// All take a frame that parse() accepted and return the new frame's length. Ethernet's addresses are left to the sender.
+/// All take a frame that parse() accepted and return the new frame's length. Ethernet's addresses are left to the
+/// sender.
 #pragma once
 
 #include <cstddef>

@@ -103,7 +103,8 @@ void parse(std::span<const std::byte> frame, Parsed& parsed) {
                     ? Kind::fragment
                     : check_transport(ip->protocol, transport, parsed.ip_length - header_length, parsed);
   const uint32_t ports = parsed.kind == Kind::transport ? load<uint32_t>(transport) : 0;
-  parsed.key = lb::FlowKey::from_wire(load<uint64_t>(packet.data() + offsetof(Ipv4Header, source)), ports, ip->protocol);
+  parsed.key =
+      lb::FlowKey::from_wire(load<uint64_t>(packet.data() + offsetof(Ipv4Header, source)), ports, ip->protocol);
 }
 
 }  // namespace weft::packet

@@ -21,7 +21,7 @@ struct PortBooks {
 struct Books {
   uint64_t received = 0;
   std::array<uint64_t, l4::kVerdicts> verdicts = {};
-  std::array<PortBooks, l4::kMaxPorts> ports = {};               ///< in the worker's order
+  std::array<PortBooks, l4::kMaxPorts> ports = {};             ///< in the worker's order
   std::array<uint64_t, l4::Burst::kMax + 1> burst_sizes = {};  ///< polls of a queue by how many packets they found
   uint64_t loops = 0;
   uint64_t sleeps = 0;
@@ -40,8 +40,7 @@ struct Books {
     return sum;
   }
   bool balanced() const {
-    return received ==
-           sum(l4::Outcome::transmitted) + sum(l4::Outcome::passed) + sum(l4::Outcome::dropped);
+    return received == sum(l4::Outcome::transmitted) + sum(l4::Outcome::passed) + sum(l4::Outcome::dropped);
   }
 };
 

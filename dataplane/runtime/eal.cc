@@ -10,6 +10,8 @@
 #include <rte_log.h>
 #include <sched.h>
 
+#include <cstdlib>
+
 namespace weft::runtime {
 namespace {
 
@@ -34,9 +36,14 @@ std::string lcores_of(const std::vector<uint32_t>& worker_cores) {
 }  // namespace
 
 tl::expected<std::unique_ptr<Eal>, std::string> Eal::start(const EalConfig& config) {
-  std::vector<std::string> arguments = {"weftd", "--no-shconf", "--no-telemetry", "--lcores",
-                                        lcores_of(config.worker_cores), "--log-level=lib.*:error",
-                                        "--log-level=pmd.*:error", "--log-level=bus.*:error"};
+  std::vector<std::string> arguments = {"weftd",
+                                        "--no-shconf",
+                                        "--no-telemetry",
+                                        "--lcores",
+                                        lcores_of(config.worker_cores),
+                                        "--log-level=lib.*:error",
+                                        "--log-level=pmd.*:error",
+                                        "--log-level=bus.*:error"};
   if (config.huge_pages) {
     arguments.insert(arguments.end(), {"--in-memory", fmt::format("--socket-mem={}", config.memory_mib)});
   } else {
@@ -48,6 +55,9 @@ tl::expected<std::unique_ptr<Eal>, std::string> Eal::start(const EalConfig& conf
   for (const std::string& address : config.pci) {
     arguments.insert(arguments.end(), {"-a", address});
   }
+  // One XDP program an interface is enough, and libxdp complains aloud where the kernel refuses it a dispatcher for
+  // more.
+  setenv("LIBXDP_SKIP_DISPATCHER", "1", 0);
   std::vector<char*> argv;
   for (std::string& argument : arguments) {
     argv.push_back(argument.data());

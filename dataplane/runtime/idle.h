@@ -2,7 +2,8 @@
 /// @file What a worker does when its queues are empty: spin, then pause, then sleep for ever longer, up to a bound.
 ///
 /// Spinning answers the next packet at once, pausing gives a sibling hyper-thread the core's units, sleeping gives the
-/// core away. The longest sleep is the most that idling adds to a packet's latency, and bounds what its queue must hold.
+/// core away. The longest sleep is the most that idling adds to a packet's latency, and bounds what its queue must
+/// hold.
 #pragma once
 
 #include <algorithm>
@@ -15,9 +16,9 @@ namespace weft::runtime {
 enum class IdleMode : uint8_t { adaptive, busy };
 
 struct IdleBounds {
-  IdleMode mode = IdleMode::adaptive;                  ///< busy: spin for ever
-  time::Time spin = std::chrono::microseconds(50);     ///< after the last packet
-  time::Time pause = std::chrono::microseconds(200);   ///< after that
+  IdleMode mode = IdleMode::adaptive;                 ///< busy: spin for ever
+  time::Time spin = std::chrono::microseconds(50);    ///< after the last packet
+  time::Time pause = std::chrono::microseconds(200);  ///< after that
   time::Time longest_sleep = std::chrono::microseconds(250);
 };
 

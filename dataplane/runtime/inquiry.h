@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file How an operator sees a worker's flows, which the worker alone may touch: it is asked, and copies some out.
 ///
-/// One thread at a time asks; the worker answers a bounded number of records each turn. The records' room is taken by the
-/// asker, so the worker allocates nothing.
+/// One thread at a time asks; the worker answers a bounded number of records each turn. The records' room is taken by
+/// the asker, so the worker allocates nothing.
 #pragma once
 
 #include <algorithm>
@@ -19,20 +19,25 @@ namespace weft::runtime {
 class FlowInquiry {
  public:
   struct Question {
-    std::optional<lb::FlowKey> key;  ///< the one flow with this tuple, in either direction; else any
+    std::optional<lb::FlowKey> key;       ///< the one flow with this tuple, in either direction; else any
     std::vector<uint32_t> service_slots;  ///< flows of one of these; none: of any
     uint32_t limit = 100;
   };
 
-  /// The asker's side. @returns the flows, or nothing if the worker did not answer in time (it is not running)
-  std::optional<std::vector<flow::Flow>> ask(const Question& question, std::chrono::milliseconds patience) {
+  struct Answer {
+    std::vector<flow::Flow> flows;
+    time::Millis now = 0;  ///< the worker's time, which the flows' time stamps are to be seen by
+  };
+
+  /// The asker's side. @returns nothing if the worker did not answer in time (it is not running)
+  std::optional<Answer> ask(const Question& question, std::chrono::milliseconds patience) {
     State idle = State::idle;
     if (!state_.compare_exchange_strong(idle, State::preparing)) {
       return std::nullopt;  // an earlier question was never answered
     }
     question_ = question;
-    answer_.clear();
-    answer_.reserve(question.limit);
+    answer_.flows.clear();
+    answer_.flows.reserve(question.limit);
     at_ = 0;
     state_.store(State::asked, std::memory_order_release);
     for (const auto deadline = std::chrono::steady_clock::now() + patience;
@@ -42,7 +47,7 @@ class FlowInquiry {
       }
       std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
-    std::vector<flow::Flow> answer = std::move(answer_);
+    Answer answer = std::move(answer_);
     state_.store(State::idle, std::memory_order_release);
     return answer;
   }
@@ -55,17 +60,18 @@ class FlowInquiry {
     if (question_.key) {
       const flow::Ref found = flows.find(*question_.key, hash_of(*question_.key, seed), {}, now);
       if (found) {
-        answer_.push_back(flows[found]);
+        answer_.flows.push_back(flows[found]);
       }
       at_ = 0;
     } else {
       at_ = flows.visit(at_, kRecordsATurn, now, [this](const flow::Flow& flow) {
-        if (answer_.size() < question_.limit && is_asked_for(flow)) {
-          answer_.push_back(flow);
+        if (answer_.flows.size() < question_.limit && is_asked_for(flow)) {
+          answer_.flows.push_back(flow);
         }
       });
     }
-    if (at_ == 0 || answer_.size() >= question_.limit) {
+    if (at_ == 0 || answer_.flows.size() >= question_.limit) {
+      answer_.now = now;
       state_.store(State::answered, std::memory_order_release);
     }
   }
@@ -81,7 +87,7 @@ class FlowInquiry {
 
   std::atomic<State> state_{State::idle};
   Question question_;
-  std::vector<flow::Flow> answer_;
+  Answer answer_;
   uint32_t at_ = 0;
 };
 

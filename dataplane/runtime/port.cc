@@ -31,8 +31,8 @@ tl::expected<BufferPool, std::string> BufferPool::make(const std::string& name, 
   pool.pool_.reset(rte_pktmbuf_pool_create(name.c_str(), buffers, kPoolCache, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
                                            static_cast<int>(rte_socket_id())));
   if (pool.pool_ == nullptr) {
-    return tl::unexpected(fmt::format("no memory for {} packet buffers ({}): raise memory.megabytes", buffers,
-                                      rte_strerror(rte_errno)));
+    return tl::unexpected(
+        fmt::format("no memory for {} packet buffers ({}): raise memory.megabytes", buffers, rte_strerror(rte_errno)));
   }
   return pool;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file A value that one thread publishes whole and any thread reads whole: a sequence lock.
 ///
-/// The writer never waits. A reader that meets a publication under way reads again. So a reader's copy is always one that
-/// the writer published: what adds up in the writer's hands adds up in the reader's.
+/// The writer never waits. A reader that meets a publication under way reads again. So a reader's copy is always one
+/// that the writer published: what adds up in the writer's hands adds up in the reader's.
 #pragma once
 
 #include <array>

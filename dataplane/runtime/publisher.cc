@@ -17,7 +17,8 @@ void SnapshotPublisher::Free::operator()(rte_rcu_qsbr* qsbr) const {
 SnapshotPublisher::SnapshotPublisher(uint32_t workers, std::shared_ptr<const lb::Snapshot> first)
     : raw_(first.get()), current_(std::move(first)) {
   const size_t bytes = rte_rcu_qsbr_get_memsize(workers);
-  auto* qsbr = static_cast<rte_rcu_qsbr*>(std::aligned_alloc(RTE_CACHE_LINE_SIZE, RTE_ALIGN(bytes, RTE_CACHE_LINE_SIZE)));
+  auto* qsbr =
+      static_cast<rte_rcu_qsbr*>(std::aligned_alloc(RTE_CACHE_LINE_SIZE, RTE_ALIGN(bytes, RTE_CACHE_LINE_SIZE)));
   if (qsbr == nullptr) {
     throw std::bad_alloc();
   }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file One poll-mode core and all it owns: its ports' queues, its flows, its counters.
 ///
-/// run() is the loop; poll() is one turn of it with the time as an argument, which is what tests call. No lock, allocation,
-/// system call (but for sleeping when idle) or log line in either. Other threads may stop() it, read its books and its
-/// slots' counters, and ask it for flows; nothing else.
+/// run() is the loop; poll() is one turn of it with the time as an argument, which is what tests call. No lock,
+/// allocation, system call (but for sleeping when idle) or log line in either. Other threads may stop() it, read its
+/// books and its slots' counters, and ask it for flows; nothing else.
 #pragma once
 
 #include <atomic>
@@ -16,8 +16,8 @@
 #include "runtime/books.h"
 #include "runtime/idle.h"
 #include "runtime/inquiry.h"
-#include "runtime/publisher.h"
 #include "runtime/published.h"
+#include "runtime/publisher.h"
 #include "time/clock.h"
 
 struct rte_mbuf;

@@ -32,9 +32,7 @@ class TscClock {
       : nanoseconds_a_cycle_(static_cast<uint64_t>((Wide{1'000'000'000} << 32) / hertz)) {}
 
   static uint64_t cycles() { return __rdtsc(); }
-  Time at(uint64_t cycles) const {
-    return Time{static_cast<int64_t>(Wide{cycles} * nanoseconds_a_cycle_ >> 32)};
-  }
+  Time at(uint64_t cycles) const { return Time{static_cast<int64_t>(Wide{cycles} * nanoseconds_a_cycle_ >> 32)}; }
 
  private:
   uint64_t nanoseconds_a_cycle_;  ///< 32.32 fixed point

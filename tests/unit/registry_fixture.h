@@ -59,7 +59,11 @@ class TempFolder {
   const std::filesystem::path& base() const { return base_; }
   std::filesystem::path path() const { return base_ / "registry"; }
   std::string at(const std::string& name) const { return path() / name; }
-  void write(const std::string& name, const std::string& text) const { std::ofstream(path() / name) << text; }
+  /// In one step, so that no reader sees half of it.
+  void write(const std::string& name, const std::string& text) const {
+    std::ofstream(base_ / "new") << text;
+    std::filesystem::rename(base_ / "new", path() / name);
+  }
   void remove(const std::string& name) const { std::filesystem::remove(path() / name); }
 
  private:

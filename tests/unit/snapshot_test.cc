@@ -15,10 +15,7 @@ Ipv4Address ip(const char* text) {
 }
 
 Service service(const char* address, uint16_t port, Protocol protocol, std::vector<const char*> ready) {
-  Service service{.name = "default/web",
-                  .address = ip(address),
-                  .port = port_from_host(port),
-                  .protocol = protocol};
+  Service service{.name = "default/web", .address = ip(address), .port = port_from_host(port), .protocol = protocol};
   std::vector<MaglevMember> members;
   for (const char* endpoint : ready) {
     const auto slot = static_cast<uint32_t>(service.endpoints.size());
