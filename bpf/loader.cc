@@ -88,6 +88,9 @@ tl::expected<std::unique_ptr<Loader>, std::string> Loader::load(const std::files
   }
   loader->lock_ = *lock;
   if (auto loaded = loader->load_programs(); !loaded) {
+    if (!loader->took_over_) {
+      loader->unpin();  // of a failed start nothing stays
+    }
     return tl::unexpected(loaded.error());
   }
   return loader;
@@ -117,8 +120,7 @@ tl::expected<void, std::string> Loader::load_programs() {
   if (const int failed = redirect__load(skeleton_); failed != 0) {
     if (failed == -EPERM) {
       return tl::unexpected(
-          std::string("the kernel does not let this process load eBPF programs: run weftd as "
-                      "root, or with CAP_BPF and "
+          std::string("the kernel does not let this process load eBPF programs: run weftd as root, or with CAP_BPF and "
                       "CAP_NET_ADMIN"));
     }
     return tl::unexpected(std::string("the kernel refuses weft's eBPF programs: ") + std::strerror(-failed) + ": " +

@@ -206,7 +206,8 @@ class Lab:
     def weftd_up(self):
         if not self.weftd.running():
             raise LabError("weftd ended:\n" + self.weftd_log())
-        return self.socket.exists() and run(BUILD / "weftctl", "--socket", self.socket, "show", "version", check=False)
+        asked = subprocess.run([BUILD / "weftctl", "--socket", self.socket, "show", "version"], capture_output=True)
+        return asked.returncode == 0
 
     def weftd_log(self):
         return self.weftd.log.read_text()

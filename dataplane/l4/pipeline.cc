@@ -39,6 +39,10 @@ bool begins_connection(uint8_t flags) {
   return (flags & (syn | ack | rst | fin)) == syn;
 }
 
+bool ends_here(const Frame& frame) {
+  return packet::view<packet::Ipv4Header>(frame.data + packet::kIpOffset)->time_to_live <= 1;
+}
+
 }  // namespace
 
 void Pipeline::process(Burst& burst, const lb::Snapshot& snapshot, time::Time now) {
@@ -72,6 +76,9 @@ Verdict Pipeline::decide_transport(Packet& packet, flow::Ref nominee, const lb::
   if (!ref) {
     return admit(packet, snapshot, now);
   }
+  if (ends_here(packet.frame)) [[unlikely]] {
+    return Verdict::ttl_expired;
+  }
   flow::Flow& flow = flows_[ref];
   if (ref.direction() == Direction::request && begins_connection(packet.parsed.tcp_flags)) [[unlikely]] {
     // Another connection from the same port, or one that knocks in vain at an endpoint that has left: decide afresh.
@@ -91,9 +98,6 @@ Verdict Pipeline::forward(Packet& packet, flow::Flow& flow, Direction direction,
   std::byte* ip = packet.frame.data + packet::kIpOffset;
   std::byte* transport = packet.frame.data + packet.parsed.l4_offset;
   const lb::Protocol protocol = packet.parsed.key.protocol;
-  if (packet::view<packet::Ipv4Header>(ip)->time_to_live <= 1) [[unlikely]] {
-    return Verdict::ttl_expired;
-  }
   if (protocol == lb::Protocol::tcp) {
     flow.state = next_tcp(flow.state, packet.parsed.tcp_flags, direction);
   } else if (direction == Direction::reply) {
@@ -139,6 +143,9 @@ Verdict Pipeline::admit(Packet& packet, const lb::Snapshot& snapshot, time::Mill
   const bool is_new = !tcp || begins_connection(flags);
   if (!is_new && (flags & (packet::tcp_flag::rst | packet::tcp_flag::syn)) != 0) {
     return Verdict::no_flow;
+  }
+  if (ends_here(packet.frame)) {
+    return Verdict::ttl_expired;
   }
   const lb::Target& target = *decision.target;
   const auto reply = lb::FlowKey::make(target.address, target.port, key.source, key.source_port, key.protocol);

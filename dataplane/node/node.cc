@@ -40,7 +40,9 @@ int run_worker(void* worker) {
 
 tl::expected<std::unique_ptr<Node>, std::string> Node::start(const Config& config) {
   std::unique_ptr<Node> node(new Node(config));
-  for (const auto step : {&Node::start_pods, &Node::start_eal, &Node::start_workers, &Node::follow_registry}) {
+  // The registry before the first packet: a worker that runs has its services.
+  for (const auto step :
+       {&Node::start_pods, &Node::start_eal, &Node::make_workers, &Node::follow_registry, &Node::launch_workers}) {
     if (Step done = (*node.*step)(); !done) {
       return tl::unexpected(done.error());
     }
@@ -129,7 +131,7 @@ Node::Step Node::open_lane(uint32_t number, runtime::WorkerConfig& worker) {
   return {};
 }
 
-Node::Step Node::start_workers() {
+Node::Step Node::make_workers() {
   const auto count = static_cast<uint32_t>(config_.cores.size());
   snapshots_ = std::make_unique<runtime::SnapshotPublisher>(
       count, std::make_shared<lb::Snapshot>(0, config_.seed, std::vector<lb::Service>{}));
@@ -152,7 +154,11 @@ Node::Step Node::start_workers() {
   } catch (const std::bad_alloc&) {
     return tl::unexpected(std::string("not enough memory for the flow tables: lower flows.capacity"));
   }
-  for (uint32_t number = 0; number < count; ++number) {
+  return {};
+}
+
+Node::Step Node::launch_workers() {
+  for (uint32_t number = 0; number < workers_.size(); ++number) {
     if (!eal_->launch(number, run_worker, workers_[number].get())) {
       return tl::unexpected(fmt::format("cannot start worker {} on core {}", number, config_.cores[number]));
     }

@@ -62,8 +62,9 @@ class Node {
   Step start_pods();
   Step start_eal();
   Step open_lane(uint32_t number, runtime::WorkerConfig& worker);
-  Step start_workers();
+  Step make_workers();
   Step follow_registry();
+  Step launch_workers();
   void take(const registry::Publication& publication);
 
   const Config config_;

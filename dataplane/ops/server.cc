@@ -163,26 +163,35 @@ void Server::respond(Connection& connection) {
   size_t begin = 0;
   while (begin < connection.input.size() && connection.output.size() <= kMaxPending) {
     size_t end = connection.input.find('\n', begin);
-    if (end == std::string::npos) {
-      if (connection.input.size() - begin > kMaxLine) {
-        connection.output += fmt::format("error: a line has at most {} characters\n", kMaxLine);
-        connection.input.clear();
-        connection.ended = true;
-        return;
-      }
-      if (!connection.ended) {
-        break;
-      }
-      end = connection.input.size();  // the last line may lack its end
+    if (end == std::string::npos && !connection.ended) {
+      break;
     }
-    std::string_view line(connection.input.data() + begin, end - begin);
-    line = line.substr(0, line.find_last_not_of(" \t\r") + 1);
-    if (!line.empty()) {
-      connection.output += respond_(line);
+    end = std::min(end, connection.input.size());  // the last line may lack its end
+    if (!connection.skipping) {
+      answer_line(connection, std::string_view(connection.input).substr(begin, end - begin));
     }
+    connection.skipping = false;
     begin = end + 1;
   }
   connection.input.erase(0, std::min(begin, connection.input.size()));
+  if (connection.input.size() > kMaxLine && connection.output.size() <= kMaxPending) {  // and it has no end yet
+    if (!connection.skipping) {
+      answer_line(connection, connection.input);
+    }
+    connection.skipping = true;
+    connection.input.clear();
+  }
+}
+
+void Server::answer_line(Connection& connection, std::string_view line) {
+  if (line.size() > kMaxLine) {
+    connection.output += fmt::format("error: a line has at most {} characters\n", kMaxLine);
+    return;
+  }
+  line = line.substr(0, line.find_last_not_of(" \t\r") + 1);
+  if (!line.empty()) {
+    connection.output += respond_(line);
+  }
 }
 
 /// @returns false if the connection is of no more use

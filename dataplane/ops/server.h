@@ -34,7 +34,8 @@ class Server {
   struct Connection {
     std::string input;
     std::string output;
-    bool ended = false;  ///< the client has sent all that it will
+    bool ended = false;     ///< the client has sent all that it will
+    bool skipping = false;  ///< the rest of a line that was too long
     uint64_t last_used = 0;
   };
 
@@ -44,6 +45,7 @@ class Server {
   void serve(int fd, uint32_t events);
   bool receive(int fd, Connection& connection);
   void respond(Connection& connection);
+  void answer_line(Connection& connection, std::string_view line);
   bool send(int fd, Connection& connection);
   void close_connection(int fd);
   void close_quietest();

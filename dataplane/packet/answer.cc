@@ -43,7 +43,8 @@ size_t answer_echo(std::span<std::byte> frame, const Parsed& parsed) {
   ip->time_to_live = kTimeToLive;
   auto* icmp = view<IcmpHeader>(frame.data() + parsed.l4_offset);
   icmp->type = icmp_type::echo_reply;
-  icmp->checksum = update(icmp->checksum, delta(icmp_type::echo_request, icmp_type::echo_reply));
+  const uint16_t updated = update(icmp->checksum, delta(icmp_type::echo_request, icmp_type::echo_reply));
+  icmp->checksum = updated == 0 ? 0xffff : updated;  // a reply may be all zeros, and they sum to 0; else both are right
   return frame.size();
 }
 

@@ -11,6 +11,7 @@
 #include <sched.h>
 
 #include <cstdlib>
+#include <fstream>
 
 namespace weft::runtime {
 namespace {
@@ -33,17 +34,30 @@ std::string lcores_of(const std::vector<uint32_t>& worker_cores) {
   return lcores;
 }
 
+/// What is there of the huge pages that DPDK will ask for, in pages of 2 MiB.
+uint64_t free_huge_pages() {
+  uint64_t pages = 0;
+  std::ifstream("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages") >> pages;
+  return pages;
+}
+
 }  // namespace
 
 tl::expected<std::unique_ptr<Eal>, std::string> Eal::start(const EalConfig& config) {
+  if (const uint64_t wanted = (config.memory_mib + 1) / 2, found = free_huge_pages();
+      config.huge_pages && found < wanted) {
+    return tl::unexpected(
+        fmt::format("not enough huge pages: {} of 2 MiB wanted, {} free; reserve them (sysctl vm.nr_hugepages={}), or "
+                    "set memory.huge_pages to false",
+                    wanted, found, wanted));
+  }
+  // DPDK's own errors are lines without a reader's context; weft's sentences stand in their place.
   std::vector<std::string> arguments = {"weftd",
                                         "--no-shconf",
                                         "--no-telemetry",
                                         "--lcores",
                                         lcores_of(config.worker_cores),
-                                        "--log-level=lib.*:error",
-                                        "--log-level=pmd.*:error",
-                                        "--log-level=bus.*:error"};
+                                        "--log-level=*:critical"};
   if (config.huge_pages) {
     arguments.insert(arguments.end(), {"--in-memory", fmt::format("--socket-mem={}", config.memory_mib)});
   } else {
@@ -63,10 +77,8 @@ tl::expected<std::unique_ptr<Eal>, std::string> Eal::start(const EalConfig& conf
     argv.push_back(argument.data());
   }
   if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0) {
-    const std::string hint =
-        config.huge_pages ? " Reserve huge pages (sysctl vm.nr_hugepages=512), or set memory.huge_pages to false."
-                          : " Is there enough memory, and do the worker cores exist?";
-    return tl::unexpected(fmt::format("DPDK did not start: {}.{}", rte_strerror(rte_errno), hint));
+    return tl::unexpected(fmt::format("DPDK did not start: {}; is there memory for it, and do the worker cores exist?",
+                                      rte_strerror(rte_errno)));
   }
   return std::unique_ptr<Eal>(new Eal);
 }

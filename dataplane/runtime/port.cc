@@ -52,7 +52,8 @@ tl::expected<std::unique_ptr<Port>, std::string> Port::open(const PortConfig& co
   const std::string name = device_name(config.device);
   if (rte_eth_dev_get_port_by_name(name.c_str(), &id) != 0) {  // not there yet: a device that EAL did not probe
     if (const int error = rte_dev_probe(config.device.c_str()); error != 0) {
-      return tl::unexpected(failure(config, "cannot open device", error));
+      return tl::unexpected(failure(config, "cannot open device", error) +
+                            "; is there such a device or interface, and may this process use it?");
     }
     if (const int error = rte_eth_dev_get_port_by_name(name.c_str(), &id); error != 0) {
       return tl::unexpected(failure(config, "no Ethernet port in device", error));

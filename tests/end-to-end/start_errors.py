@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can keep weftd from starting is one sentence that says what to do, and leaves nothing behind."""
+
+import json
+import os
+
+import lab
+
+lab.enter()
+mesh = lab.Lab()
+
+def fails(message, code, user=None, **changes):
+    mesh.configure(**changes)
+    os.chmod(mesh.folder, 0o777)
+    command = [lab.BUILD / "weftd", "--config", mesh.config_file]
+    if user:
+        command = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", *command]
+    done = lab.subprocess.run(command, stdout=lab.subprocess.PIPE, stderr=lab.subprocess.STDOUT, text=True, timeout=30)
+    print(done.stdout.strip())
+    assert done.returncode == code, f"exit code {done.returncode}: {done.stdout}"
+    lines = done.stdout.strip().splitlines()
+    assert len(lines) == 1, done.stdout
+    assert message in lines[0], f"no {message!r} in {lines[0]}"
+    links = [link["ifname"] for link in json.loads(lab.run("ip", "-j", "link"))]
+    assert links == ["lo"], f"left behind: {links}"
+    assert not lab.pathlib.Path("/sys/fs/bpf/weft").exists(), "pins were left behind"
+    assert not mesh.socket.exists(), "the socket was left behind"
+
+# The configuration.
+fails("node.yaml:1: wrokers: unknown field", 64, wrokers=1)
+fails("workers.cores: expected", 64, workers={"cores": []})
+fails("ports: expected at least one port, or pods, or both", 64, pods=None)
+fails("memory.megabytes: expected an integer from 64 to 65536, got", 64, memory={"megabytes": 1})
+fails("next_hop: expected a MAC address", 64, ports=[{"name": "up", "device": "net_null0", "next_hop": "02:00"}])
+mesh.config_file.unlink()
+done = lab.run(lab.BUILD / "weftd", "--config", mesh.config_file, check=False)
+assert "node.yaml" in done and len(done.splitlines()) == 1, done
+
+# The machine.
+fails("root", 69, user="65534", socket=str(mesh.folder / "weft.sock"))
+fails("no_such_if", 69, pods=None, ports=[
+    {"name": "up", "device": "net_af_xdp0,iface=no_such_if", "next_hop": "02:00:00:00:00:01"}])
+fails("0000:7f:1f.7", 69, pods=None, ports=[
+    {"name": "up", "device": "0000:7f:1f.7", "next_hop": "02:00:00:00:00:01"}])
+fails("huge pages", 69, memory={"megabytes": 65536, "huge_pages": True})
+fails("registry", 69, registry={"folder": str(mesh.folder / "nowhere")})
+lab.run("umount", "/sys/fs/bpf")
+fails("mount -t bpf", 69)
+lab.run("mount", "-t", "bpf", "bpf", "/sys/fs/bpf")
+
+# Another weftd.
+mesh.configure()
+mesh.start_weftd()
+other = lab.subprocess.run([lab.BUILD / "weftd", "--config", mesh.config_file], stdout=lab.subprocess.PIPE,
+                           stderr=lab.subprocess.STDOUT, text=True, timeout=30)
+assert other.returncode == 69 and "is taken: another weftd runs" in other.stdout, other.stdout
+assert mesh.ctl("show", "version")["node"] == "lab", "the first goes on"
+assert mesh.weftd.stop() == 0
