@@ -103,6 +103,7 @@ class Pod:
     def __init__(self, lab, name, address):
         self.lab, self.name, self.address = lab, name, address
         self.interface = f"v-{name}"
+        self.started = 0  # processes
         run("ip", "netns", "add", name)
         run("ip", "link", "add", self.interface, "type", "veth", "peer", "eth0", "netns", name)
         run("ip", "address", "add", GATEWAY + "/32", "dev", self.interface)
@@ -121,7 +122,8 @@ class Pod:
         return run(*self.inside(*command), **options)
 
     def start(self, *command, **options):
-        log = self.lab.folder / f"{self.name}.{pathlib.Path(str(command[0])).name}.log"
+        self.started += 1
+        log = self.lab.folder / f"{self.name}.{self.started}.{pathlib.Path(str(command[0])).name}.log"
         return Process(self.inside(*command), log, **options)
 
     def serve_http(self, port=8080):

@@ -16,11 +16,15 @@
 namespace weft::runtime {
 namespace {
 
-/// The main lcore is 0 and floats over the process' cores; worker n is lcore n + 1, pinned.
-std::string lcores_of(const std::vector<uint32_t>& worker_cores) {
+cpu_set_t allowed_cores() {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
   sched_getaffinity(0, sizeof allowed, &allowed);
+  return allowed;
+}
+
+/// The main lcore is 0 and floats over the process' cores; worker n is lcore n + 1, pinned.
+std::string lcores_of(const std::vector<uint32_t>& worker_cores, const cpu_set_t& allowed) {
   std::string main;
   for (int core = 0; core < CPU_SETSIZE; ++core) {
     if (CPU_ISSET(core, &allowed)) {
@@ -51,12 +55,20 @@ tl::expected<std::unique_ptr<Eal>, std::string> Eal::start(const EalConfig& conf
                     "set memory.huge_pages to false",
                     wanted, found, wanted));
   }
+  const cpu_set_t allowed = allowed_cores();
+  for (const uint32_t core : config.worker_cores) {
+    if (core >= CPU_SETSIZE || !CPU_ISSET(core, &allowed)) {
+      return tl::unexpected(fmt::format("workers.cores: this process may not run on core {}: the machine has no such core, "
+                                        "or its CPU affinity leaves it out",
+                                        core));
+    }
+  }
   // DPDK's own errors are lines without a reader's context; weft's sentences stand in their place.
   std::vector<std::string> arguments = {"weftd",
                                         "--no-shconf",
                                         "--no-telemetry",
                                         "--lcores",
-                                        lcores_of(config.worker_cores),
+                                        lcores_of(config.worker_cores, allowed),
                                         "--log-level=*:critical"};
   if (config.huge_pages) {
     arguments.insert(arguments.end(), {"--in-memory", fmt::format("--socket-mem={}", config.memory_mib)});
@@ -77,7 +89,7 @@ tl::expected<std::unique_ptr<Eal>, std::string> Eal::start(const EalConfig& conf
     argv.push_back(argument.data());
   }
   if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0) {
-    return tl::unexpected(fmt::format("DPDK did not start: {}; is there memory for it, and do the worker cores exist?",
+    return tl::unexpected(fmt::format("DPDK did not start: {}; is there memory for it?",
                                       rte_strerror(rte_errno)));
   }
   return std::unique_ptr<Eal>(new Eal);

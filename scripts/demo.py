@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demo's traffic: one client pod, endpoints that come and go, and nothing that breaks. Called by scripts/demo."""
+
+import collections
+import hashlib
+import sys
+
+import lab
+
+VIP = "10.96.0.10"
+REQUESTS = 1000
+
+
+def step(text):
+    print(f"\n\033[1m{text}\033[0m", flush=True)
+
+
+def say(text):
+    print("     " + text.rstrip().replace("\n", "\n     "), flush=True)
+
+
+def shares(answers):
+    for name, count in sorted(collections.Counter(answers).items()):
+        say(f"{name}  {count:5}  {100 * count / len(answers):5.1f} %  {'#' * round(60 * count / len(answers))}")
+
+
+def requests(client, count, **options):
+    """So many requests, each over a connection of its own; each answer is the name of the pod that gave it."""
+    return client.start("curl", "-sS", "--fail", "-m", "60", "-H", "Connection: close", *options.get("more", ()),
+                        f"http://{VIP}/?[1-{count}]")
+
+
+def answers_of(process):
+    return process.log.read_text().split()
+
+
+def finished(process, count):
+    code = process.popen.wait(90)
+    answers = answers_of(process)
+    if code != 0 or len(answers) != count:
+        sys.exit(f"FAILED: {len(answers)} of {count} requests were answered\n{process.log.read_text()[-300:]}")
+    return answers
+
+
+def main():
+    lab.enter()
+    mesh = lab.Lab()
+    step("3/6  One client pod, three endpoint pods with nginx, and weftd")
+    client = mesh.pod("client", "10.1.0.1")
+    web = [mesh.pod(f"web-{i}", f"10.1.0.{10 + i}") for i in (1, 2, 3, 4)]
+    for pod in web:
+        pod.serve_http()
+    mesh.put("web.yaml", mesh.service("web", VIP), mesh.slice("web", web[:3]))
+    mesh.start_weftd()
+    say(mesh.text("pod", "list"))
+
+    step(f"4/6  {REQUESTS} curl requests to http://{VIP}/, each over a connection of its own")
+    shares(finished(requests(client, REQUESTS), REQUESTS))
+
+    step(f"5/6  {REQUESTS} more, while web-1 leaves the registry and web-4 joins it")
+    port = next(port for port in range(40000, 50000)
+                if mesh.ctl("where", "tcp", f"{client.address}:{port}", f"{VIP}:80").get("endpoint_name") ==
+                "default/web/web-1")
+    stream = client.start("curl", "-sS", "--fail", "-m", "90", "--limit-rate", "12m", "--local-port", port,
+                          "-o", mesh.folder / "streamed", "-w", "%{http_code} %header{x-pod}", f"http://{VIP}/stream")
+    lab.wait_until("the long download runs",
+                   lambda: (mesh.folder / "streamed").exists() and (mesh.folder / "streamed").stat().st_size > 0)
+    load = requests(client, REQUESTS, more=["--rate", "15000/m"])
+    lab.wait_until("requests run", lambda: len(answers_of(load)) > REQUESTS // 5)
+    mesh.update("web.yaml", mesh.service("web", VIP), mesh.slice("web", web[1:]))
+    changed = len(answers_of(load))
+    answers = finished(load, REQUESTS)
+    say(f"the registry changed after about {changed} answers; before that:")
+    shares(answers[:changed])
+    say("and from then on:")
+    late = answers[changed + 20:]
+    shares(late)
+    if "web-1" in late or "web-4" not in late:
+        sys.exit("FAILED: requests did not follow the registry")
+    if stream.popen.wait(90) != 0 or stream.log.read_text() != "200 web-1":
+        sys.exit(f"FAILED: the download from web-1 broke: {stream.log.read_text()[-300:]}")
+    body = (mesh.folder / "streamed").read_bytes()
+    if hashlib.sha256(body).digest() != hashlib.sha256(bytes(64 << 20)).digest():
+        sys.exit("FAILED: the download from web-1 was damaged")
+    say(f"A download of {len(body) >> 20} MiB from web-1, begun before it left, went on and ended there: not a byte lost.")
+    say(f"{2 * REQUESTS} of {2 * REQUESTS} requests answered.")
+
+    step("6/6  What weftctl says")
+    for words in (("show", "services"), ("show", "endpoints")):
+        print(f"\n     # weftctl {' '.join(words)}")
+        say(mesh.text(*words))
+    print("\n     # weftctl show drops")
+    say(mesh.text("show", "drops"))
+    mesh.check_books()
+    mesh.weftd.stop()
+    print("\nDone. Nothing of it is left on this machine: it all ran in namespaces of its own.")
+
+
+main()
