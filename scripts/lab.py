@@ -9,7 +9,6 @@ import atexit
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,16 +30,17 @@ def enter():
     if os.environ.get(IN_LAB):
         os.environ.pop(IN_LAB)
         run("mount", "--make-rprivate", "/")
-        for point, kind in (("/run/netns", "tmpfs"), ("/sys/fs/bpf", "bpf")):
+        # /run of its own holds the namespaces' names, DPDK's files and the lab's folder.
+        for point, kind in (("/run", "tmpfs"), ("/sys/fs/bpf", "bpf")):
             os.makedirs(point, exist_ok=True)
             run("mount", "-t", kind, kind, point)
+        os.makedirs("/run/netns")
         run("ip", "link", "set", "lo", "up")
         write("/proc/sys/net/ipv4/ip_forward", "1")
         return
     if os.geteuid() != 0:
         print("this makes network namespaces: run it as root", file=sys.stderr)
         sys.exit(SKIPPED)
-    os.makedirs("/run/netns", exist_ok=True)
     command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
     os.environ[IN_LAB] = "1"
     os.execvp(command[0], command + [sys.executable] + sys.argv)
@@ -155,8 +155,7 @@ class Lab:
     """The node: its folder, its registry, its pods and its weftd. Call enter() first."""
 
     def __init__(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="weft-lab-"))
-        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="weft-lab-", dir="/run"))
         self.registry = self.folder / "registry"
         self.registry.mkdir()
         self.socket = self.folder / "weft.sock"
