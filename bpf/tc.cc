@@ -21,12 +21,25 @@ std::string name_of(uint32_t ifindex) {
   return if_indextoname(ifindex, name.data()) != nullptr ? name.data() : "interface " + std::to_string(ifindex);
 }
 
-bpf_tc_hook hook_at(uint32_t ifindex, bpf_tc_attach_point point) {
-  return {.sz = sizeof(bpf_tc_hook), .ifindex = static_cast<int>(ifindex), .attach_point = point, .parent = 0};
+/// libbpf refuses its structs unless their padding is 0 too, which only an object filled in place can promise.
+void fill(bpf_tc_hook& hook, uint32_t ifindex, int attach_points) {
+  std::memset(&hook, 0, sizeof hook);
+  hook.sz = sizeof hook;
+  hook.ifindex = static_cast<int>(ifindex);
+  hook.attach_point = static_cast<bpf_tc_attach_point>(attach_points);
 }
 
-bpf_tc_opts our_filter() {
-  return {.sz = sizeof(bpf_tc_opts), .handle = kFilterHandle, .priority = kFilterPriority};
+void fill(bpf_tc_opts& filter) {
+  std::memset(&filter, 0, sizeof filter);
+  filter.sz = sizeof filter;
+  filter.handle = kFilterHandle;
+  filter.priority = kFilterPriority;
+}
+
+int destroy_clsact(uint32_t ifindex) {
+  bpf_tc_hook both;
+  fill(both, ifindex, BPF_TC_INGRESS | BPF_TC_EGRESS);
+  return bpf_tc_hook_destroy(&both);
 }
 
 /// The kernel's answers when there is no such interface, no such filter, or no qdisc to have one.
@@ -58,18 +71,19 @@ bool others_use_clsact(uint32_t ifindex) {
 }  // namespace
 
 tl::expected<Clsact, std::string> attach_filter(uint32_t ifindex, int program_fd) {
-  bpf_tc_hook hook = hook_at(ifindex, BPF_TC_INGRESS);
+  bpf_tc_hook hook;
+  fill(hook, ifindex, BPF_TC_INGRESS);
   const int made = bpf_tc_hook_create(&hook);
   if (made != 0 && made != -EEXIST) {
     return tl::unexpected("cannot give " + name_of(ifindex) + " a clsact qdisc: " + std::strerror(-made));
   }
-  bpf_tc_opts filter = our_filter();
+  bpf_tc_opts filter;
+  fill(filter);
   filter.prog_fd = program_fd;
   filter.flags = BPF_TC_F_REPLACE;
   if (const int error = bpf_tc_attach(&hook, &filter); error != 0) {
     if (made == 0) {
-      hook = hook_at(ifindex, static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS));
-      bpf_tc_hook_destroy(&hook);
+      destroy_clsact(ifindex);
     }
     return tl::unexpected("cannot attach to the ingress of " + name_of(ifindex) + ": " + std::strerror(-error) +
                           " (is there a filter of another kind at priority " + std::to_string(kFilterPriority) +
@@ -79,22 +93,25 @@ tl::expected<Clsact, std::string> attach_filter(uint32_t ifindex, int program_fd
 }
 
 bool has_filter(uint32_t ifindex) {
-  const bpf_tc_hook hook = hook_at(ifindex, BPF_TC_INGRESS);
-  bpf_tc_opts filter = our_filter();
+  bpf_tc_hook hook;
+  fill(hook, ifindex, BPF_TC_INGRESS);
+  bpf_tc_opts filter;
+  fill(filter);
   return bpf_tc_query(&hook, &filter) == 0;
 }
 
 tl::expected<void, std::string> detach_filter(uint32_t ifindex, Clsact clsact) {
-  bpf_tc_hook hook = hook_at(ifindex, BPF_TC_INGRESS);
-  const bpf_tc_opts filter = our_filter();
+  bpf_tc_hook hook;
+  fill(hook, ifindex, BPF_TC_INGRESS);
+  bpf_tc_opts filter;
+  fill(filter);
   if (const int error = bpf_tc_detach(&hook, &filter); error != 0 && !gone(error)) {
     return tl::unexpected("cannot detach from the ingress of " + name_of(ifindex) + ": " + std::strerror(-error));
   }
   if (clsact == Clsact::foreign || others_use_clsact(ifindex)) {
     return {};
   }
-  hook = hook_at(ifindex, static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS));
-  if (const int error = bpf_tc_hook_destroy(&hook); error != 0 && !gone(error)) {
+  if (const int error = destroy_clsact(ifindex); error != 0 && !gone(error)) {
     return tl::unexpected("cannot remove the clsact qdisc of " + name_of(ifindex) + ": " + std::strerror(-error));
   }
   return {};

@@ -59,9 +59,9 @@ State next_tcp(State state, uint8_t flags, Direction direction) {
     case State::tcp_reset:
       return request ? State::tcp_reset_then_client : State::tcp_reset_then_endpoint;
     case State::tcp_reset_then_client:
-      return request ? state : State::tcp_established;
+      return request ? state : fin ? State::tcp_endpoint_closed : State::tcp_established;
     case State::tcp_reset_then_endpoint:
-      return request ? State::tcp_established : state;
+      return !request ? state : fin ? State::tcp_client_closed : State::tcp_established;
     case State::tcp_closed:
     case State::free:
     case State::udp_request:

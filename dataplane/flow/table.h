@@ -19,6 +19,7 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <initializer_list>
 
@@ -99,8 +100,8 @@ class FlowTable {
   template <typename Removed>
   void sweep(uint32_t budget, time::Millis now, Removed removed);
 
-  /// Calls visit(flow) for at most `budget` live flows from record `from` on.
-  /// @returns where to go on, or 0 at the end
+  /// Looks at `budget` records from record `from` on, and calls visit(flow) for those that hold a live flow.
+  /// @param from 0, or what the last call returned: where to go on; 0 at the end
   template <typename Visit>
   uint32_t visit(uint32_t from, uint32_t budget, time::Millis now, Visit visit) const;
 
@@ -217,17 +218,14 @@ void FlowTable::sweep(uint32_t budget, time::Millis now, Removed removed) {
 
 template <typename Visit>
 uint32_t FlowTable::visit(uint32_t from, uint32_t budget, time::Millis now, Visit visit) const {
-  for (; from < high_water_; ++from) {
+  const uint32_t end = from + std::min(budget, high_water_ - from);
+  for (; from < end; ++from) {
     const Flow& flow = flows_[from];
-    if (flow.state == State::free || !is_live(flow, now)) {
-      continue;
+    if (flow.state != State::free && is_live(flow, now)) {
+      visit(flow);
     }
-    if (budget-- == 0) {
-      return from;
-    }
-    visit(flow);
   }
-  return 0;
+  return end < high_water_ ? end : 0;
 }
 
 }  // namespace weft::flow

@@ -34,6 +34,7 @@ Link link_of(rtnl_link* link) {
   Link found{.ifindex = static_cast<uint32_t>(rtnl_link_get_ifindex(link)),
              .name = rtnl_link_get_name(link),
              .mac = mac_of(rtnl_link_get_addr(link)),
+             .mtu = rtnl_link_get_mtu(link),
              .veth = rtnl_link_is_veth(link) != 0,
              .peer = static_cast<uint32_t>(rtnl_link_get_link(link))};
   int32_t id = 0;

@@ -45,6 +45,7 @@ struct Link {
   uint32_t ifindex = 0;
   std::string name;
   Mac mac{};
+  uint32_t mtu = 0;
   bool veth = false;
   uint32_t peer = 0;                 ///< of a veth: its other end's index, in the other end's namespace
   std::optional<int> peer_netns_id;  ///< where the other end is, as this namespace numbers others; none if it is here

@@ -214,6 +214,11 @@ tl::expected<Pod, std::string> Pods::attach(const Netns& netns, const PodVeth& v
     return tl::unexpected("network namespace " + netns.name + " has no IPv4 address on " + veth.pod.name +
                           ": give it one, then attach it");
   }
+  if (veth.pod.mtu > config_.mtu) {
+    return tl::unexpected(describe(pod) + " sends packets of up to " + std::to_string(veth.pod.mtu) +
+                          " bytes, and the workers' interfaces drop those over " + std::to_string(config_.mtu) +
+                          ": raise pods.mtu, or lower the MTU of its " + veth.pod.name);
+  }
   if (auto good = refuse_addresses(pod); !good) {
     return tl::unexpected(good.error());
   }

@@ -34,7 +34,8 @@ struct Config {
   std::string prefix = "weft";  ///< of the workers' interfaces
   uint32_t workers = 1;         ///< 1 to WEFT_MAX_WORKERS
   std::filesystem::path pin_dir = bpf::kDefaultPinFolder;
-  uint32_t mtu = 1500;  ///< no smaller than the pods': their packets are not fragmented on the way to a worker
+  uint32_t mtu =
+      1500;  ///< of the workers' interfaces: a pod with a larger one is refused, as they would drop what it sends
 };
 
 struct Pod {

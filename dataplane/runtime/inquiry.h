@@ -31,8 +31,9 @@ class FlowInquiry {
 
   /// The asker's side. @returns nothing if the worker did not answer in time (it is not running)
   std::optional<Answer> ask(const Question& question, std::chrono::milliseconds patience) {
-    State idle = State::idle;
-    if (!state_.compare_exchange_strong(idle, State::preparing)) {
+    State before = state_.load(std::memory_order_acquire);
+    const bool free = before == State::idle || before == State::answered;  // answered too late for who asked then
+    if (!free || !state_.compare_exchange_strong(before, State::preparing)) {
       return std::nullopt;  // an earlier question was never answered
     }
     question_ = question;
@@ -59,7 +60,7 @@ class FlowInquiry {
     }
     if (question_.key) {
       const flow::Ref found = flows.find(*question_.key, hash_of(*question_.key, seed), {}, now);
-      if (found) {
+      if (found && question_.limit > 0) {
         answer_.flows.push_back(flows[found]);
       }
       at_ = 0;
@@ -77,7 +78,7 @@ class FlowInquiry {
   }
 
  private:
-  static constexpr uint32_t kRecordsATurn = 64;
+  static constexpr uint32_t kRecordsATurn = 1024;  // 64 KiB to look at, in order: some microseconds
   enum class State : uint8_t { idle, preparing, asked, answered };
 
   bool is_asked_for(const flow::Flow& flow) const {

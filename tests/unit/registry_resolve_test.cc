@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "registry-sync/parse.h"
 #include "registry-sync/validate.h"
 #include "registry_fixture.h"

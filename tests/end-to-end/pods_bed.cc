@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pods_bed.h"
+
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <cstdlib>
+#include <thread>
+
+namespace weft::pods {
+namespace {
+
+sockaddr_in at(const char* address, uint16_t port) {
+  return {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {static_cast<uint32_t>(ip(address))}};
+}
+
+}  // namespace
+
+void sh(const std::string& command) {
+  ASSERT_EQ(std::system(command.c_str()), 0) << command;  // NOLINT(cert-env33-c)
+}
+
+std::string output_of(const std::string& command) {
+  std::string all;
+  std::array<char, 256> part{};
+  FILE* pipe = popen(command.c_str(), "r");  // NOLINT(cert-env33-c)
+  while (std::fgets(part.data(), part.size(), pipe) != nullptr) {
+    all += part.data();
+  }
+  pclose(pipe);
+  return all;
+}
+
+lb::Ipv4Address ip(const char* text) {
+  return lb::parse_ipv4(text).value();
+}
+
+Fd socket_in(const std::string& netns, int family, int type) {
+  const auto opened = open_netns(netns);
+  EXPECT_TRUE(opened) << opened.error();
+  int fd = -1;
+  std::thread([&] {
+    EXPECT_EQ(setns(opened->fd.get(), CLONE_NEWNET), 0);
+    fd = socket(family, type | SOCK_CLOEXEC, 0);
+  }).join();
+  EXPECT_GE(fd, 0) << std::strerror(errno);
+  return Fd(fd);
+}
+
+Fd udp_socket(const std::string& netns, const char* address, uint16_t port) {
+  Fd made = socket_in(netns, AF_INET, SOCK_DGRAM);
+  const sockaddr_in name = at(address, port);
+  EXPECT_EQ(bind(made.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name), 0) << std::strerror(errno);
+  return made;
+}
+
+Fd packet_socket(uint32_t ifindex) {
+  Fd fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
+  const sockaddr_ll name{
+      .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP), .sll_ifindex = static_cast<int>(ifindex)};
+  EXPECT_EQ(bind(fd.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name), 0) << std::strerror(errno);
+  return fd;
+}
+
+void send_to(const Fd& socket, const char* address, uint16_t port, const std::string& payload) {
+  const sockaddr_in name = at(address, port);
+  ASSERT_EQ(
+      sendto(socket.get(), payload.data(), payload.size(), 0, reinterpret_cast<const sockaddr*>(&name), sizeof name),
+      static_cast<ssize_t>(payload.size()))
+      << std::strerror(errno);
+}
+
+std::string receive(const Fd& socket) {
+  pollfd readable{.fd = socket.get(), .events = POLLIN, .revents = 0};
+  std::string data(65536, 0);
+  if (poll(&readable, 1, static_cast<int>(kPatience.count())) != 1) {
+    return {};
+  }
+  const ssize_t length = recv(socket.get(), data.data(), data.size(), 0);
+  data.resize(length < 0 ? 0 : static_cast<size_t>(length));
+  return data;
+}
+
+uint16_t internet_checksum(const std::string& bytes, uint32_t sum) {
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    const uint32_t byte = static_cast<uint8_t>(bytes[i]);
+    sum += i % 2 == 0 ? byte << 8 : byte;
+  }
+  while (sum > 0xffff) {
+    sum = (sum & 0xffff) + (sum >> 16);
+  }
+  return static_cast<uint16_t>(~sum);
+}
+
+bool checksum_is_right(const std::string& frame) {
+  const size_t length = static_cast<uint8_t>(frame[16]) << 8 | static_cast<uint8_t>(frame[17]);
+  const std::string pseudo_and_segment = frame.substr(26, length - 12);
+  return internet_checksum(pseudo_and_segment, static_cast<uint8_t>(frame[23]) + static_cast<uint32_t>(length) - 20) ==
+         0;
+}
+
+void PodsTest::SetUp() {
+  make_pod("red", "10.1.0.2");
+  make_pod("blue", "10.1.0.3");
+  before_ = state();
+  start();
+}
+
+void PodsTest::TearDown() {
+  pods_.reset();
+  sh("for i in $(ls /run/netns); do ip netns delete $i; done");
+  // Veths go some time after their namespace.
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (output_of("ip -br link show type veth") != "" && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(output_of("ip -br link show type veth"), "");
+}
+
+void PodsTest::make_pod(const std::string& name, const std::string& address) {
+  sh("ip netns add " + name);
+  sh("ip link add veth-" + name + " type veth peer name eth0 netns " + name);
+  sh("ip link set veth-" + name + " up");
+  sh("ip -n " + name + " link set eth0 up && ip -n " + name + " address add " + address + "/32 dev eth0");
+  sh("ip -n " + name + " route add 10.255.255.1 dev eth0 && ip -n " + name + " route add default via 10.255.255.1");
+  // As CNIs do it: the gateway is the host's end, whatever its address.
+  sh("ip -n " + name + " neigh add 10.255.255.1 dev eth0 lladdr $(cat /sys/class/net/veth-" + name + "/address)");
+  sh("ip route add " + address + " dev veth-" + name);
+}
+
+std::string PodsTest::state() {
+  return output_of(
+      "ip -br link | sed 's/@.*//' | sort; tc qdisc; ls -R /sys/fs/bpf; "
+      "for i in $(ls /sys/class/net); do tc filter show dev $i ingress; done");
+}
+
+void PodsTest::start(uint32_t workers) {
+  pods_.reset();
+  auto started = Pods::start({.workers = workers});
+  ASSERT_TRUE(started) << started.error();
+  pods_ = std::move(*started);
+}
+
+void PodsTest::crash_after(const std::function<void(Pods&)>& work) {
+  pods_.reset();
+  const pid_t child = fork();
+  if (child == 0) {
+    auto doomed = Pods::start({.workers = 2});
+    if (doomed) {
+      work(**doomed);
+    }
+    _exit(doomed ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+}
+
+bool PodsTest::reaches(weft_counter counter, uint64_t count) const {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (counted(counter) < count && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+  }
+  return counted(counter) == count;
+}
+
+const WorkerVeth& PodsTest::owner_of(const char* address, uint16_t port) const {
+  const uint32_t hash = weft_client_hash(static_cast<uint32_t>(ip(address)), htons(port), IPPROTO_UDP);
+  return pods_->workers()[weft_worker_of(hash, static_cast<uint32_t>(pods_->workers().size()))];
+}
+
+}  // namespace weft::pods

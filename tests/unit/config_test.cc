@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/config.h"
+
+#include <gtest/gtest.h>
+
+namespace weft::node {
+namespace {
+
+constexpr const char* kLeast = R"(
+registry: {folder: /etc/weft/registry}
+workers: {cores: [1]}
+pods: {}
+)";
+
+/// Everything that is wrong, a line each.
+std::string errors_of(const std::string& text) {
+  const auto config = parse_config("node.yaml", text);
+  if (config) {
+    return "";
+  }
+  std::string lines;
+  for (const registry::Diagnostic& error : config.error()) {
+    lines += to_string(error) + "\n";
+  }
+  return lines;
+}
+
+TEST(NodeConfig, TheLeastOneGetsTheDocumentedDefaults) {
+  const auto config = parse_config("node.yaml", kLeast);
+  ASSERT_TRUE(config) << errors_of(kLeast);
+  EXPECT_EQ(config->registry, "/etc/weft/registry");
+  EXPECT_EQ(config->cores, std::vector<uint32_t>{1});
+  EXPECT_EQ(config->socket, "/run/weft/weft.sock");
+  EXPECT_EQ(config->flow_capacity, 262144U);
+  EXPECT_EQ(config->idle.mode, runtime::IdleMode::adaptive);
+  EXPECT_EQ(config->timeouts.tcp_established, std::chrono::seconds(7440));
+  ASSERT_TRUE(config->pods);
+  EXPECT_EQ(config->pods->prefix, "weft");
+  EXPECT_FALSE(config->node.empty()) << "the host's name";
+}
+
+TEST(NodeConfig, EveryFieldIsTaken) {
+  const auto config = parse_config("node.yaml", R"(
+node: n1
+seed: 7
+socket: /run/other.sock
+log: error
+registry: {folder: r}
+workers: {cores: [3], idle: {mode: busy, spin_us: 1, pause_us: 2, sleep_us: 3}}
+memory: {huge_pages: true, megabytes: 512, buffers: 2048}
+flows:
+  capacity: 4096
+  timeouts: {udp_request_s: 1, udp_exchange_s: 2, tcp_opening_s: 3, tcp_established_s: 4, tcp_closing_s: 5,
+             tcp_closed_s: 6, tcp_reset_s: 7}
+limits: {services: 10, endpoints: 20}
+pods: {prefix: mesh, pins: /sys/fs/bpf/mesh, mtu: 3000}
+ports:
+- {name: up, device: "net_null0", next_hop: "02:00:00:00:00:aF", networks: [10.2.0.0/16, 0.0.0.0/0], descriptors: 512}
+)");
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->node, "n1");
+  EXPECT_EQ(config->seed, 7U);
+  EXPECT_EQ(config->idle.mode, runtime::IdleMode::busy);
+  EXPECT_EQ(config->idle.longest_sleep, std::chrono::microseconds(3));
+  EXPECT_TRUE(config->huge_pages);
+  EXPECT_EQ(config->buffers, 2048U);
+  EXPECT_EQ(config->timeouts.udp_request, std::chrono::seconds(1));
+  EXPECT_EQ(config->timeouts.tcp_reset, std::chrono::seconds(7));
+  EXPECT_EQ(config->max_endpoints, 20U);
+  EXPECT_EQ(config->pods->mtu, 3000U);
+  ASSERT_EQ(config->ports.size(), 1U);
+  EXPECT_EQ(runtime::to_string(config->ports[0].next_hop), "02:00:00:00:00:af");
+  EXPECT_EQ(config->ports[0].networks[0].prefix, 0x0a020000U);
+  EXPECT_EQ(config->ports[0].networks[0].mask, 0xffff0000U);
+  EXPECT_EQ(config->ports[0].networks[1].mask, 0U);
+  EXPECT_EQ(config->ports[0].port.descriptors, 512U);
+}
+
+struct Wrong {
+  const char* more;  ///< behind the least one
+  const char* message;
+};
+
+TEST(NodeConfig, WhatIsWrongIsNamedByLineAndField) {
+  for (const auto& [more, message] : {
+           Wrong{"sed: 1", "node.yaml:5: sed: unknown field"},
+           Wrong{"seed: -1", "node.yaml:5: seed: expected an integer from 0 to"},
+           Wrong{"socket: weft.sock", "node.yaml:5: socket: expected an absolute path"},
+           Wrong{"log: loud", "node.yaml:5: log: expected"},
+           Wrong{"flows: {capacity: 1}", "node.yaml:5: flows.capacity: expected an integer from 1024"},
+           Wrong{"flows: {timeouts: {tcp_reset_s: 9999999}}", "node.yaml:5: flows.timeouts.tcp_reset_s: expected"},
+           Wrong{"memory: 12", "node.yaml:5: memory: expected a mapping"},
+           Wrong{"ports: [{name: a, device: d}]", "node.yaml:5: ports[0].next_hop: "},
+           Wrong{"ports: [{name: pods, device: d, next_hop: '02:00:00:00:00:01'}]", "ports[0].name: another port"},
+           Wrong{"ports: [{name: a, device: d, next_hop: '02:00:00:00:00:01 '}]", "ports[0].next_hop: expected a MAC"},
+           Wrong{"ports: [{name: a, device: d, next_hop: '02:00:00:00:00:01', networks: [10.2.0.1/16]}]",
+                 "ports[0].networks: expected an IPv4 network"},
+           Wrong{"ports: [{name: a, device: d, next_hop: '02:00:00:00:00:01', networks: [10.2.0.0/33]}]",
+                 "ports[0].networks: expected an IPv4 network"},
+       }) {
+    const std::string errors = errors_of(std::string(kLeast) + more);
+    EXPECT_NE(errors.find(message), std::string::npos) << more << "\n" << errors;
+  }
+}
+
+TEST(NodeConfig, WhatDoesNotGoTogetherIsRefused) {
+  EXPECT_NE(errors_of("registry: {folder: r}\nworkers: {cores: [1]}\n").find("at least one port, or pods, or both"),
+            std::string::npos);
+  EXPECT_NE(errors_of(R"(
+registry: {folder: r}
+workers: {cores: [1, 2]}
+ports: [{name: a, device: d, next_hop: "02:00:00:00:00:01"}]
+)")
+                .find("none with more than one worker"),
+            std::string::npos);
+  EXPECT_NE(errors_of("workers: {cores: []}\nregistry: {}\npods: {prefix: much_too_long_a_prefix, pins: x}").find("pins"),
+            std::string::npos);
+}
+
+TEST(NodeConfig, AllErrorsAreReportedAtOnce) {
+  const std::string errors = errors_of("wrokers: 1\nregistry: {}\nlog: loud\n");
+  for (const char* each : {"wrokers", "registry.folder", "log", "workers", "ports"}) {
+    EXPECT_NE(errors.find(each), std::string::npos) << each << " is missing in\n" << errors;
+  }
+}
+
+}  // namespace
+}  // namespace weft::node
