@@ -49,6 +49,7 @@ tl::expected<std::unique_ptr<Syncer>, std::string> Syncer::start(Options options
 
 Syncer::Syncer(Options options, Hooks hooks, FolderWatch watch, int wake_fd)
     : sink_(std::move(hooks.sink)),
+      loaded_(std::move(hooks.loaded)),
       registry_(std::move(options.folder), options.seed, options.limits, std::move(hooks.in_use)),
       watch_(std::move(watch)),
       wake_fd_(wake_fd) {}
@@ -123,6 +124,9 @@ void Syncer::wake() const {
 
 void Syncer::load() {
   publish(registry_.load(std::chrono::system_clock::now()));
+  if (loaded_) {
+    loaded_(registry_.status());
+  }
 }
 
 void Syncer::publish(bool changed) {

@@ -41,6 +41,7 @@ class Syncer {
   struct Hooks {
     Sink sink;
     SlotUse in_use;
+    std::function<void(const Status&)> loaded;  ///< after each load, good or bad: to log what is wrong
   };
 
   /// Loads the folder and returns once the sink has the first snapshot, an empty one if nothing could be loaded:
@@ -77,6 +78,7 @@ class Syncer {
   void publish(bool changed);
 
   Sink sink_;
+  std::function<void(const Status&)> loaded_;
   Registry registry_;  ///< the syncer's thread alone, and start() before there is one
   FolderWatch watch_;
   Debounce debounce_;

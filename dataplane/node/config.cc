@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <set>
@@ -23,9 +22,6 @@ using registry::Fields;
 constexpr int64_t kMaxCore = 1023;
 constexpr int64_t kMaxMicroseconds = 1'000'000;
 constexpr int64_t kMaxSeconds = 7 * 86400;  // well below the 49 days after which a flow's time stamps wrap
-constexpr int64_t kMinMtu = 576;            // RFC 791: what every host must accept
-constexpr int64_t kMaxMtu = 3498;           // what XDP allows on a veth with 4 KiB pages
-constexpr size_t kMaxInterfacePrefix = 10;  // and a number and "x", within IFNAMSIZ
 constexpr size_t kMaxSocketPath = 107;      // sockaddr_un
 constexpr uint32_t kMinFlows = 1024;
 
@@ -122,24 +118,24 @@ void read_limits(Fields limits, Config& config) {
   limits.finish();
 }
 
-void read_pods(Fields pods, Config& config) {
-  if (!pods) {
+void read_pods(Fields fields, Config& config) {
+  if (!fields) {
     return;
   }
-  PodsConfig& result = config.pods.emplace();
-  result.prefix = pods.string("prefix").value_or(result.prefix);
-  const bool plain = std::all_of(result.prefix.begin(), result.prefix.end(),
-                                 [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '_'; });
-  if (result.prefix.empty() || result.prefix.size() > kMaxInterfacePrefix || !plain) {
-    pods.error("prefix", fmt::format("expected 1 to {} letters, digits, - or _, got {}", kMaxInterfacePrefix,
-                                     registry::in_quotes(result.prefix)));
+  pods::Config& result = config.pods.emplace();
+  result.workers = static_cast<uint32_t>(config.cores.size());
+  result.prefix = fields.string("prefix").value_or(result.prefix);
+  if (!pods::valid_prefix(result.prefix)) {
+    fields.error("prefix", fmt::format("expected 1 to {} letters, digits, - or _, got {}", pods::kMaxPrefix,
+                                       registry::in_quotes(result.prefix)));
   }
-  result.pins = pods.string("pins").value_or(result.pins);
-  if (!result.pins.starts_with('/')) {
-    pods.error("pins", "expected an absolute path in a mounted bpffs, got " + registry::in_quotes(result.pins));
+  result.pin_dir = fields.string("pins").value_or(result.pin_dir.string());
+  if (!result.pin_dir.is_absolute()) {
+    fields.error("pins",
+                 "expected an absolute path in a mounted bpffs, got " + registry::in_quotes(result.pin_dir.string()));
   }
-  result.mtu = static_cast<uint32_t>(pods.integer("mtu", kMinMtu, kMaxMtu).value_or(result.mtu));
-  pods.finish();
+  result.mtu = static_cast<uint32_t>(fields.integer("mtu", pods::kMinMtu, pods::kMaxMtu).value_or(result.mtu));
+  fields.finish();
 }
 
 void read_port(Fields port, Config& config, std::set<std::string>& names) {

@@ -13,17 +13,12 @@
 
 #include "flow/state.h"
 #include "l4/egress.h"
+#include "pods/pods.h"
 #include "registry-sync/diagnostic.h"
 #include "runtime/idle.h"
 #include "runtime/port.h"
 
 namespace weft::node {
-
-struct PodsConfig {
-  std::string prefix = "weft";            ///< of the worker's interfaces: weft0, weft0x, weft1, ...
-  std::string pins = "/sys/fs/bpf/weft";  ///< where eBPF maps outlive a crash
-  uint32_t mtu = 1500;
-};
 
 struct NetworkConfig {
   uint32_t prefix = 0;  ///< host order
@@ -50,7 +45,7 @@ struct Config {
   flow::Timeouts timeouts;
   uint32_t max_services = 4096;
   uint32_t max_endpoints = 65536;
-  std::optional<PodsConfig> pods;
+  std::optional<pods::Config> pods;
   std::vector<UplinkConfig> ports;
   std::string log_level = "info";
 };

@@ -64,10 +64,7 @@ Node::Step Node::start_pods() {
   if (!config_.pods) {
     return {};
   }
-  auto started = pods::Pods::start({.prefix = config_.pods->prefix,
-                                    .workers = static_cast<uint32_t>(config_.cores.size()),
-                                    .pin_dir = config_.pods->pins,
-                                    .mtu = config_.pods->mtu});
+  auto started = pods::Pods::start(*config_.pods);
   if (!started) {
     return tl::unexpected(started.error());
   }
@@ -173,12 +170,12 @@ Node::Step Node::follow_registry() {
        .limits = {.services = config_.max_services, .endpoints = config_.max_endpoints}},
       {.sink = [this](const registry::Publication& publication) { take(publication); },
        .in_use = {.services = [this](uint32_t slot) { return active_flows_of_service(slot) > 0; },
-                  .endpoints = [this](uint32_t slot) { return active_flows_of_endpoint(slot) > 0; }}});
+                  .endpoints = [this](uint32_t slot) { return active_flows_of_endpoint(slot) > 0; }},
+       .loaded = log_diagnostics});
   if (!started) {
     return tl::unexpected(started.error());
   }
   syncer_ = std::move(*started);
-  log_diagnostics(syncer_->status());
   return {};
 }
 

@@ -20,6 +20,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 #include <vector>
 
@@ -29,6 +30,16 @@
 #include "pods/veth.h"
 
 namespace weft::pods {
+
+/// Of the workers' interfaces: IFNAMSIZ is 16 with the final 0, and the longest suffix is "15x".
+constexpr size_t kMaxPrefix = 12;
+/// Letters, digits, - and _.
+bool valid_prefix(std::string_view prefix);
+
+constexpr uint32_t kMinMtu = 576;  ///< RFC 791: every host must take datagrams of this size
+/// The kernel runs XDP on a veth only where a frame fits in a page, beside 256 bytes of headroom and the skb's own
+/// tail.
+constexpr uint32_t kMaxMtu = 3506;
 
 struct Config {
   std::string prefix = "weft";  ///< of the workers' interfaces

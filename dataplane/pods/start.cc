@@ -9,23 +9,12 @@
 namespace weft::pods {
 namespace {
 
-/// IFNAMSIZ is 16 with the final 0; the longest suffix is "15x".
-constexpr size_t kMaxPrefix = 12;
-/// RFC 791: every host must take datagrams of 576 bytes.
-constexpr uint32_t kMinMtu = 576;
-/// The kernel runs XDP on a veth only where a frame fits in a page, beside 256 bytes of headroom and the skb's own
-/// tail.
-constexpr uint32_t kMaxMtu = 3506;
-
 tl::expected<void, std::string> check(const Config& config) {
   if (config.workers < 1 || config.workers > WEFT_MAX_WORKERS) {
     return tl::unexpected("pods.workers is " + std::to_string(config.workers) + ": it must be from 1 to " +
                           std::to_string(WEFT_MAX_WORKERS));
   }
-  const bool plain = std::all_of(config.prefix.begin(), config.prefix.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-  });
-  if (config.prefix.empty() || config.prefix.size() > kMaxPrefix || !plain) {
+  if (!valid_prefix(config.prefix)) {
     return tl::unexpected("pods.prefix is `" + config.prefix + "`: it must be 1 to " + std::to_string(kMaxPrefix) +
                           " letters, digits, - or _");
   }
@@ -37,6 +26,12 @@ tl::expected<void, std::string> check(const Config& config) {
 }
 
 }  // namespace
+
+bool valid_prefix(std::string_view prefix) {
+  return !prefix.empty() && prefix.size() <= kMaxPrefix && std::all_of(prefix.begin(), prefix.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  });
+}
 
 tl::expected<std::unique_ptr<Pods>, std::string> Pods::start(const Config& config) {
   if (auto good = check(config); !good) {

@@ -298,7 +298,7 @@ TEST_F(RunningWorkerTest, PublishesItsBooksAndGoesToSleep) {
   EXPECT_TRUE(eventually([&] { return worker->books().received == 1 && worker->books().balanced(); }));
   EXPECT_TRUE(eventually([&] { return worker->books().sleeps > 3; }));
   EXPECT_GT(worker->books().busy_cycles, 0U);
-  EXPECT_GT(worker->books().idle_cycles, worker->books().busy_cycles);
+  EXPECT_GT(worker->books().idle_cycles, 0U);
   EXPECT_GT(worker->books().longest_loop_cycles, 0U);
 }
 
