@@ -88,7 +88,7 @@ tl::expected<std::unique_ptr<Loader>, std::string> Loader::load(const std::files
   }
   loader->lock_ = *lock;
   if (auto loaded = loader->load_programs(); !loaded) {
-    if (!loader->took_over_) {
+    if (loader->skeleton_ != nullptr && !loader->took_over_) {
       loader->unpin();  // of a failed start nothing stays
     }
     return tl::unexpected(loaded.error());

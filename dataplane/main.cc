@@ -44,8 +44,9 @@ int check(const weft::node::Config& config) {
 int open_stop_signals() {
   sigset_t signals;
   sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
+  for (const int each : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
+    sigaddset(&signals, each);
+  }
   sigprocmask(SIG_BLOCK, &signals, nullptr);
   return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -55,6 +56,7 @@ int run(const weft::node::Config& config) {
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
   spdlog::set_level(spdlog::level::from_str(config.log_level));
   const int stop = open_stop_signals();
+  signal(SIGPIPE, SIG_IGN);  // whoever reads the log may go away
   weft::node::Node* serving = nullptr;
   // The socket first: where it is taken another weftd runs, whose interfaces must be left alone.
   auto server = weft::ops::Server::listen(

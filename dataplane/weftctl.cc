@@ -62,7 +62,6 @@ int main(int argc, char** argv) {
   app.add_flag("--json", json, "answer as JSON");
   app.add_option("command", words, "the words of a command, such as: show services")->required();
   app.set_version_flag("--version", WEFT_VERSION);
-  app.positionals_at_end();
   CLI11_PARSE(app, argc, argv);
 
   const int fd = connect_to(socket_path);

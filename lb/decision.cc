@@ -30,14 +30,15 @@ Decision decide(const Snapshot& snapshot, const FlowKey& key, uint64_t hash) {
   if (table.empty()) {
     return {.rule = Rule::no_endpoint, .service = service};
   }
-  const uint32_t first = table.slot_of(hash);
-  const Target* target = &service->targets[table.slots()[first]];
+  const Target* target = &service->targets[table.pick(hash)];
   if (target->address != key.source) [[likely]] {
     return {.rule = Rule::consistent_hash, .service = service, .target = target};
   }
   // The client's own kernel would drop a packet that comes from its own address.
-  for (uint32_t step = 1; step < table.size(); ++step) {
-    target = &service->targets[table.slots()[(first + step) % table.size()]];
+  // The lower half of the hash spreads such clients' flows over the others.
+  const size_t count = service->targets.size();
+  for (size_t step = 0; step < count; ++step) {
+    target = &service->targets[(static_cast<uint32_t>(hash) + step) % count];
     if (target->address != key.source) {
       return {.rule = Rule::not_itself, .service = service, .target = target};
     }

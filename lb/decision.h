@@ -8,7 +8,7 @@ namespace weft::lb {
 
 enum class Rule : uint8_t {
   consistent_hash,  ///< the service's Maglev table named the endpoint
-  not_itself,       ///< the table named the client itself; the next slot of another endpoint was taken
+  not_itself,       ///< the table named the client itself; the hash picked among the others
   only_itself,      ///< the client is the service's only ready endpoint: refused
   no_endpoint,      ///< the service has no ready endpoint: refused
   no_service_port,  ///< the address is a VIP, but no service has this port and protocol: refused

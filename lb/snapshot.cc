@@ -20,6 +20,13 @@ size_t spread(uint64_t key) {
   return static_cast<size_t>(XXH3_64bits(&key, sizeof key));
 }
 
+void mark(std::vector<bool>& slots, uint32_t slot) {
+  if (slots.size() <= slot) {
+    slots.resize(slot + 1);
+  }
+  slots[slot] = true;
+}
+
 }  // namespace
 
 std::string_view to_string(EndpointState state) {
@@ -51,10 +58,10 @@ Snapshot::Snapshot(uint64_t epoch, uint64_t seed, std::vector<Service> services)
       insert(key_of(service.address), kAddressOnly);
     }
     for (const Target& target : service.targets) {
-      if (open_slots_.size() <= target.slot) {
-        open_slots_.resize(target.slot + 1);
-      }
-      open_slots_[target.slot] = true;
+      mark(open_slots_, target.slot);
+    }
+    for (const Endpoint& endpoint : service.endpoints) {
+      mark(known_slots_, endpoint.slot);
     }
   }
 }

@@ -75,6 +75,8 @@ class Snapshot {
   bool is_vip(Ipv4Address address) const;
   /// Is the endpoint with this slot still one that new flows may go to?
   bool takes_new_flows(uint32_t slot) const { return slot < open_slots_.size() && open_slots_[slot]; }
+  /// Is the endpoint with this slot in the registry at all, be it draining or not ready?
+  bool has_endpoint(uint32_t slot) const { return slot < known_slots_.size() && known_slots_[slot]; }
 
  private:
   struct Entry {
@@ -89,8 +91,9 @@ class Snapshot {
   uint64_t epoch_;
   uint64_t seed_;
   std::vector<Service> services_;
-  std::vector<Entry> index_;      ///< open addressing, a power of two, at most half full
-  std::vector<bool> open_slots_;  ///< by endpoint slot
+  std::vector<Entry> index_;       ///< open addressing, a power of two, at most half full
+  std::vector<bool> open_slots_;   ///< by endpoint slot
+  std::vector<bool> known_slots_;  ///< by endpoint slot
 };
 
 }  // namespace weft::lb

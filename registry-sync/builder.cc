@@ -157,8 +157,14 @@ Builder::Outcome Builder::build(const ResourceSet& resources, std::set<Drain>& d
 }
 
 bool Builder::reclaim(const SlotUse& in_use) {
-  service_slots_.reclaim(in_use.services);
-  return !endpoint_slots_.reclaim(in_use.endpoints).empty();
+  const auto tell = [](const std::vector<uint32_t>& slots, const std::function<void(uint32_t)>& freed) {
+    if (freed) {
+      std::for_each(slots.begin(), slots.end(), freed);
+    }
+    return !slots.empty();
+  };
+  tell(service_slots_.reclaim(in_use.services), in_use.service_freed);
+  return tell(endpoint_slots_.reclaim(in_use.endpoints), in_use.endpoint_freed);
 }
 
 std::vector<TrackedEndpoint> Builder::tracked() const {

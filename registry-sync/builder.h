@@ -12,6 +12,7 @@
 #pragma once
 
 #include <compare>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -35,6 +36,9 @@ struct SlotLimits {
 struct SlotUse {
   InUse services;
   InUse endpoints;
+  // Told of each slot that nobody holds any more, before it may get another owner: its counters are to start anew.
+  std::function<void(uint32_t slot)> service_freed = {};
+  std::function<void(uint32_t slot)> endpoint_freed = {};
 };
 
 /// An operator's wish that an endpoint get no new flows. It goes when the endpoint leaves the registry.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "registry-sync/registry.h"
 
+#include "registry-sync/resolve.h"
 #include "registry-sync/validate.h"
 
 namespace weft::registry {
@@ -40,9 +41,13 @@ std::string Registry::hold_reason(const FolderReading& reading) const {
     return "the registry folder can't be read: " + reading.folder_error;
   }
   const size_t before = builder_.snapshot() == nullptr ? 0 : endpoints_of(*builder_.snapshot());
-  if (reading.files == 0 && before >= kGuardedEndpoints) {
-    return "the registry folder is suddenly empty, so its " + std::to_string(before) +
-           " endpoints are kept; to remove them all, leave an empty .yaml file there";
+  size_t after = 0;
+  for (const ResolvedPort& port : resolve(reading.resources)) {
+    after += port.endpoints.size();
+  }
+  if (!accepting_ && before >= kGuardedEndpoints && after * 2 < before) {
+    return std::to_string(before - after) + " of " + std::to_string(before) +
+           " endpoints would vanish at once, so all is kept as it was; if that is meant: weftctl set registry accept";
   }
   return "";
 }
@@ -71,6 +76,13 @@ bool Registry::load(Status::Time now) {
   if (status_.errors.empty()) {
     status_.last_good = now;
   }
+  return changed;
+}
+
+bool Registry::accept(Status::Time now) {
+  accepting_ = true;
+  const bool changed = load(now);
+  accepting_ = false;
   return changed;
 }
 

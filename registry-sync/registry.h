@@ -4,10 +4,9 @@
 /// Everything but threads and clocks, which are the syncer's; so tests drive it step by step.
 ///
 /// What is in force after a bad load: a file with errors keeps its own last good resources. If the resources contradict
-/// each other, or the folder can't be read, everything stays as it was. The same if the folder is suddenly empty: an
-/// empty folder that held 4 endpoints or more, of which all would vanish at once, is far more often a mount that failed
-/// than a wish. Whoever means it leaves an empty .yaml file there. Deleting files or documents of a folder that is not
-/// empty, be it most of them, is taken as meant.
+/// each other, or the folder can't be read, everything stays as it was. The same if more than half of all endpoints
+/// would vanish at once, where there were 4 or more: that is far more often a mount that failed or a file half written
+/// than a wish. An operator who means it says so: accept().
 #pragma once
 
 #include <chrono>
@@ -58,6 +57,8 @@ class Registry {
 
   /// Each returns whether there is something new to publish.
   bool load(Status::Time now);
+  /// load() that takes it as meant if most endpoints vanish.
+  bool accept(Status::Time now);
   bool reclaim();
   /// @param service "namespace/name"
   /// @param endpoint its name or address
@@ -80,6 +81,7 @@ class Registry {
   ResourceSet in_force_;
   std::set<Drain> drains_;
   std::vector<Diagnostic> load_errors_;
+  bool accepting_ = false;      ///< within accept()
   bool some_left_out_ = false;  ///< of the last build, for want of slots
   Status status_;
 };

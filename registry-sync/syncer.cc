@@ -64,13 +64,25 @@ Syncer::~Syncer() {
 }
 
 tl::expected<void, std::string> Syncer::set_endpoint(std::string service, std::string endpoint, Override wish) {
+  return order([service = std::move(service), endpoint = std::move(endpoint), wish](Registry& registry) {
+    return registry.set_endpoint(service, endpoint, wish);
+  });
+}
+
+tl::expected<void, std::string> Syncer::accept() {
+  return order([](Registry& registry) -> tl::expected<bool, std::string> {
+    return registry.accept(std::chrono::system_clock::now());
+  });
+}
+
+Syncer::Answer Syncer::order(Act act) {
   std::future<Answer> answer;
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) {
       return tl::make_unexpected(std::string("the registry is stopping"));
     }
-    Command command{.service = std::move(service), .endpoint = std::move(endpoint), .wish = wish, .answer = {}};
+    Command command{.act = std::move(act), .answer = {}};
     answer = command.answer.get_future();
     commands_.push_back(std::move(command));
   }
@@ -150,8 +162,7 @@ void Syncer::obey_commands() {
       command = std::move(commands_.front());
       commands_.pop_front();
     }
-    const tl::expected<bool, std::string> done =
-        registry_.set_endpoint(command.service, command.endpoint, command.wish);
+    const tl::expected<bool, std::string> done = command.act(registry_);
     if (done) {
       publish(*done);
       command.answer.set_value({});

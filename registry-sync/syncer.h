@@ -12,7 +12,7 @@
 /// are asked about once a second. An endpoint's slot is asked about only after the sink got a snapshot without it:
 /// return from the sink when no worker reads an older one, or answer yes until then.
 ///
-/// set_endpoint() and status() may be called from any other thread. Nothing is thrown.
+/// set_endpoint(), accept() and status() may be called from any other thread. Nothing is thrown.
 #pragma once
 
 #include <deque>
@@ -54,20 +54,23 @@ class Syncer {
 
   /// Returns once the sink has the snapshot with the change, if it is one; see Registry::set_endpoint().
   tl::expected<void, std::string> set_endpoint(std::string service, std::string endpoint, Override wish);
+  /// Takes what the folder holds as meant, though most endpoints vanish by it; see Registry. Returns as set_endpoint().
+  tl::expected<void, std::string> accept();
   Status status() const;
 
  private:
   using Answer = tl::expected<void, std::string>;
   using Time = Debounce::Time;
+  /// Runs on the syncer's thread. @returns whether there is something new to publish
+  using Act = std::function<tl::expected<bool, std::string>(Registry&)>;
   struct Command {
-    std::string service;
-    std::string endpoint;
-    Override wish;
+    Act act;
     std::promise<Answer> answer;
   };
 
   Syncer(Options options, Hooks hooks, FolderWatch watch, int wake_fd);
 
+  Answer order(Act act);
   void run(const std::stop_token& stop, std::promise<void> loaded);
   void wait(Time next_check) const;
   void wake() const;

@@ -9,6 +9,9 @@
 namespace weft::registry {
 namespace {
 
+/// About a second's work.
+constexpr uint64_t kMaxFillSteps = uint64_t{1} << 30;
+
 std::string place(const Metadata& metadata) {
   return escaped(metadata.file, 4096) + ":" + std::to_string(metadata.line);
 }
@@ -97,15 +100,44 @@ void check_endpoints(const ResolvedPort& resolved, Validation& result) {
   }
   uint64_t sum = 0;
   uint64_t least = 0;
+  uint64_t most = 0;
   for (const lb::Endpoint& endpoint : resolved.endpoints) {
+    most = std::max<uint64_t>(most, endpoint.weight);
     sum += endpoint.weight;
     least = endpoint.weight > 0 && (least == 0 || endpoint.weight < least) ? endpoint.weight : least;
+  }
+  // Each round of filling asks every endpoint, and gives out as many slots as the weights have of the largest.
+  const uint64_t steps = sum == 0 ? 0 : resolved.service->table_size * resolved.endpoints.size() * most / sum;
+  if (steps > kMaxFillSteps) {
+    add(result.errors, metadata, "metadata.annotations[\"" + std::string(kTableSizeAnnotation) + "\"]",
+        "the weights of " + port + " are too far apart for a table of " + std::to_string(resolved.service->table_size) +
+            " slots: it would take seconds to fill");
   }
   const uint64_t advised = least == 0 ? 0 : (100 * sum + least - 1) / least;
   if (resolved.service->table_size < advised) {
     add(result.warnings, metadata, "metadata.annotations[\"" + std::string(kTableSizeAnnotation) + "\"]",
         "a table of " + std::to_string(resolved.service->table_size) + " slots can't hold the weights of " + port +
             " to a percent; that takes " + std::to_string(advised));
+  }
+}
+
+/// A packet for an endpoint that is a virtual address would come back to weft.
+void check_addresses(const ResourceSet& resources, std::vector<Diagnostic>& errors) {
+  std::map<lb::Ipv4Address, const Service*> vips;
+  for (const Service& service : resources.services) {
+    if (service.address) {
+      vips.emplace(*service.address, &service);
+    }
+  }
+  for (const EndpointSlice* slice : by_place(resources.slices)) {
+    for (size_t i = 0; i < slice->endpoints.size(); ++i) {
+      const auto vip = vips.find(slice->endpoints[i].address);
+      if (vip != vips.end()) {
+        add(errors, slice->metadata, "endpoints[" + std::to_string(i) + "].addresses",
+            to_string(vip->first) + " is the virtual address of service " + vip->second->metadata.key() + " at " +
+                place(vip->second->metadata));
+      }
+    }
   }
 }
 
@@ -117,6 +149,7 @@ Validation validate(const ResourceSet& resources) {
   find_duplicates("Service", services, result.errors);
   find_duplicates("EndpointSlice", by_place(resources.slices), result.errors);
   find_shared_vips(services, result.errors);
+  check_addresses(resources, result.errors);
   check_slices(resources, result.warnings);
   for (const ResolvedPort& resolved : resolve(resources)) {
     check_endpoints(resolved, result);

@@ -12,7 +12,7 @@ REQUESTS = 1000
 
 
 def step(text):
-    print(f"\n\033[1m{text}\033[0m", flush=True)
+    print(f"\n\033[1m{text}\033[0m" if sys.stdout.isatty() else f"\n{text}", flush=True)
 
 
 def say(text):

@@ -41,9 +41,15 @@ def enter():
     if os.geteuid() != 0:
         print("this makes network namespaces: run it as root", file=sys.stderr)
         sys.exit(SKIPPED)
-    command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    os.environ[IN_LAB] = "1"
-    os.execvp(command[0], command + [sys.executable] + sys.argv)
+    # setpriv and --kill-child: whatever ends this process ends the namespaces. unshare(1) itself ignores signals.
+    command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--net", "--pid", "--fork", "--kill-child",
+               "--mount-proc", sys.executable, *sys.argv]
+    inside = subprocess.Popen(command, env={**os.environ, IN_LAB: "1"})
+    try:
+        sys.exit(inside.wait())
+    except KeyboardInterrupt:
+        inside.kill()
+        sys.exit(130)
 
 
 def run(*command, check=True, **options):

@@ -7,6 +7,7 @@
 
 #include <sys/mman.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <new>
 #include <span>
@@ -31,9 +32,12 @@ class Pages {
     }
     auto* start = static_cast<std::byte*>(mapped_);
     start += (kHugePage - reinterpret_cast<uintptr_t>(start) % kHugePage) % kHugePage;
-    // Advice both: without huge pages a table works, slower; what is not there yet comes when it is first touched.
+    // Advice both: without huge pages a table works, slower; a kernel that can't populate does so when first touched.
     madvise(start, bytes, MADV_HUGEPAGE);
-    madvise(start, bytes, MADV_POPULATE_WRITE);
+    if (madvise(start, bytes, MADV_POPULATE_WRITE) != 0 && (errno == ENOMEM || errno == EFAULT)) {
+      munmap(mapped_, mapped_bytes_);
+      throw std::bad_alloc();
+    }
     data_ = reinterpret_cast<T*>(start);
   }
   Pages(const Pages&) = delete;

@@ -5,18 +5,21 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <initializer_list>
 
 #include "flow/pages.h"
 #include "flow/state.h"
 
 namespace weft::l4 {
 
-/// One writer: adding is a plain add, no locked instruction. Readers may lag, and never see a torn value.
+/// One writer: adding is a plain add, no locked instruction. Readers may lag, and never see a torn value. Who sees the
+/// effect of a subtract() sees all that the writer did before it.
 class Counter {
  public:
   void add(uint64_t n) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
-  void subtract(uint64_t n) { add(~n + 1); }
-  uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+  void subtract(uint64_t n) { value_.store(value_.load(std::memory_order_relaxed) - n, std::memory_order_release); }
+  uint64_t get() const { return value_.load(std::memory_order_acquire); }
+  void reset() { value_.store(0, std::memory_order_relaxed); }
 
  private:
   std::atomic<uint64_t> value_;
@@ -27,12 +30,24 @@ struct alignas(64) EndpointCounters {
   Counter active_flows;            ///< begun and not yet forgotten
   std::array<Counter, 2> packets;  ///< by flow::Direction
   std::array<Counter, 2> bytes;    ///< IPv4 lengths, by flow::Direction
+
+  void reset() {
+    for (Counter* counter : {&flows, &active_flows, &packets[0], &packets[1], &bytes[0], &bytes[1]}) {
+      counter->reset();
+    }
+  }
 };
 
 struct ServiceCounters {
   Counter flows;
   Counter active_flows;
   Counter refused;  ///< packets
+
+  void reset() {
+    for (Counter* counter : {&flows, &active_flows, &refused}) {
+      counter->reset();
+    }
+  }
 };
 
 /// By slot (see lb/snapshot.h): 64 bytes an endpoint, 24 a service, taken at start.

@@ -43,6 +43,24 @@ bool ends_here(const Frame& frame) {
   return packet::view<packet::Ipv4Header>(frame.data + packet::kIpOffset)->time_to_live <= 1;
 }
 
+/// RFC 9293, section 3.5.2: every segment of a connection that is open has ACK.
+bool continues_connection(uint8_t flags) {
+  using namespace packet::tcp_flag;
+  return (flags & (syn | ack | rst)) == ack;
+}
+
+/// Is this request to be decided afresh, although it has a flow?
+bool must_move(const packet::Parsed& request, const flow::Flow& flow, const lb::Snapshot& snapshot) {
+  if (request.key.protocol == lb::Protocol::udp) {
+    return !snapshot.has_endpoint(flow.endpoint_slot);  // UDP has no connection to break, and clients that never stop
+  }
+  // Another connection from the same port, or one that knocks in vain at an endpoint that has left. Anything else with
+  // SYN is a retransmission and goes where the first one went.
+  return begins_connection(request.tcp_flags) &&
+         (is_over(flow.state) ||
+          (flow.state == flow::State::tcp_opening && !snapshot.takes_new_flows(flow.endpoint_slot)));
+}
+
 }  // namespace
 
 void Pipeline::process(Burst& burst, const lb::Snapshot& snapshot, time::Time now) {
@@ -80,15 +98,10 @@ Verdict Pipeline::decide_transport(Packet& packet, flow::Ref nominee, const lb::
     return Verdict::ttl_expired;
   }
   flow::Flow& flow = flows_[ref];
-  if (ref.direction() == Direction::request && begins_connection(packet.parsed.tcp_flags)) [[unlikely]] {
-    // Another connection from the same port, or one that knocks in vain at an endpoint that has left: decide afresh.
-    // Anything else with SYN is a retransmission and goes where the first one went.
-    if (is_over(flow.state) ||
-        (flow.state == flow::State::tcp_opening && !snapshot.takes_new_flows(flow.endpoint_slot))) {
-      forget(flow);
-      flows_.remove(ref);
-      return admit(packet, snapshot, now);
-    }
+  if (ref.direction() == Direction::request && must_move(packet.parsed, flow, snapshot)) [[unlikely]] {
+    forget(flow);
+    flows_.remove(ref);
+    return admit(packet, snapshot, now);
   }
   return forward(packet, flow, ref.direction(), now);
 }
@@ -141,7 +154,7 @@ Verdict Pipeline::admit(Packet& packet, const lb::Snapshot& snapshot, time::Mill
   const bool tcp = key.protocol == lb::Protocol::tcp;
   const uint8_t flags = packet.parsed.tcp_flags;
   const bool is_new = !tcp || begins_connection(flags);
-  if (!is_new && (flags & (packet::tcp_flag::rst | packet::tcp_flag::syn)) != 0) {
+  if (!is_new && !continues_connection(flags)) {
     return Verdict::no_flow;
   }
   if (ends_here(packet.frame)) {
@@ -193,6 +206,9 @@ Verdict Pipeline::decide_other(Packet& packet, const lb::Snapshot& snapshot) {
   const std::span<std::byte> frame(packet.frame.data, packet.frame.length);
   if (!packet::is_echo_request(frame, packet.parsed)) {
     return Verdict::icmp;
+  }
+  if (!packet::verify_icmp(frame, packet.parsed)) {
+    return Verdict::bad_checksum;
   }
   packet.frame.length = static_cast<uint16_t>(packet::answer_echo(frame, packet.parsed));
   send(packet, packet.ingress);

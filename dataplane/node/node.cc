@@ -10,6 +10,8 @@
 namespace weft::node {
 namespace {
 
+static_assert(pods::kMaxMtu < runtime::kBufferBytes);
+
 bool is_pci_address(const std::string& device) {
   const std::string name = device.substr(0, device.find(','));
   return name.size() == 12 && name[4] == ':' && name[7] == ':' && name[10] == '.';
@@ -170,7 +172,9 @@ Node::Step Node::follow_registry() {
        .limits = {.services = config_.max_services, .endpoints = config_.max_endpoints}},
       {.sink = [this](const registry::Publication& publication) { take(publication); },
        .in_use = {.services = [this](uint32_t slot) { return active_flows_of_service(slot) > 0; },
-                  .endpoints = [this](uint32_t slot) { return active_flows_of_endpoint(slot) > 0; }},
+                  .endpoints = [this](uint32_t slot) { return active_flows_of_endpoint(slot) > 0; },
+                  .service_freed = [this](uint32_t slot) { reset_service(slot); },
+                  .endpoint_freed = [this](uint32_t slot) { reset_endpoint(slot); }},
        .loaded = log_diagnostics});
   if (!started) {
     return tl::unexpected(started.error());
@@ -180,8 +184,8 @@ Node::Step Node::follow_registry() {
 }
 
 void Node::take(const registry::Publication& publication) {
-  snapshots_->publish(publication.snapshot);
   if (pods_ == nullptr) {
+    snapshots_->publish(publication.snapshot);
     return;
   }
   std::set<lb::Ipv4Address> vips;
@@ -193,9 +197,14 @@ void Node::take(const registry::Publication& publication) {
     vips.insert(endpoint.vip);  // its service may be gone while its last flows are not
     endpoints.push_back({.address = endpoint.address, .port = endpoint.port, .protocol = endpoint.protocol});
   }
-  const std::lock_guard lock(pods_mutex_);
-  if (auto synced = pods_->sync({vips.begin(), vips.end()}, endpoints); !synced) {
-    spdlog::error("pods: {}", synced.error());
+  // A worker may choose an endpoint only once eBPF steers its replies, and asks for requests only once it can choose.
+  auto steered = with_pods([&](pods::Pods& pods) { return pods.add_endpoints(endpoints); });
+  if (steered) {
+    snapshots_->publish(publication.snapshot);
+    steered = with_pods([&](pods::Pods& pods) { return pods.sync({vips.begin(), vips.end()}, endpoints); });
+  }
+  if (!steered) {
+    spdlog::error("snapshot {}: {}", publication.snapshot->epoch(), steered.error());
   }
 }
 
@@ -213,6 +222,18 @@ uint64_t Node::active_flows_of_service(uint32_t slot) const {
     sum += worker->slots().service[slot].active_flows.get();
   }
   return sum;
+}
+
+void Node::reset_endpoint(uint32_t slot) {
+  for (const auto& worker : workers_) {
+    worker->slots().endpoint[slot].reset();
+  }
+}
+
+void Node::reset_service(uint32_t slot) {
+  for (const auto& worker : workers_) {
+    worker->slots().service[slot].reset();
+  }
 }
 
 }  // namespace weft::node

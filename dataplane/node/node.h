@@ -66,6 +66,9 @@ class Node {
   Step follow_registry();
   Step launch_workers();
   void take(const registry::Publication& publication);
+  /// A slot that nobody holds starts anew with its next owner.
+  void reset_endpoint(uint32_t slot);
+  void reset_service(uint32_t slot);
 
   const Config config_;
   const std::chrono::steady_clock::time_point started_;

@@ -47,6 +47,14 @@ Answer set_endpoint(node::Node& node, const Words& arguments) {
   return Json{{"endpoint", arguments[0]}, {"state", arguments[2]}, {"epoch", node.snapshots().current()->epoch()}};
 }
 
+Answer accept_registry(node::Node& node, const Words&) {
+  if (auto done = node.registry().accept(); !done) {
+    return tl::unexpected(done.error());
+  }
+  return Json{{"epoch", node.snapshots().current()->epoch()},
+              {"endpoints_lingering", node.registry().status().lingering}};
+}
+
 Answer pod_attach(node::Node& node, const Words& arguments) {
   if (!node.has_pods()) {
     return tl::unexpected(std::string("this node has no pods: add `pods: {}` to its configuration"));

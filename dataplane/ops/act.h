@@ -9,6 +9,9 @@ namespace weft::ops {
 /// `set endpoint <service>/<endpoint> state ready|drain`
 Answer set_endpoint(node::Node& node, const Words& arguments);
 
+/// `set registry accept`
+Answer accept_registry(node::Node& node, const Words& arguments);
+
 /// `pod attach netns <name>|interface <name>`
 Answer pod_attach(node::Node& node, const Words& arguments);
 /// `pod detach <name>`

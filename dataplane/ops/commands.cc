@@ -35,6 +35,7 @@ constexpr std::array kCommands = {
             where},
     Command{"set endpoint", "<service>/<endpoint> state ready|drain", "stop or resume sending new flows to an endpoint",
             set_endpoint},
+    Command{"set registry accept", "", "take it as meant that most endpoints vanished, and let them", accept_registry},
     Command{"pod attach", "netns <name>|interface <name>", "bring a pod's traffic to weft", pod_attach},
     Command{"pod detach", "<namespace or interface>", "leave a pod's traffic to the kernel again", pod_detach},
     Command{"pod list", "", "attached pods", pod_list},

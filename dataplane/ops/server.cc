@@ -66,20 +66,22 @@ tl::expected<std::unique_ptr<Server>, std::string> Server::listen(const std::str
     unlink(path.c_str());
   }
   const int listener = open_socket();
-  if (listener < 0 || bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      ::listen(listener, SOMAXCONN) != 0) {
+  if (listener < 0 || bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     const std::string message = failure("open", path);
     close(listener);
     return tl::unexpected(message);
   }
-  if (const group* weft = getgrnam("weft"); weft != nullptr && chown(path.c_str(), 0, weft->gr_gid) != 0) {
-    const std::string message = failure("give the group weft", path);
+  // Nobody can connect before it listens, and it listens only once it is protected.
+  const group* weft = getgrnam("weft");
+  const int epoll = epoll_create1(EPOLL_CLOEXEC);
+  if ((weft != nullptr && chown(path.c_str(), 0, weft->gr_gid) != 0) || chmod(path.c_str(), kMode) != 0 ||
+      ::listen(listener, SOMAXCONN) != 0 || epoll < 0) {
+    const std::string message = failure("protect", path);
     close(listener);
+    close(epoll);
     unlink(path.c_str());
     return tl::unexpected(message);
   }
-  chmod(path.c_str(), kMode);
-  const int epoll = epoll_create1(EPOLL_CLOEXEC);
   watch(epoll, listener, EPOLLIN, EPOLL_CTL_ADD);
   return std::unique_ptr<Server>(new Server(path, std::move(respond), listener, epoll));
 }
@@ -118,7 +120,10 @@ void Server::run(int stop_fd) {
 void Server::accept_one() {
   const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (fd < 0) {
-    return;  // it went away again, or we are out of descriptors: whoever is next tries again
+    if ((errno == EMFILE || errno == ENFILE) && !connections_.empty()) {
+      close_quietest();  // the listener stays readable: a descriptor has to come from somewhere
+    }
+    return;
   }
   if (connections_.size() == kMaxConnections) {
     close_quietest();

@@ -179,7 +179,9 @@ Answer show_snapshot(node::Node& node, const Words&) {
               {"registry", status.folder.string()},
               {"files", status.files},
               {"documents", status.documents},
-              {"state", status.errors.empty() ? "current" : "stale: the last good state is in force"},
+              {"state", status.errors.empty() ? "current"
+                        : status.holding      ? "stale: the last good state is in force"
+                                              : "partly stale: what is good is in force"},
               {"last_attempt", utc(status.last_attempt)},
               {"last_good", utc(status.last_good)},
               {"age_seconds", duration_cast<seconds>(age).count()},

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "lb/decision.h"
 #include "ops/show.h"
@@ -58,25 +59,30 @@ EndpointSums sums_of_endpoint(node::Node& node, uint32_t slot) {
   return sums;
 }
 
-double share_percent(const lb::Service& service, const std::vector<uint32_t>& shares, const lb::Endpoint& endpoint) {
-  for (size_t i = 0; i < service.targets.size(); ++i) {
-    if (service.targets[i].slot == endpoint.slot) {
-      return 100.0 * shares[i] / service.table->size();
-    }
-  }
-  return 0;
-}
-
-/// The flow's endpoint by name, if the snapshot still has it.
-std::string endpoint_name(const lb::Snapshot& snapshot, uint32_t slot) {
+/// By slot: "namespace/name/endpoint"; empty where the snapshot knows none.
+std::vector<std::string> endpoint_names(const lb::Snapshot& snapshot) {
+  std::vector<std::string> names;
   for (const lb::Service& service : snapshot.services()) {
     for (const lb::Endpoint& endpoint : service.endpoints) {
-      if (endpoint.slot == slot) {
-        return service.name + "/" + endpoint.name;
-      }
+      names.resize(std::max<size_t>(names.size(), endpoint.slot + 1));
+      names[endpoint.slot] = service.name + "/" + endpoint.name;
     }
   }
-  return "";
+  return names;
+}
+
+std::string name_of(const std::vector<std::string>& names, uint32_t slot) {
+  return slot < names.size() ? names[slot] : "";
+}
+
+/// By slot: how many slots of the table lead there.
+std::map<uint32_t, uint32_t> table_shares(const lb::Service& service) {
+  std::map<uint32_t, uint32_t> by_slot;
+  const std::vector<uint32_t> shares = service.table->shares();
+  for (size_t i = 0; i < service.targets.size(); ++i) {
+    by_slot[service.targets[i].slot] = shares[i];
+  }
+  return by_slot;
 }
 
 struct SeenFlow {
@@ -162,7 +168,7 @@ Answer show_endpoints(node::Node& node, const Words& arguments) {
   }
   Json list = Json::array();
   for (const lb::Service* service : *services) {
-    const std::vector<uint32_t> shares = service->table->shares();
+    std::map<uint32_t, uint32_t> shares = table_shares(*service);
     for (const lb::Endpoint& endpoint : service->endpoints) {
       const EndpointSums sums = sums_of_endpoint(node, endpoint.slot);
       list.push_back({{"service", service->name},
@@ -171,7 +177,7 @@ Answer show_endpoints(node::Node& node, const Words& arguments) {
                       {"protocol", to_string(service->protocol)},
                       {"state", to_string(endpoint.state)},
                       {"weight", endpoint.weight},
-                      {"share_percent", share_percent(*service, shares, endpoint)},
+                      {"share_percent", 100.0 * shares[endpoint.slot] / std::max(1U, service->table->size())},
                       {"flows", sums.flows},
                       {"active_flows", sums.active},
                       {"packets_in", sums.packets[0]},
@@ -215,6 +221,7 @@ Answer show_flows(node::Node& node, const Words& arguments) {
   if (!flows) {
     return tl::unexpected(flows.error());
   }
+  const std::vector<std::string> names = endpoint_names(*snapshot);
   Json list = Json::array();
   for (const auto& [flow, worker, now] : *flows) {
     list.push_back({{"worker", worker},
@@ -222,7 +229,7 @@ Answer show_flows(node::Node& node, const Words& arguments) {
                     {"client", to_string(flow.request.source, flow.request.source_port)},
                     {"address", to_string(flow.request.destination, flow.request.destination_port)},
                     {"endpoint", to_string(flow.reply.source, flow.reply.source_port)},
-                    {"endpoint_name", endpoint_name(*snapshot, flow.endpoint_slot)},
+                    {"endpoint_name", name_of(names, flow.endpoint_slot)},
                     {"state", to_string(flow.state)},
                     {"age_seconds", time::elapsed(flow.created, now) / 1000},
                     {"idle_seconds", time::elapsed(flow.last_seen, now) / 1000},
@@ -252,11 +259,13 @@ Answer where(node::Node& node, const Words& arguments) {
   if (!flows) {
     return tl::unexpected(flows.error());
   }
-  if (!flows->empty()) {
+  const std::vector<std::string> names = endpoint_names(*snapshot);
+  // A connection that is over has no say in where the next one from its port goes.
+  if (!flows->empty() && !is_over(flows->front().flow.state)) {
     const flow::Flow& flow = flows->front().flow;
     return Json{{"rule", "flow table"},
                 {"endpoint", to_string(flow.reply.source, flow.reply.source_port)},
-                {"endpoint_name", endpoint_name(*snapshot, flow.endpoint_slot)},
+                {"endpoint_name", name_of(names, flow.endpoint_slot)},
                 {"state", to_string(flow.state)}};
   }
   const lb::Decision decision = lb::decide(*snapshot, key, hash_of(key, snapshot->seed()));
@@ -266,7 +275,7 @@ Answer where(node::Node& node, const Words& arguments) {
   }
   if (decision.target != nullptr) {
     answer["endpoint"] = to_string(decision.target->address, decision.target->port);
-    answer["endpoint_name"] = endpoint_name(*snapshot, decision.target->slot);
+    answer["endpoint_name"] = name_of(names, decision.target->slot);
   }
   return answer;
 }

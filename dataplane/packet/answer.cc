@@ -35,6 +35,11 @@ bool is_echo_request(std::span<const std::byte> frame, const Parsed& parsed) {
   return icmp->type == icmp_type::echo_request && icmp->code == 0;
 }
 
+bool verify_icmp(std::span<const std::byte> frame, const Parsed& parsed) {
+  const size_t ip_header = parsed.l4_offset - kIpOffset;
+  return checksum_of(frame.subspan(parsed.l4_offset, parsed.ip_length - ip_header)) == 0;
+}
+
 size_t answer_echo(std::span<std::byte> frame, const Parsed& parsed) {
   auto* ip = view<Ipv4Header>(frame.data() + kIpOffset);
   ip->source = parsed.key.destination;  // a swap leaves the header's sum as it is

@@ -15,6 +15,9 @@ namespace weft::packet {
 /// Is it an echo request, the one ICMP message that a virtual address answers? Precondition: Kind::icmp.
 bool is_echo_request(std::span<const std::byte> frame, const Parsed& parsed);
 
+/// Is the ICMP checksum right? Precondition: Kind::icmp.
+bool verify_icmp(std::span<const std::byte> frame, const Parsed& parsed);
+
 /// RFC 1122, section 3.2.2.6: the request's data comes back unchanged. Precondition: is_echo_request().
 size_t answer_echo(std::span<std::byte> frame, const Parsed& parsed);
 

@@ -128,6 +128,18 @@ std::vector<Pod> Pods::list() {
   return pods_;
 }
 
+tl::expected<void, std::string> Pods::add_endpoints(const std::vector<LocalEndpoint>& endpoints) {
+  for (const LocalEndpoint& endpoint : endpoints) {
+    if (!endpoints_.contains(endpoint)) {
+      if (auto done = programs_->endpoints().set(endpoint_of(endpoint), bpf::kPresent); !done) {
+        return done;
+      }
+      endpoints_.insert(endpoint);
+    }
+  }
+  return {};
+}
+
 tl::expected<void, std::string> Pods::sync(std::vector<lb::Ipv4Address> vips, std::vector<LocalEndpoint> endpoints) {
   const std::set<lb::Ipv4Address> wanted_vips(vips.begin(), vips.end());
   const std::set<LocalEndpoint> wanted_endpoints(endpoints.begin(), endpoints.end());
@@ -138,13 +150,8 @@ tl::expected<void, std::string> Pods::sync(std::vector<lb::Ipv4Address> vips, st
                           "; the eBPF maps stay as they are");
   }
   // A VIP makes requests come, an endpoint steers their replies: endpoints come first and go last.
-  for (const LocalEndpoint& endpoint : wanted_endpoints) {
-    if (!endpoints_.contains(endpoint)) {
-      if (auto done = programs_->endpoints().set(endpoint_of(endpoint), bpf::kPresent); !done) {
-        return done;
-      }
-      endpoints_.insert(endpoint);
-    }
+  if (auto added = add_endpoints(endpoints); !added) {
+    return added;
   }
   for (const lb::Ipv4Address vip : wanted_vips) {
     if (!vips_.contains(vip)) {

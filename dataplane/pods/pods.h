@@ -37,9 +37,8 @@ constexpr size_t kMaxPrefix = 12;
 bool valid_prefix(std::string_view prefix);
 
 constexpr uint32_t kMinMtu = 576;  ///< RFC 791: every host must take datagrams of this size
-/// The kernel runs XDP on a veth only where a frame fits in a page, beside 256 bytes of headroom and the skb's own
-/// tail.
-constexpr uint32_t kMaxMtu = 3506;
+/// An AF_XDP frame lies in one packet buffer of 2048 bytes, behind 256 bytes that the kernel keeps and 14 of Ethernet.
+constexpr uint32_t kMaxMtu = 2048 - 256 - 14;
 
 struct Config {
   std::string prefix = "weft";  ///< of the workers' interfaces
@@ -86,6 +85,10 @@ class Pods {
   /// By name of the host's end. Forgets pods whose interface is gone, and attaches again where another program has
   /// removed weft's filter.
   std::vector<Pod> list();
+
+  /// Steers the replies of these too. Call it before a worker can choose them: a reply that came before would not find
+  /// its way back.
+  tl::expected<void, std::string> add_endpoints(const std::vector<LocalEndpoint>& endpoints);
 
   /// Makes the maps equal to these. What is new is added before what is old is erased, and in an order in which no
   /// request can come from a reply that is not steered yet. After an error another sync() goes on where this one ended.

@@ -20,7 +20,7 @@ tl::expected<void, std::string> check(const Config& config) {
   }
   if (config.mtu < kMinMtu || config.mtu > kMaxMtu) {
     return tl::unexpected("pods.mtu is " + std::to_string(config.mtu) + ": it must be from " + std::to_string(kMinMtu) +
-                          " to " + std::to_string(kMaxMtu) + " (the largest that AF_XDP takes on a veth)");
+                          " to " + std::to_string(kMaxMtu) + " (what a packet buffer holds)");
   }
   return {};
 }

@@ -23,11 +23,18 @@ cpu_set_t allowed_cores() {
   return allowed;
 }
 
-/// The main lcore is 0 and floats over the process' cores; worker n is lcore n + 1, pinned.
+/// The main lcore is 0 and floats over the cores that no worker has, if there are any; worker n is lcore n + 1, pinned.
 std::string lcores_of(const std::vector<uint32_t>& worker_cores, const cpu_set_t& allowed) {
+  cpu_set_t others = allowed;
+  for (const uint32_t core : worker_cores) {
+    CPU_CLR(core, &others);
+  }
+  if (CPU_COUNT(&others) == 0) {
+    others = allowed;
+  }
   std::string main;
   for (int core = 0; core < CPU_SETSIZE; ++core) {
-    if (CPU_ISSET(core, &allowed)) {
+    if (CPU_ISSET(core, &others)) {
       main += fmt::format("{}{}", main.empty() ? "" : ",", core);
     }
   }
@@ -58,9 +65,10 @@ tl::expected<std::unique_ptr<Eal>, std::string> Eal::start(const EalConfig& conf
   const cpu_set_t allowed = allowed_cores();
   for (const uint32_t core : config.worker_cores) {
     if (core >= CPU_SETSIZE || !CPU_ISSET(core, &allowed)) {
-      return tl::unexpected(fmt::format("workers.cores: this process may not run on core {}: the machine has no such core, "
-                                        "or its CPU affinity leaves it out",
-                                        core));
+      return tl::unexpected(
+          fmt::format("workers.cores: this process may not run on core {}: the machine has no such core, "
+                      "or its CPU affinity leaves it out",
+                      core));
     }
   }
   // DPDK's own errors are lines without a reader's context; weft's sentences stand in their place.
@@ -89,8 +97,7 @@ tl::expected<std::unique_ptr<Eal>, std::string> Eal::start(const EalConfig& conf
     argv.push_back(argument.data());
   }
   if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0) {
-    return tl::unexpected(fmt::format("DPDK did not start: {}; is there memory for it?",
-                                      rte_strerror(rte_errno)));
+    return tl::unexpected(fmt::format("DPDK did not start: {}; is there memory for it?", rte_strerror(rte_errno)));
   }
   return std::unique_ptr<Eal>(new Eal);
 }

@@ -14,6 +14,7 @@ namespace weft::runtime {
 namespace {
 
 constexpr uint32_t kPoolCache = 256;
+static_assert(kBufferBytes == RTE_MBUF_DEFAULT_DATAROOM);
 
 std::string failure(const PortConfig& config, std::string_view what, int error) {
   return fmt::format("port {}: {} {}: {}", config.name, what, config.device, rte_strerror(-error));
@@ -81,7 +82,6 @@ tl::expected<std::unique_ptr<Port>, std::string> Port::open(const PortConfig& co
   if (const int error = rte_eth_dev_start(id); error != 0) {
     return tl::unexpected(failure(config, "cannot start device", error));
   }
-  rte_eth_promiscuous_enable(id);  // virtual devices may refuse, and need not
   return port;
 }
 

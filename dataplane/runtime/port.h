@@ -28,6 +28,8 @@ struct PortTotals {  ///< as the device counts them
   uint64_t no_buffer = 0;
 };
 
+constexpr uint32_t kBufferBytes = 2048;  ///< of data a buffer
+
 /// Packet buffers that a worker's ports receive into; freed with the object, after the ports.
 class BufferPool {
  public:

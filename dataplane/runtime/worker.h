@@ -2,7 +2,8 @@
 /// @file One poll-mode core and all it owns: its ports' queues, its flows, its counters.
 ///
 /// run() is the loop; poll() is one turn of it with the time as an argument, which is what tests call. No lock,
-/// allocation, system call (but for sleeping when idle) or log line in either. Other threads may stop() it, read its
+/// allocation, log line or system call of weft's in either, but for sleeping when idle (DPDK's AF_XDP driver wakes the
+/// kernel once a burst). Other threads may stop() it, read its
 /// books and its slots' counters, and ask it for flows; nothing else.
 #pragma once
 
@@ -57,6 +58,8 @@ class Worker {
   const WorkerConfig& config() const { return config_; }
   Books books() const { return published_.read(); }
   const l4::SlotCounters& slots() const { return counters_; }
+  /// To reset the counters of a slot that no flow holds and no snapshot in use names: the worker does not write those.
+  l4::SlotCounters& slots() { return counters_; }
   FlowInquiry& inquiry() { return inquiry_; }
   uint32_t flow_capacity() const { return flows_.capacity(); }
   size_t flow_memory_bytes() const { return flows_.memory_bytes(); }

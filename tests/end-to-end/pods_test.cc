@@ -263,7 +263,7 @@ TEST(PodsStart, RefusesWhatItCannotServe) {
   EXPECT_THAT(error_of(Pods::start({.workers = 17})), HasSubstr("pods.workers is 17"));
   EXPECT_THAT(error_of(Pods::start({.prefix = "we/ft"})), HasSubstr("pods.prefix"));
   EXPECT_THAT(error_of(Pods::start({.prefix = "thirteen-long"})), HasSubstr("1 to 12"));
-  EXPECT_THAT(error_of(Pods::start({.mtu = 9000})), AllOf(HasSubstr("pods.mtu"), HasSubstr("3506")));
+  EXPECT_THAT(error_of(Pods::start({.mtu = 9000})), AllOf(HasSubstr("pods.mtu"), HasSubstr("1778")));
   EXPECT_THAT(error_of(Pods::start({.pin_dir = "/run/weft"})), HasSubstr("mount -t bpf bpf /sys/fs/bpf"));
 }
 

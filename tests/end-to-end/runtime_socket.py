@@ -45,6 +45,8 @@ assert worker["flow_memory_bytes"] == 65536 * 96 and worker["burst_sizes"], work
 service, = mesh.ctl("show", "services")
 assert service["memory_bytes"] >= 2 * 65537, service
 
+assert mesh.ctl("set", "registry", "accept")["epoch"] == 1, "nothing was held"
+
 # Several commands in one go, with and without a last line's end.
 assert len(ask(b"json show version\njson show version\n\njson show version").splitlines()) == 3
 

@@ -83,7 +83,8 @@ TEST_F(PipelineTcp, ABelievedResetIsForgottenSoon) {
 }
 
 TEST_F(PipelineTcp, WhatCanBeginNoConnectionCreatesNoFlow) {
-  for (const uint8_t flags : std::vector<uint8_t>{kRst, kRst | kAck, kSyn | kAck, kSyn | kRst, kSyn | kFin}) {
+  for (const uint8_t flags :
+       std::vector<uint8_t>{0, kPsh, kFin, kRst, kRst | kAck, kSyn | kAck, kSyn | kRst, kSyn | kFin}) {
     EXPECT_EQ(from_client(flags).verdict, Verdict::no_flow) << int{flags};
   }
   EXPECT_EQ(bed.flows().size(), 0U);
@@ -162,6 +163,12 @@ TEST_F(PipelineTcp, ASynToAnEndpointThatLeftWhileOpeningIsDecidedAfresh) {
   EXPECT_EQ(flows_to(kOtherSlot), 1U);
 }
 
+TEST_F(PipelineTcp, ASynToAnEndpointThatDrainsWhileOpeningIsDecidedAfresh) {
+  from_client(kSyn);
+  snapshot = make_snapshot({web({{kWebEndpoint, 0, lb::EndpointState::draining}, {kOtherEndpoint, kOtherSlot}})}, 2);
+  expect_bytes(from_client(kSyn).bytes, tcp(kClient, kOtherEndpoint).flags(kSyn).ttl(63).addresses(kUplinkAddresses));
+}
+
 TEST_F(PipelineTcp, ASynToAnEndpointThatLeftAfterItsAnswerIsNot) {
   from_client(kSyn);
   from_endpoint(kSyn | kAck);
@@ -184,6 +191,13 @@ TEST_F(PipelineTcp, EditsNeverMoveAnEstablishedFlow) {
   snapshot = make_snapshot({}, 3);
   expect_bytes(from_client(kAck).bytes, tcp(kClient, kWebEndpoint).ttl(63).addresses(kUplinkAddresses));
   expect_bytes(from_endpoint(kAck).bytes, tcp(kWeb, kClient).ttl(63).addresses(kPodsAddresses));
+}
+
+TEST_F(PipelineTcp, OnlyASegmentWithAckIsAdopted) {
+  for (const uint8_t flags : {0x00, 0x01, 0x20, 0x29}) {  // nothing, FIN, URG, and a Christmas tree
+    EXPECT_EQ(from_client(flags).verdict, Verdict::no_flow) << int{flags};
+  }
+  EXPECT_EQ(bed.flows().size(), 0U);
 }
 
 TEST_F(PipelineTcp, AConnectionOlderThanItsFlowIsAdoptedByItsHash) {

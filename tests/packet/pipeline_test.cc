@@ -233,6 +233,49 @@ TEST_F(PipelineTest, AReplyMakesAUdpFlowLiveLonger) {
   EXPECT_EQ(bed.counters().endpoint[1].flows.get(), 1U);
 }
 
+/// A UDP client may never stop and has no connection to break: it follows the registry once its endpoint is gone from
+/// it.
+TEST_F(PipelineTest, AUdpFlowLeavesAnEndpointThatIsGoneAndNoOther) {
+  constexpr const char* kOther = "10.2.0.3:5353";
+  const auto to = [&](const char* endpoint) {
+    expect_bytes(send(udp(kClient, kDns)).bytes, udp(kClient, endpoint).ttl(63).addresses(kUplinkAddresses));
+  };
+  to(kDnsEndpoint);
+  for (const lb::EndpointState state : {lb::EndpointState::draining, lb::EndpointState::not_ready}) {
+    snapshot = make_snapshot({make_service(kDns, Protocol::udp, kDnsSlot, {{kDnsEndpoint, 1, state}, {kOther, 4}})}, 2);
+    to(kDnsEndpoint);
+  }
+  snapshot = make_snapshot({make_service(kDns, Protocol::udp, kDnsSlot, {{kOther, 4}})}, 3);
+  EXPECT_EQ(send(udp(kDnsEndpoint, kClient), kUplink).verdict, Verdict::reply) << "its last answers pass";
+  to(kOther);
+  EXPECT_EQ(send(udp(kDnsEndpoint, kClient), kUplink).verdict, Verdict::not_ours);
+  EXPECT_EQ(send(udp(kOther, kClient), kUplink).verdict, Verdict::reply);
+  EXPECT_EQ(bed.flows().size(), 1U);
+  EXPECT_EQ(bed.counters().endpoint[1].active_flows.get(), 0U);
+  snapshot = make_snapshot({make_service(kDns, Protocol::udp, kDnsSlot, {})}, 4);
+  EXPECT_EQ(send(udp(kClient, kDns)).verdict, Verdict::refused_no_endpoint);
+  EXPECT_EQ(bed.flows().size(), 0U);
+}
+
+TEST_F(PipelineTest, AUdpFlowLeavesAnEndpointThatLeftTheRegistry) {
+  constexpr const char* kOther = "10.2.0.9:5353";
+  send(udp(kClient, kDns));
+  send(udp(kDnsEndpoint, kClient), kUplink);
+  snapshot = make_snapshot({make_service(kDns, Protocol::udp, kDnsSlot, {{kOther, 8}})}, 2);
+  expect_bytes(send(udp(kClient, kDns)).bytes, udp(kClient, kOther).ttl(63).addresses(kUplinkAddresses));
+  EXPECT_EQ(send(udp(kDnsEndpoint, kClient), kUplink).verdict, Verdict::not_ours) << "no reply from where it left";
+  expect_bytes(send(udp(kOther, kClient), kUplink).bytes, udp(kDns, kClient).ttl(63).addresses(kPodsAddresses));
+  EXPECT_EQ(bed.counters().endpoint[1].active_flows.get(), 0U);
+}
+
+TEST_F(PipelineTest, AUdpFlowStaysWithAnEndpointThatDrains) {
+  send(udp(kClient, kDns));
+  lb::Service draining = make_service(kDns, Protocol::udp, kDnsSlot, {{"10.2.0.9:5353", 8}});
+  draining.endpoints.push_back({.state = lb::EndpointState::draining, .slot = 1});
+  snapshot = make_snapshot({draining}, 2);
+  expect_bytes(send(udp(kClient, kDns)).bytes, udp(kClient, kDnsEndpoint).ttl(63).addresses(kUplinkAddresses));
+}
+
 TEST_F(PipelineTest, CountsPacketsAndBytesByEndpointAndDirection) {
   send(udp(kClient, kDns).payload("12345").padding(13));
   send(udp(kClient, kDns));

@@ -2,6 +2,7 @@
 /// @file Snapshots for tests, from lists of addresses; registry-sync builds production's.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,27 +17,33 @@ constexpr uint64_t kSeed = 7;
 struct Backend {
   Socket at;
   uint32_t slot = 0;
+  lb::EndpointState state = lb::EndpointState::ready;
 };
 
-/// A service whose table holds the backends; the smallest table, which is all that a few need.
+/// A service of these backends; its table, of the smallest size, holds those that are ready.
 inline lb::Service make_service(const Socket& vip, lb::Protocol protocol, uint32_t slot,
-                                const std::vector<Backend>& ready) {
+                                const std::vector<Backend>& backends) {
   lb::Service service{.name = "default/test",
                       .address = vip.address,
                       .port = lb::port_from_host(vip.port),
                       .protocol = protocol,
                       .slot = slot};
-  std::vector<lb::MaglevMember> members;
-  for (const Backend& backend : ready) {
-    members.push_back({.identity = to_string(backend.at.address, lb::port_from_host(backend.at.port))});
+  std::vector<lb::MaglevMember> ready;
+  for (const Backend& backend : backends) {
+    service.endpoints.push_back({.address = backend.at.address,
+                                 .port = lb::port_from_host(backend.at.port),
+                                 .state = backend.state,
+                                 .slot = backend.slot});
+    if (backend.state == lb::EndpointState::ready) {
+      ready.push_back({.identity = service.endpoints.back().identity()});
+    }
   }
-  service.table = std::make_shared<lb::MaglevTable>(members, 251, kSeed);
-  for (const lb::MaglevMember& member : service.table->members()) {
-    for (const Backend& backend : ready) {
-      if (member.identity == to_string(backend.at.address, lb::port_from_host(backend.at.port))) {
-        service.targets.push_back(
-            {.address = backend.at.address, .port = lb::port_from_host(backend.at.port), .slot = backend.slot});
-      }
+  std::sort(service.endpoints.begin(), service.endpoints.end(),
+            [](const lb::Endpoint& a, const lb::Endpoint& b) { return a.identity() < b.identity(); });
+  service.table = std::make_shared<lb::MaglevTable>(ready, 251, kSeed);
+  for (const lb::Endpoint& endpoint : service.endpoints) {  // members are sorted by identity too
+    if (endpoint.state == lb::EndpointState::ready) {
+      service.targets.push_back({.address = endpoint.address, .port = endpoint.port, .slot = endpoint.slot});
     }
   }
   return service;

@@ -53,7 +53,7 @@ flows:
   timeouts: {udp_request_s: 1, udp_exchange_s: 2, tcp_opening_s: 3, tcp_established_s: 4, tcp_closing_s: 5,
              tcp_closed_s: 6, tcp_reset_s: 7}
 limits: {services: 10, endpoints: 20}
-pods: {prefix: mesh, pins: /sys/fs/bpf/mesh, mtu: 3000}
+pods: {prefix: mesh, pins: /sys/fs/bpf/mesh, mtu: 1700}
 ports:
 - {name: up, device: "net_null0", next_hop: "02:00:00:00:00:aF", networks: [10.2.0.0/16, 0.0.0.0/0], descriptors: 512}
 )");
@@ -67,7 +67,7 @@ ports:
   EXPECT_EQ(config->timeouts.udp_request, std::chrono::seconds(1));
   EXPECT_EQ(config->timeouts.tcp_reset, std::chrono::seconds(7));
   EXPECT_EQ(config->max_endpoints, 20U);
-  EXPECT_EQ(config->pods->mtu, 3000U);
+  EXPECT_EQ(config->pods->mtu, 1700U);
   ASSERT_EQ(config->ports.size(), 1U);
   EXPECT_EQ(runtime::to_string(config->ports[0].next_hop), "02:00:00:00:00:af");
   EXPECT_EQ(config->ports[0].networks[0].prefix, 0x0a020000U);
@@ -113,8 +113,9 @@ ports: [{name: a, device: d, next_hop: "02:00:00:00:00:01"}]
 )")
                 .find("none with more than one worker"),
             std::string::npos);
-  EXPECT_NE(errors_of("workers: {cores: []}\nregistry: {}\npods: {prefix: much_too_long_a_prefix, pins: x}").find("pins"),
-            std::string::npos);
+  EXPECT_NE(
+      errors_of("workers: {cores: []}\nregistry: {}\npods: {prefix: much_too_long_a_prefix, pins: x}").find("pins"),
+      std::string::npos);
 }
 
 TEST(NodeConfig, AllErrorsAreReportedAtOnce) {

@@ -187,7 +187,11 @@ TEST(Builder, SlotsStayAndAreNotReusedWhileFlowsHoldThem) {
   bench.build(web + slice("a", "web", endpoints(2, 5)));
   EXPECT_NE(bench.snapshot().services()[0].endpoints[3].slot, slot_of_1);
   bench.used.clear();
-  EXPECT_TRUE(bench.builder.reclaim(bench.in_use()));
+  std::vector<uint32_t> freed;
+  SlotUse in_use = bench.in_use();
+  in_use.endpoint_freed = [&](uint32_t slot) { freed.push_back(slot); };
+  EXPECT_TRUE(bench.builder.reclaim(in_use));
+  EXPECT_THAT(freed, ElementsAre(slot_of_1)) << "so that its counters start anew with the next owner";
   EXPECT_FALSE(bench.builder.reclaim(bench.in_use()));
   EXPECT_EQ(bench.builder.tracked().size(), 4U);
   bench.build(web + slice("a", "web", endpoints(2, 6)));

@@ -134,35 +134,49 @@ TEST_F(RegistryTest, AFirstLoadWithAContradictionLeavesAnEmptySnapshot) {
 }
 
 TEST_F(RegistryTest, DeletingDocumentsAndFilesIsHonoured) {
-  folder.write("a.yaml", service("web", "10.96.0.1") + slice("web-1", "web", endpoints(1, 9)));
-  folder.write("b.yaml", service("api", "10.96.0.2"));
+  folder.write("a.yaml", service("web", "10.96.0.1") + slice("web-1", "web", endpoints(1, 4)));
+  folder.write("b.yaml", service("api", "10.96.0.2") + slice("api-1", "api", endpoints(11, 15)));
   registry.load(at(1));
   folder.write("a.yaml", service("web", "10.96.0.1"));
   EXPECT_TRUE(registry.load(at(2)));
-  EXPECT_THAT(services(registry), ElementsAre("default/api:0", "default/web:0"));
+  EXPECT_THAT(services(registry), ElementsAre("default/api:5", "default/web:0"));
   folder.remove("a.yaml");
   EXPECT_TRUE(registry.load(at(3)));
-  EXPECT_THAT(services(registry), ElementsAre("default/api:0"));
+  EXPECT_THAT(services(registry), ElementsAre("default/api:5"));
 }
 
-TEST_F(RegistryTest, AFolderThatIsSuddenlyEmptyIsHeld) {
+TEST_F(RegistryTest, WhenMostEndpointsVanishAtOnceAllIsHeldUntilAnOperatorAccepts) {
   folder.write("a.yaml", service("web", "10.96.0.1") + slice("web-1", "web", endpoints(1, 4)));
   registry.load(at(1));
+  for (const char* what : {"", "# half written\n"}) {
+    folder.write("a.yaml", what);
+    EXPECT_FALSE(registry.load(at(2)));
+    EXPECT_THAT(services(registry), ElementsAre("default/web:4"));
+    EXPECT_TRUE(registry.status().holding);
+    EXPECT_THAT(lines(registry.status().errors),
+                ElementsAre(folder.path().native() + ": 4 of 4 endpoints would vanish at once, so all is kept as it "
+                                                     "was; if that is meant: weftctl set registry accept"));
+  }
   folder.remove("a.yaml");
-  EXPECT_FALSE(registry.load(at(2)));
-  EXPECT_THAT(services(registry), ElementsAre("default/web:4"));
-  EXPECT_TRUE(registry.status().holding);
-  EXPECT_THAT(lines(registry.status().errors),
-              ElementsAre(folder.path().native() + ": the registry folder is suddenly empty, so its 4 endpoints are "
-                                                   "kept; to remove them all, leave an empty .yaml file there"));
+  EXPECT_FALSE(registry.load(at(3))) << "nor may the file itself go";
   folder.write("a.yaml", "half: [written");
-  EXPECT_FALSE(registry.load(at(3))) << "a file that comes back broken still has its last good version";
+  EXPECT_FALSE(registry.load(at(4)));
   EXPECT_THAT(services(registry), ElementsAre("default/web:4"));
   folder.remove("a.yaml");
-  folder.write("empty.yaml", "");
-  EXPECT_TRUE(registry.load(at(4)));
+  EXPECT_TRUE(registry.accept(at(5)));
   EXPECT_THAT(services(registry), IsEmpty());
   EXPECT_THAT(lines(registry.status().errors), IsEmpty());
+}
+
+TEST_F(RegistryTest, WhatIsHeldIsReleasedWhenTheEndpointsComeBack) {
+  folder.write("a.yaml", service("web", "10.96.0.1") + slice("web-1", "web", endpoints(1, 4)));
+  registry.load(at(1));
+  folder.write("a.yaml", service("web", "10.96.0.1"));
+  EXPECT_FALSE(registry.load(at(2)));
+  folder.write("a.yaml", service("web", "10.96.0.1") + slice("web-1", "web", endpoints(1, 2)));
+  EXPECT_TRUE(registry.load(at(3))) << "half of them are no longer most";
+  EXPECT_THAT(services(registry), ElementsAre("default/web:2"));
+  EXPECT_FALSE(registry.status().holding);
 }
 
 TEST_F(RegistryTest, AFewEndpointsAreNotGuarded) {
