@@ -38,11 +38,8 @@ TEST_F(PipelineTest, NothingButAnEchoRequestToAVirtualAddressIsAnswered) {
   EXPECT_EQ(send(icmp(kClient, kWeb).payload_of(64).fragment(0x2000)).verdict, Verdict::fragment);
 }
 
-TEST_F(PipelineTest, AnEchoRequestWithAWrongChecksumGetsAReplyWithAWrongOne) {
-  const Sent sent = send(icmp(kClient, kWeb).transport_checksum(0x4321).payload("x"));
-  ASSERT_EQ(sent.verdict, Verdict::echo_reply);
-  const Bytes right = icmp(kWeb, kClient).icmp(0, 0).payload("x").addresses(kPodsAddresses).bytes();
-  EXPECT_NE(hex(sent.bytes), hex(right)) << "or a corrupted ping would look like a good one";
+TEST_F(PipelineTest, AnEchoRequestWithAWrongChecksumIsDropped) {
+  EXPECT_EQ(send(icmp(kClient, kWeb).transport_checksum(0x4321).payload("x")).verdict, Verdict::bad_checksum);
 }
 
 /// RFC 9293, section 3.10.7.1: "If the ACK bit is off, sequence number zero is used, <SEQ=0><ACK=SEG.SEQ+SEG.LEN>
