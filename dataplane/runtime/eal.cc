@@ -11,6 +11,7 @@
 #include <sched.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 namespace weft::runtime {
@@ -51,6 +52,26 @@ uint64_t free_huge_pages() {
   std::ifstream("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages") >> pages;
   return pages;
 }
+
+/// DPDK makes a folder to share with other processes in; weft shares nothing, so the folder is a passing one, that
+/// neither stays behind nor is another process's.
+class PassingFolder {
+ public:
+  PassingFolder() {
+    if (mkdtemp(path_) != nullptr) {
+      setenv("RUNTIME_DIRECTORY", path_, 1);
+    }
+  }
+  ~PassingFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  PassingFolder(const PassingFolder&) = delete;
+  PassingFolder& operator=(const PassingFolder&) = delete;
+
+ private:
+  char path_[24] = "/tmp/weft-dpdk-XXXXXX";
+};
 
 }  // namespace
 
@@ -96,6 +117,7 @@ tl::expected<std::unique_ptr<Eal>, std::string> Eal::start(const EalConfig& conf
   for (std::string& argument : arguments) {
     argv.push_back(argument.data());
   }
+  const PassingFolder folder;
   if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0) {
     return tl::unexpected(fmt::format("DPDK did not start: {}; is there memory for it?", rte_strerror(rte_errno)));
   }
