@@ -8,18 +8,42 @@
 #include <cstring>
 
 namespace weft::lb {
+namespace {
 
-std::optional<Ipv4Address> parse_ipv4(std::string_view text) {
-  std::array<char, INET_ADDRSTRLEN> buffer{};
+bool parse_by(int family, std::string_view text, void* address) {
+  std::array<char, INET6_ADDRSTRLEN> buffer{};
   if (text.size() >= buffer.size()) {
-    return std::nullopt;
+    return false;
   }
   std::memcpy(buffer.data(), text.data(), text.size());
-  in_addr address{};
-  if (std::strlen(buffer.data()) != text.size() || inet_pton(AF_INET, buffer.data(), &address) != 1) {
-    return std::nullopt;
+  return std::strlen(buffer.data()) == text.size() && inet_pton(family, buffer.data(), address) == 1;
+}
+
+std::string print_by(int family, const void* address) {
+  std::array<char, INET6_ADDRSTRLEN> buffer{};
+  return inet_ntop(family, address, buffer.data(), buffer.size());
+}
+
+}  // namespace
+
+std::optional<Ipv4Address> parse_ipv4(std::string_view text) {
+  Ipv4Address address{};
+  return parse_by(AF_INET, text, &address) ? std::optional(address) : std::nullopt;
+}
+
+std::optional<Ipv6Address> parse_ipv6(std::string_view text) {
+  Ipv6Address address;
+  return parse_by(AF_INET6, text, &address) && !Address(address).is_ipv4() ? std::optional(address) : std::nullopt;
+}
+
+std::optional<Address> parse_address(std::string_view text) {
+  if (const std::optional<Ipv4Address> address = parse_ipv4(text)) {
+    return *address;
   }
-  return Ipv4Address{address.s_addr};
+  if (const std::optional<Ipv6Address> address = parse_ipv6(text)) {
+    return *address;
+  }
+  return std::nullopt;
 }
 
 std::optional<Port> parse_port(std::string_view text) {
@@ -45,14 +69,20 @@ std::optional<Protocol> parse_protocol(std::string_view text) {
 }
 
 std::string to_string(Ipv4Address address) {
-  std::array<char, INET_ADDRSTRLEN> buffer{};
-  const in_addr raw{.s_addr = static_cast<uint32_t>(address)};
-  inet_ntop(AF_INET, &raw, buffer.data(), buffer.size());
-  return buffer.data();
+  return print_by(AF_INET, &address);
 }
 
-std::string to_string(Ipv4Address address, Port port) {
-  return to_string(address) + ":" + std::to_string(to_host(port));
+std::string to_string(const Ipv6Address& address) {
+  return print_by(AF_INET6, &address);
+}
+
+std::string to_string(const Address& address) {
+  return address.is_ipv4() ? to_string(address.ipv4()) : to_string(address.ipv6());
+}
+
+std::string to_string(const Address& address, Port port) {
+  const std::string number = std::to_string(to_host(port));
+  return address.is_ipv4() ? to_string(address) + ":" + number : "[" + to_string(address) + "]:" + number;
 }
 
 std::string_view to_string(Protocol protocol) {
@@ -63,8 +93,14 @@ std::string_view to_string(Protocol protocol) {
       return "udp";
     case Protocol::icmp:
       return "icmp";
+    case Protocol::icmpv6:
+      return "icmpv6";
   }
   return "unknown";
+}
+
+std::string_view to_string(Family family) {
+  return family == Family::ipv4 ? "IPv4" : "IPv6";
 }
 
 }  // namespace weft::lb

@@ -5,6 +5,8 @@ namespace weft::lb {
 
 std::string_view to_string(Rule rule) {
   switch (rule) {
+    case Rule::affinity:
+      return "session affinity";
     case Rule::consistent_hash:
       return "consistent hash";
     case Rule::not_itself:
@@ -13,6 +15,8 @@ std::string_view to_string(Rule rule) {
       return "the client is the only ready endpoint";
     case Rule::no_endpoint:
       return "no ready endpoint";
+    case Rule::not_permitted:
+      return "source address not permitted";
     case Rule::no_service_port:
       return "no service on this port";
     case Rule::not_a_vip:
@@ -21,29 +25,37 @@ std::string_view to_string(Rule rule) {
   return "unknown";
 }
 
-Decision decide(const Snapshot& snapshot, const FlowKey& key, uint64_t hash) {
-  const Service* service = snapshot.find(key.destination, key.destination_port, key.protocol);
+Decision decide(const Snapshot& snapshot, const Tuple& tuple, uint64_t hash) {
+  const Service* service = snapshot.find(tuple.destination, tuple.destination_port, tuple.protocol);
   if (service == nullptr) {
-    return {.rule = snapshot.is_vip(key.destination) ? Rule::no_service_port : Rule::not_a_vip};
+    return {.rule = snapshot.is_vip(tuple.destination) ? Rule::no_service_port : Rule::not_a_vip};
+  }
+  const Policy& policy = service->policy;
+  if (policy.sources != nullptr && !policy.sources->permit(tuple.source)) {
+    return {.rule = Rule::not_permitted, .service = service};
   }
   const MaglevTable& table = *service->table;
   if (table.empty()) {
     return {.rule = Rule::no_endpoint, .service = service};
   }
+  if (policy.affinity_s > 0) {
+    hash = hash_of(tuple.source, snapshot.seed());
+  }
   const Target* target = &service->targets[table.pick(hash)];
-  if (target->address != key.source) [[likely]] {
+  // With its source rewritten or in a tunnel, a packet may well go back to where it came from.
+  if (target->address != tuple.source || policy.mode != Mode::nat) [[likely]] {
     return {.rule = Rule::consistent_hash, .service = service, .target = target};
   }
   // The client's own kernel would drop a packet that comes from its own address.
   // The lower half of the hash spreads such clients' flows over the others.
   const size_t count = service->targets.size();
   for (size_t step = 0; step < count; ++step) {
-    target = &service->targets[(static_cast<uint32_t>(hash) + step) % count];
-    if (target->address != key.source) {
-      return {.rule = Rule::not_itself, .service = service, .target = target};
+    const Target* other = &service->targets[(static_cast<uint32_t>(hash) + step) % count];
+    if (other->address != tuple.source) {
+      return {.rule = Rule::not_itself, .service = service, .target = other};
     }
   }
-  return {.rule = Rule::only_itself, .service = service};
+  return {.rule = Rule::only_itself, .service = service, .target = target};
 }
 
 }  // namespace weft::lb

@@ -7,10 +7,12 @@
 namespace weft::lb {
 
 enum class Rule : uint8_t {
+  affinity,         ///< the client was here before; only where the caller remembers clients
   consistent_hash,  ///< the service's Maglev table named the endpoint
   not_itself,       ///< the table named the client itself; the hash picked among the others
   only_itself,      ///< the client is the service's only ready endpoint: refused
   no_endpoint,      ///< the service has no ready endpoint: refused
+  not_permitted,    ///< the client's address is not in the service's source ranges: refused
   no_service_port,  ///< the address is a VIP, but no service has this port and protocol: refused
   not_a_vip,        ///< not weft's to decide
 };
@@ -19,10 +21,10 @@ std::string_view to_string(Rule rule);
 struct Decision {
   Rule rule = Rule::not_a_vip;
   const Service* service = nullptr;  ///< set for all but the last two rules
-  const Target* target = nullptr;    ///< set for the first two rules
+  const Target* target = nullptr;    ///< set for the first three rules, and for only_itself
 };
 
-/// @param hash of the key under the snapshot's seed. The pointers live as long as the snapshot.
-Decision decide(const Snapshot& snapshot, const FlowKey& key, uint64_t hash);
+/// @param hash of the tuple under the snapshot's seed. The pointers live as long as the snapshot.
+Decision decide(const Snapshot& snapshot, const Tuple& tuple, uint64_t hash);
 
 }  // namespace weft::lb

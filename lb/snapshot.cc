@@ -1,30 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lb/snapshot.h"
 
-#include <bit>
+#include <algorithm>
 #include <cassert>
 
 namespace weft::lb {
+
 namespace {
 
-/// Never 0: a free entry has key 0, and a VIP's own entry has port and protocol 0 but the top bit set.
-uint64_t key_of(Ipv4Address address, Port port, Protocol protocol) {
-  return uint64_t{1} << 63 | static_cast<uint64_t>(address) << 24 | static_cast<uint64_t>(port) << 8 |
-         static_cast<uint64_t>(protocol);
-}
-uint64_t key_of(Ipv4Address address) {
-  return key_of(address, Port{}, Protocol{});
-}
-
-size_t spread(uint64_t key) {
-  return static_cast<size_t>(XXH3_64bits(&key, sizeof key));
-}
-
-void mark(std::vector<bool>& slots, uint32_t slot) {
-  if (slots.size() <= slot) {
-    slots.resize(slot + 1);
+ServiceList shared(std::vector<Service> services) {
+  ServiceList::Shared result;
+  result.reserve(services.size());
+  for (Service& service : services) {
+    result.push_back(std::make_shared<Service>(std::move(service)));
   }
-  slots[slot] = true;
+  return ServiceList(std::move(result));
+}
+
+/// Is the index of one that of the other? Services shared by pointer are not looked into.
+bool same_addresses(const ServiceList& a, const ServiceList& b) {
+  return std::equal(a.shared().begin(), a.shared().end(), b.shared().begin(), b.shared().end(),
+                    [](const auto& x, const auto& y) {
+                      return x == y || (x->address == y->address && x->port == y->port && x->protocol == y->protocol);
+                    });
+}
+
+/// The services of `list` that `other` has not. Equal lengths mean as a rule that each stayed where it was.
+std::vector<const Service*> without(const ServiceList& list, const ServiceList& other) {
+  std::vector<const Service*> result;
+  if (list.size() == other.size()) {
+    for (size_t i = 0; i < list.size(); ++i) {
+      if (list.shared()[i] != other.shared()[i]) {
+        result.push_back(&list[i]);
+      }
+    }
+    return result;
+  }
+  std::vector<const Service*> others;
+  for (const Service& service : other) {
+    others.push_back(&service);
+  }
+  std::sort(others.begin(), others.end());
+  for (const Service& service : list) {
+    if (!std::binary_search(others.begin(), others.end(), &service)) {
+      result.push_back(&service);
+    }
+  }
+  return result;
 }
 
 }  // namespace
@@ -46,52 +68,80 @@ size_t Service::memory_bytes() const {
          table->memory_bytes();
 }
 
-Snapshot::Snapshot(uint64_t epoch, uint64_t seed, std::vector<Service> services)
-    : epoch_(epoch), seed_(seed), services_(std::move(services)) {
-  index_.resize(std::bit_ceil(services_.size() * 4 + 2));
-  for (uint32_t i = 0; i < services_.size(); ++i) {
-    const Service& service = services_[i];
-    assert(service.table != nullptr && service.table->members().size() == service.targets.size());
-    assert(find(service.address, service.port, service.protocol) == nullptr);
-    insert(key_of(service.address, service.port, service.protocol), i);
-    if (!is_vip(service.address)) {
-      insert(key_of(service.address), kAddressOnly);
+Snapshot::Snapshot(uint64_t epoch, uint64_t seed, std::vector<Service> services, const std::vector<uint32_t>& reset)
+    : epoch_(epoch),
+      seed_(seed),
+      services_(shared(std::move(services))),
+      index_(std::make_shared<VipIndex>(services_.shared())),
+      resets_(reset) {
+  for (const Service& service : services_) {
+    admit(service);
+  }
+  admit_resets();
+}
+
+Snapshot::Snapshot(const Snapshot& before, uint64_t epoch, ServiceList services, const std::vector<uint32_t>& reset)
+    : epoch_(epoch),
+      seed_(before.seed_),
+      services_(std::move(services)),
+      index_(same_addresses(before.services_, services_) ? before.index_
+                                                         : std::make_shared<VipIndex>(services_.shared())),
+      endpoints_(before.endpoints_),
+      resets_(reset) {
+  const std::vector<const Service*> gone = without(before.services_, services_);
+  const std::vector<const Service*> come = without(services_, before.services_);
+  // All that goes before all that comes: an endpoint's slot may be in both.
+  for (const Service* service : gone) {
+    for (const Endpoint& endpoint : service->endpoints) {
+      endpoints_[endpoint.slot] = {};
     }
-    for (const Target& target : service.targets) {
-      mark(open_slots_, target.slot);
-    }
-    for (const Endpoint& endpoint : service.endpoints) {
-      mark(known_slots_, endpoint.slot);
-    }
+  }
+  for (const uint32_t slot : before.resets_) {
+    endpoints_[slot] = {};
+  }
+  for (const Service* service : come) {
+    admit(*service);
+  }
+  admit_resets();
+}
+
+void Snapshot::admit(const Service& service) {
+  assert(service.table != nullptr && service.table->members().size() == service.targets.size());
+  for (const Endpoint& endpoint : service.endpoints) {
+    info(endpoint.slot).fate = Fate::kept;
+  }
+  for (uint32_t target = 0; target < service.targets.size(); ++target) {
+    info(service.targets[target].slot) = {.fate = Fate::open, .target = target};
   }
 }
 
-const Service* Snapshot::find(Ipv4Address address, Port port, Protocol protocol) const {
-  const Entry* entry = look_up(key_of(address, port, protocol));
-  return entry == nullptr || entry->service == kAddressOnly ? nullptr : &services_[entry->service];
-}
-
-bool Snapshot::is_vip(Ipv4Address address) const {
-  return look_up(key_of(address)) != nullptr;
-}
-
-const Snapshot::Entry* Snapshot::look_up(uint64_t key) const {
-  const size_t mask = index_.size() - 1;
-  for (size_t i = spread(key) & mask; index_[i].key != 0; i = (i + 1) & mask) {
-    if (index_[i].key == key) {
-      return &index_[i];
-    }
+void Snapshot::admit_resets() {
+  std::sort(resets_.begin(), resets_.end());
+  for (const uint32_t slot : resets_) {
+    assert(fate_of(slot) == Fate::gone);
+    info(slot).fate = Fate::reset;
   }
-  return nullptr;
 }
 
-void Snapshot::insert(uint64_t key, uint32_t service) {
-  const size_t mask = index_.size() - 1;
-  size_t i = spread(key) & mask;
-  while (index_[i].key != 0) {
-    i = (i + 1) & mask;
+const Service* Snapshot::find(const Address& address, Port port, Protocol protocol) const {
+  const std::optional<uint32_t> position = index_->find(address, port, protocol);
+  return position ? &services_[*position] : nullptr;
+}
+
+const Target* Snapshot::target_of(const Service& service, uint32_t endpoint_slot) const {
+  if (fate_of(endpoint_slot) != Fate::open) {
+    return nullptr;
   }
-  index_[i] = {.key = key, .service = service};
+  const uint32_t target = endpoints_[endpoint_slot].target;
+  return target < service.targets.size() && service.targets[target].slot == endpoint_slot ? &service.targets[target]
+                                                                                          : nullptr;
+}
+
+Snapshot::EndpointInfo& Snapshot::info(uint32_t endpoint_slot) {
+  if (endpoints_.size() <= endpoint_slot) {
+    endpoints_.resize(endpoint_slot + 1);
+  }
+  return endpoints_[endpoint_slot];
 }
 
 }  // namespace weft::lb

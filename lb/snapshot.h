@@ -1,21 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file The immutable view of services and endpoints that workers decide by.
 ///
-/// A snapshot is built whole by registry-sync and never edited; the next one replaces it. Parts that did not change are
-/// shared by pointer. Any number of threads may read it.
+/// A snapshot is built whole by registry-sync and never edited; the next one replaces it. Services that did not change
+/// are shared by pointer, and so are their tables and the index of addresses, so that one edit costs little however
+/// many services there are. Any number of threads may read it.
 ///
 /// Counters outlive snapshots, so services and endpoints carry a *slot*: a small number that stays theirs from snapshot
 /// to snapshot, and is given to another only when no flow holds it any more.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lb/address.h"
 #include "lb/flow_key.h"
 #include "lb/maglev.h"
+#include "lb/policy.h"
+#include "lb/vip_index.h"
 
 namespace weft::lb {
 
@@ -28,7 +34,8 @@ std::string_view to_string(EndpointState state);
 
 struct Endpoint {
   std::string name;  ///< what operators call it: its pod, or its address
-  Ipv4Address address{};
+  std::string zone;  ///< may be empty
+  Address address;
   Port port{};
   uint32_t weight = 1;
   EndpointState state = EndpointState::ready;
@@ -40,7 +47,7 @@ struct Endpoint {
 
 /// What a new flow needs of an endpoint, and no more: these lie side by side.
 struct Target {
-  Ipv4Address address{};
+  Address address;
   Port port{};
   uint32_t slot = 0;
 };
@@ -49,51 +56,112 @@ struct Target {
 struct Service {
   std::string name;       ///< "namespace/name"
   std::string port_name;  ///< may be empty
-  Ipv4Address address{};  ///< the VIP
+  Address address;        ///< the VIP
   Port port{};
   Protocol protocol{};
   uint32_t slot = 0;
+  Policy policy;
   std::vector<Endpoint> endpoints;           ///< all of them, sorted by identity
-  std::shared_ptr<const MaglevTable> table;  ///< never null; over the endpoints that are ready and have weight
+  std::shared_ptr<const MaglevTable> table;  ///< never null; over those of the endpoints that new flows may go to
   std::vector<Target> targets;               ///< in the order of the table's members
 
   /// Endpoints, targets and table; a table that two services share counts in both.
   size_t memory_bytes() const;
 };
 
+/// What a snapshot says of an endpoint that flows were made for.
+enum class Fate : uint8_t {
+  gone,   ///< it left the registry: flows that need not stay are to move
+  reset,  ///< it left the registry, and its grace time is over: its flows are to end
+  kept,   ///< no new flows, but it serves those that it has
+  open,   ///< new flows may go there
+};
+
+/// A list of services, read as if it held them; it shares them with other lists.
+class ServiceList {
+ public:
+  using Shared = std::vector<std::shared_ptr<const Service>>;
+
+  class Iterator {
+   public:
+    using iterator_category = std::forward_iterator_tag;
+    using value_type = Service;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const Service*;
+    using reference = const Service&;
+
+    Iterator() = default;
+    explicit Iterator(Shared::const_iterator at) : at_(at) {}
+    reference operator*() const { return **at_; }
+    pointer operator->() const { return at_->get(); }
+    Iterator& operator++() {
+      ++at_;
+      return *this;
+    }
+    Iterator operator++(int) { return Iterator(at_++); }
+    bool operator==(const Iterator&) const = default;
+
+   private:
+    Shared::const_iterator at_;
+  };
+
+  /// @param services none of them null
+  explicit ServiceList(Shared services) : services_(std::move(services)) {}
+
+  size_t size() const { return services_.size(); }
+  bool empty() const { return services_.empty(); }
+  const Service& operator[](size_t i) const { return *services_[i]; }
+  Iterator begin() const { return Iterator(services_.begin()); }
+  Iterator end() const { return Iterator(services_.end()); }
+  const Shared& shared() const { return services_; }
+
+ private:
+  Shared services_;
+};
+
 class Snapshot {
  public:
   /// @param services with unique (address, port, protocol); asserted
-  Snapshot(uint64_t epoch, uint64_t seed, std::vector<Service> services);
+  /// @param reset slots of endpoints that left the registry and whose flows are to end
+  Snapshot(uint64_t epoch, uint64_t seed, std::vector<Service> services, const std::vector<uint32_t>& reset = {});
+  /// The same, with the seed of `before`. What it costs depends on how many services are not those of `before`, but for
+  /// copies of plain numbers; a service that came, went or changed its address has the index made anew.
+  Snapshot(const Snapshot& before, uint64_t epoch, ServiceList services, const std::vector<uint32_t>& reset);
 
   uint64_t epoch() const { return epoch_; }
   uint64_t seed() const { return seed_; }
-  const std::vector<Service>& services() const { return services_; }
+  const ServiceList& services() const { return services_; }
+  /// Slots of endpoints whose flows are to end, in ascending order.
+  const std::vector<uint32_t>& resets() const { return resets_; }
 
-  const Service* find(Ipv4Address address, Port port, Protocol protocol) const;
+  const Service* find(const Address& address, Port port, Protocol protocol) const;
   /// Does any service have this address?
-  bool is_vip(Ipv4Address address) const;
-  /// Is the endpoint with this slot still one that new flows may go to?
-  bool takes_new_flows(uint32_t slot) const { return slot < open_slots_.size() && open_slots_[slot]; }
-  /// Is the endpoint with this slot in the registry at all, be it draining or not ready?
-  bool has_endpoint(uint32_t slot) const { return slot < known_slots_.size() && known_slots_[slot]; }
+  bool is_vip(const Address& address) const { return index_->is_vip(address); }
+
+  Fate fate_of(uint32_t endpoint_slot) const {
+    return endpoint_slot < endpoints_.size() ? endpoints_[endpoint_slot].fate : Fate::gone;
+  }
+  /// Does fate_of() say reset of any endpoint?
+  bool any_resets() const { return !resets_.empty(); }
+  /// The service's target with this endpoint's slot, or null: then new flows must not go there.
+  const Target* target_of(const Service& service, uint32_t endpoint_slot) const;
 
  private:
-  struct Entry {
-    uint64_t key = 0;  ///< 0: free
-    uint32_t service = 0;
+  struct EndpointInfo {
+    Fate fate = Fate::gone;
+    uint32_t target = 0;  ///< in its service's targets; meaningful if open
   };
-  static constexpr uint32_t kAddressOnly = UINT32_MAX;
 
-  const Entry* look_up(uint64_t key) const;
-  void insert(uint64_t key, uint32_t service);
+  void admit(const Service& service);
+  void admit_resets();
+  EndpointInfo& info(uint32_t endpoint_slot);
 
   uint64_t epoch_;
   uint64_t seed_;
-  std::vector<Service> services_;
-  std::vector<Entry> index_;       ///< open addressing, a power of two, at most half full
-  std::vector<bool> open_slots_;   ///< by endpoint slot
-  std::vector<bool> known_slots_;  ///< by endpoint slot
+  ServiceList services_;
+  std::shared_ptr<const VipIndex> index_;  ///< never null
+  std::vector<EndpointInfo> endpoints_;    ///< by slot
+  std::vector<uint32_t> resets_;
 };
 
 }  // namespace weft::lb

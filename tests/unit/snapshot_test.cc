@@ -28,13 +28,13 @@ Service service(const char* address, uint16_t port, Protocol protocol, std::vect
   return service;
 }
 
-FlowKey flow(const char* source, uint16_t source_port, const char* destination, uint16_t port,
-             Protocol protocol = Protocol::tcp) {
-  return FlowKey::make(ip(source), port_from_host(source_port), ip(destination), port_from_host(port), protocol);
+FlowKey4 flow(const char* source, uint16_t source_port, const char* destination, uint16_t port,
+              Protocol protocol = Protocol::tcp) {
+  return FlowKey4::make(ip(source), port_from_host(source_port), ip(destination), port_from_host(port), protocol);
 }
 
-Decision decide(const Snapshot& snapshot, const FlowKey& key) {
-  return lb::decide(snapshot, key, hash_of(key, kSeed));
+Decision decide(const Snapshot& snapshot, const FlowKey4& key) {
+  return lb::decide(snapshot, Tuple(key), hash_of(key, kSeed));
 }
 
 TEST(Snapshot, FindsServicesByAddressPortAndProtocol) {
@@ -59,7 +59,50 @@ TEST(Snapshot, AnEmptyOneFindsNothing) {
   const Snapshot snapshot(0, kSeed, {});
   EXPECT_EQ(snapshot.find(ip("0.0.0.0"), Port{}, Protocol{}), nullptr);
   EXPECT_FALSE(snapshot.is_vip(ip("0.0.0.0")));
-  EXPECT_FALSE(snapshot.takes_new_flows(0));
+  EXPECT_EQ(snapshot.fate_of(0), Fate::gone);
+}
+
+TEST(Snapshot, MadeFromItsPredecessorSaysWhatOneMadeAnewSays) {
+  const auto shared = [](Service service) { return std::make_shared<const Service>(std::move(service)); };
+  const auto web = shared(service("10.96.0.1", 80, Protocol::tcp, {"10.1.0.1", "10.1.0.2", "10.1.0.3"}));
+  Service other = service("10.96.0.2", 80, Protocol::tcp, {"10.1.0.4"});
+  other.endpoints[0].slot = other.targets[0].slot = 7;
+  const auto api = shared(other);
+  const Snapshot empty(0, kSeed, {});
+
+  const Snapshot first(empty, 1, ServiceList({web, api}), {});
+  EXPECT_EQ(first.epoch(), 1U);
+  EXPECT_EQ(first.seed(), kSeed);
+  EXPECT_EQ(first.find(ip("10.96.0.2"), port_from_host(80), Protocol::tcp), api.get()) << "the very same object";
+  EXPECT_EQ(first.fate_of(2), Fate::open);
+  EXPECT_EQ(first.fate_of(7), Fate::open);
+  EXPECT_EQ(first.target_of(*web, 2), &web->targets[2]);
+
+  // web loses an endpoint, api takes its slot: what goes must not wipe out what comes.
+  const auto smaller = shared(service("10.96.0.1", 80, Protocol::tcp, {"10.1.0.1", "10.1.0.2"}));
+  other.endpoints[0].slot = other.targets[0].slot = 2;
+  const auto moved = shared(other);
+  const Snapshot second(first, 2, ServiceList({smaller, moved}), {7});
+  EXPECT_EQ(second.fate_of(2), Fate::open);
+  EXPECT_EQ(second.target_of(*moved, 2), &moved->targets[0]);
+  EXPECT_EQ(second.target_of(*smaller, 2), nullptr);
+  EXPECT_EQ(second.fate_of(7), Fate::reset);
+  EXPECT_TRUE(second.any_resets());
+
+  const Snapshot third(second, 3, ServiceList({moved}), {});
+  EXPECT_EQ(third.fate_of(0), Fate::gone);
+  EXPECT_EQ(third.fate_of(7), Fate::gone) << "resets are not handed on";
+  EXPECT_EQ(third.find(ip("10.96.0.1"), port_from_host(80), Protocol::tcp), nullptr);
+  EXPECT_FALSE(third.is_vip(ip("10.96.0.1")));
+  EXPECT_EQ(third.find(ip("10.96.0.2"), port_from_host(80), Protocol::tcp), moved.get());
+  EXPECT_EQ(first.fate_of(7), Fate::open) << "the one before is as it was";
+
+  Service elsewhere = other;
+  elsewhere.address = ip("10.96.0.9");
+  const Snapshot fourth(third, 4, ServiceList({shared(elsewhere)}), {});
+  EXPECT_EQ(fourth.find(ip("10.96.0.2"), port_from_host(80), Protocol::tcp), nullptr);
+  EXPECT_NE(fourth.find(ip("10.96.0.9"), port_from_host(80), Protocol::tcp), nullptr);
+  EXPECT_EQ(fourth.fate_of(2), Fate::open);
 }
 
 TEST(Decision, FollowsTheTable) {

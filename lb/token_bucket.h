@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file A token bucket in eight bytes: so many at once, so many a second after that.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "lb/policy.h"
+
+namespace weft::lb {
+
+/// Zeroed memory is a full bucket. One thread.
+class TokenBucket {
+ public:
+  /// @param now in milliseconds, wrapping; of a bucket idle for more than 49 days, tokens may be late
+  bool take(const Rate& rate, uint32_t now) {
+    // In thousandths of a token, so that a millisecond's share of any rate is a whole number.
+    const uint64_t most = uint64_t{rate.burst} * 1000;
+    const uint64_t earned = uint64_t{now - last_} * rate.per_second;
+    spent_ = static_cast<uint32_t>(std::min<uint64_t>(spent_ - std::min<uint64_t>(spent_, earned), most));
+    last_ = now;
+    if (spent_ + uint64_t{1000} > most) {
+      return false;
+    }
+    spent_ += 1000;
+    return true;
+  }
+
+ private:
+  uint32_t spent_ = 0;  ///< thousandths of a token; a burst is at most kMaxBurst, so they fit
+  uint32_t last_ = 0;
+};
+
+constexpr uint32_t kMaxBurst = UINT32_MAX / 1000 - 1;
+
+/// What one of several workers has of a bound that all share: the parts add up to the whole.
+constexpr uint32_t share_of(uint32_t whole, uint32_t worker, uint32_t workers) {
+  return whole / workers + (worker < whole % workers ? 1 : 0);
+}
+
+}  // namespace weft::lb
