@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "packet/checksum.h"
 #include "packet/headers.h"
@@ -10,40 +11,65 @@
 namespace weft::packet {
 namespace {
 
-constexpr uint8_t kTimeToLive = 64;    // RFC 1700's default, as hosts use
-constexpr size_t kMaxIcmpError = 576;  // IPv4 length
-constexpr uint8_t kPlainIpv4 = 0x45;
-constexpr size_t kQuoteOffset = sizeof(Ipv4Header) + sizeof(IcmpHeader);
-static_assert(kUnreachableRoom == kQuoteOffset);
+using lb::Family;
+using lb::FlowKey4;
+using lb::FlowKey6;
+
+constexpr uint8_t kTimeToLive = 64;  // RFC 1700's default, as hosts use
+
+template <typename Key>
+constexpr bool kIsIpv4 = std::is_same_v<Key, FlowKey4>;
+template <typename Key>
+constexpr size_t kIpHeader = kIsIpv4<Key> ? sizeof(Ipv4Header) : sizeof(Ipv6Header);
+template <typename Key>
+constexpr lb::Protocol kIcmp = kIsIpv4<Key> ? lb::Protocol::icmp : lb::Protocol::icmpv6;
+template <typename Key>
+constexpr size_t kMaxIcmpError = kIsIpv4<Key> ? 576 : 1280;  // with the IP header
+template <typename Key>
+constexpr size_t kQuoteOffset = kIpHeader<Key> + sizeof(IcmpHeader);
+static_assert(kUnreachableRoom == kQuoteOffset<FlowKey4> && kUnreachableRoom6 == kQuoteOffset<FlowKey6>);
 
 /// A header without options, from the answered packet's destination to its source.
-void write_ipv4(std::byte* at, const Parsed& answered, lb::Protocol protocol, size_t total_length) {
-  const Ipv4Header header = {.version_and_length = kPlainIpv4,
-                             .total_length = swap16(static_cast<uint16_t>(total_length)),
-                             .time_to_live = kTimeToLive,
-                             .protocol = protocol,
-                             .source = answered.key.destination,
-                             .destination = answered.key.source};
-  std::memcpy(at, &header, sizeof header);
-  view<Ipv4Header>(at)->checksum = checksum_of({at, sizeof header});
+template <typename Key>
+void write_ip(std::byte* at, const Key& answered, lb::Protocol protocol, size_t payload_length) {
+  if constexpr (kIsIpv4<Key>) {
+    const Ipv4Header header = {.version_and_length = kPlainIpv4,
+                               .total_length = swap16(static_cast<uint16_t>(sizeof header + payload_length)),
+                               .time_to_live = kTimeToLive,
+                               .protocol = protocol,
+                               .source = answered.destination,
+                               .destination = answered.source};
+    std::memcpy(at, &header, sizeof header);
+    view<Ipv4Header>(at)->checksum = checksum_of({at, sizeof header});
+  } else {
+    const Ipv6Header header = {.version_class_label = kIpv6Version,
+                               .payload_length = swap16(static_cast<uint16_t>(payload_length)),
+                               .next_header = protocol,
+                               .hop_limit = kTimeToLive,
+                               .source = answered.destination.bytes,
+                               .destination = answered.source.bytes};
+    std::memcpy(at, &header, sizeof header);
+  }
 }
 
-}  // namespace
-
-bool is_echo_request(std::span<const std::byte> frame, const Parsed& parsed) {
-  const auto* icmp = view<IcmpHeader>(frame.data() + parsed.l4_offset);
-  return icmp->type == icmp_type::echo_request && icmp->code == 0;
+/// The checksum of a message to or from the addresses of `key`: their order makes no difference. ICMP has no pseudo
+/// header, ICMPv6 has (RFC 4443, section 2.3).
+template <typename Key>
+uint16_t checksum_with(const Key& key, lb::Protocol protocol, std::span<const std::byte> message) {
+  const bool plain = protocol == lb::Protocol::icmp;
+  const uint64_t pseudo =
+      plain ? 0 : pseudo_header_sum(key.source, key.destination, protocol, static_cast<uint16_t>(message.size()));
+  return static_cast<uint16_t>(~fold(sum_of(message, pseudo)));
 }
 
-bool verify_icmp(std::span<const std::byte> frame, const Parsed& parsed) {
-  const size_t ip_header = parsed.l4_offset - kIpOffset;
-  return checksum_of(frame.subspan(parsed.l4_offset, parsed.ip_length - ip_header)) == 0;
+std::span<const std::byte> message_of(std::span<const std::byte> frame, const Parsed& parsed) {
+  return frame.subspan(parsed.l4_offset, kIpOffset + size_t{parsed.ip_length} - parsed.l4_offset);
 }
 
-size_t answer_echo(std::span<std::byte> frame, const Parsed& parsed) {
+size_t answer_echo4(std::span<std::byte> frame, const Parsed& parsed) {
   auto* ip = view<Ipv4Header>(frame.data() + kIpOffset);
-  ip->source = parsed.key.destination;  // a swap leaves the header's sum as it is
-  ip->destination = parsed.key.source;
+  ip->source = parsed.key4.destination;  // a swap leaves the header's sum as it is
+  ip->destination = parsed.key4.source;
   ip->checksum = update(ip->checksum, delta(ip->time_to_live, kTimeToLive));  // the first byte of its word
   ip->time_to_live = kTimeToLive;
   auto* icmp = view<IcmpHeader>(frame.data() + parsed.l4_offset);
@@ -53,10 +79,22 @@ size_t answer_echo(std::span<std::byte> frame, const Parsed& parsed) {
   return frame.size();
 }
 
-size_t answer_reset(std::span<std::byte> frame, const Parsed& parsed) {
+size_t answer_echo6(std::span<std::byte> frame, const Parsed& parsed) {
+  constexpr size_t kMessage = kIpOffset + sizeof(Ipv6Header);
+  const size_t length = message_of(frame, parsed).size();
+  std::memmove(frame.data() + kMessage, frame.data() + parsed.l4_offset, length);
+  write_ip(frame.data() + kIpOffset, parsed.key6, lb::Protocol::icmpv6, length);
+  auto* icmp = view<IcmpHeader>(frame.data() + kMessage);
+  icmp->type = icmpv6_type::echo_reply;
+  icmp->checksum = update(icmp->checksum, delta(icmpv6_type::echo_request, icmpv6_type::echo_reply));
+  return kMessage + length;
+}
+
+template <typename Key>
+size_t write_reset(std::span<std::byte> frame, const Parsed& parsed) {
   const TcpHeader request = *view<TcpHeader>(frame.data() + parsed.l4_offset);
   const size_t header_length = size_t{request.data_offset} >> 4 << 2;
-  const size_t payload = parsed.ip_length - (parsed.l4_offset - kIpOffset) - header_length;
+  const size_t payload = message_of(frame, parsed).size() - header_length;
   TcpHeader reset = {.source_port = request.destination_port,
                      .destination_port = request.source_port,
                      .data_offset = sizeof(TcpHeader) / 4 << 4,
@@ -69,27 +107,66 @@ size_t answer_reset(std::span<std::byte> frame, const Parsed& parsed) {
     reset.flags |= tcp_flag::ack;
     reset.acknowledgment = swap32(swap32(request.sequence) + static_cast<uint32_t>(payload) + syn + fin);
   }
-  write_ipv4(frame.data() + kIpOffset, parsed, lb::Protocol::tcp, sizeof(Ipv4Header) + sizeof reset);
-  std::byte* tcp = frame.data() + kIpOffset + sizeof(Ipv4Header);
+  const Key& key = key_of<Key>(parsed);
+  write_ip(frame.data() + kIpOffset, key, lb::Protocol::tcp, sizeof reset);
+  std::byte* tcp = frame.data() + kIpOffset + kIpHeader<Key>;
   std::memcpy(tcp, &reset, sizeof reset);
-  const uint64_t pseudo = pseudo_header_sum(parsed.key.destination, parsed.key.source, lb::Protocol::tcp, sizeof reset);
-  view<TcpHeader>(tcp)->checksum = static_cast<uint16_t>(~fold(sum_of({tcp, sizeof reset}, pseudo)));
-  return kIpOffset + sizeof(Ipv4Header) + sizeof reset;
+  view<TcpHeader>(tcp)->checksum = checksum_with(key, lb::Protocol::tcp, {tcp, sizeof reset});
+  return kIpOffset + kIpHeader<Key> + sizeof reset;
+}
+
+template <typename Key>
+size_t write_error(std::span<std::byte> buffer, const Parsed& parsed, const IcmpHeader& header) {
+  const size_t quoted = std::min<size_t>(parsed.ip_length, kMaxIcmpError<Key> - kQuoteOffset<Key>);
+  if (buffer.size() < kIpOffset + kQuoteOffset<Key> + quoted) {
+    return 0;
+  }
+  const Key& key = key_of<Key>(parsed);
+  std::byte* ip = buffer.data() + kIpOffset;
+  std::memmove(ip + kQuoteOffset<Key>, ip, quoted);
+  write_ip(ip, key, kIcmp<Key>, sizeof header + quoted);
+  std::byte* icmp = ip + kIpHeader<Key>;
+  std::memcpy(icmp, &header, sizeof header);
+  view<IcmpHeader>(icmp)->checksum = checksum_with(key, kIcmp<Key>, {icmp, sizeof header + quoted});
+  return kIpOffset + kQuoteOffset<Key> + quoted;
+}
+
+}  // namespace
+
+bool is_echo_request(std::span<const std::byte> frame, const Parsed& parsed) {
+  const auto* icmp = view<IcmpHeader>(frame.data() + parsed.l4_offset);
+  const uint8_t request = parsed.family == Family::ipv4 ? icmp_type::echo_request : icmpv6_type::echo_request;
+  return icmp->type == request && icmp->code == 0;
+}
+
+bool verify_icmp(std::span<const std::byte> frame, const Parsed& parsed) {
+  const std::span<const std::byte> message = message_of(frame, parsed);
+  return parsed.family == Family::ipv4 ? checksum_of(message) == 0
+                                       : checksum_with(parsed.key6, lb::Protocol::icmpv6, message) == 0;
+}
+
+size_t answer_echo(std::span<std::byte> frame, const Parsed& parsed) {
+  return parsed.family == Family::ipv4 ? answer_echo4(frame, parsed) : answer_echo6(frame, parsed);
+}
+
+size_t answer_reset(std::span<std::byte> frame, const Parsed& parsed) {
+  return parsed.family == Family::ipv4 ? write_reset<FlowKey4>(frame, parsed) : write_reset<FlowKey6>(frame, parsed);
 }
 
 size_t answer_port_unreachable(std::span<std::byte> buffer, const Parsed& parsed) {
-  const size_t quoted = std::min<size_t>(parsed.ip_length, kMaxIcmpError - kQuoteOffset);
-  if (buffer.size() < kIpOffset + kQuoteOffset + quoted) {
-    return 0;
-  }
-  std::byte* ip = buffer.data() + kIpOffset;
-  std::memmove(ip + kQuoteOffset, ip, quoted);
-  write_ipv4(ip, parsed, lb::Protocol::icmp, kQuoteOffset + quoted);
-  std::byte* icmp = ip + sizeof(Ipv4Header);
-  const IcmpHeader header = {.type = icmp_type::unreachable, .code = kIcmpPortUnreachable};
-  std::memcpy(icmp, &header, sizeof header);
-  view<IcmpHeader>(icmp)->checksum = checksum_of({icmp, sizeof header + quoted});
-  return kIpOffset + kQuoteOffset + quoted;
+  return parsed.family == Family::ipv4
+             ? write_error<FlowKey4>(buffer, parsed, {.type = icmp_type::unreachable, .code = kIcmpPortUnreachable})
+             : write_error<FlowKey6>(buffer, parsed,
+                                     {.type = icmpv6_type::unreachable, .code = kIcmpv6PortUnreachable});
+}
+
+size_t answer_too_big(std::span<std::byte> buffer, const Parsed& parsed, uint16_t mtu) {
+  // ICMPv6 has 32 bits for it; ICMP 16, which are the lower half of the same word.
+  const uint32_t rest = swap32(mtu);
+  return parsed.family == Family::ipv4
+             ? write_error<FlowKey4>(buffer, parsed,
+                                     {.type = icmp_type::unreachable, .code = kIcmpFragmentationNeeded, .rest = rest})
+             : write_error<FlowKey6>(buffer, parsed, {.type = icmpv6_type::packet_too_big, .rest = rest});
 }
 
 }  // namespace weft::packet

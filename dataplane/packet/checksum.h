@@ -52,6 +52,13 @@ inline uint64_t pseudo_header_sum(lb::Ipv4Address source, lb::Ipv4Address destin
          swap16(static_cast<uint16_t>(protocol)) + swap16(length);
 }
 
+/// IPv6's (RFC 8200, section 8.1).
+inline uint64_t pseudo_header_sum(const lb::Ipv6Address& source, const lb::Ipv6Address& destination,
+                                  lb::Protocol protocol, uint16_t length) {
+  return sum_of(std::as_bytes(std::span(source.bytes)), sum_of(std::as_bytes(std::span(destination.bytes)))) +
+         swap16(static_cast<uint16_t>(protocol)) + swap16(length);
+}
+
 /// Is a 20-byte header's checksum right?
 inline bool verify_plain_ipv4(const Ipv4Header* header) {
   uint64_t words[2];

@@ -2,13 +2,14 @@
 /// @file Any bytes as a registry file: parsed, checked against themselves and built into a snapshot.
 ///
 /// Beyond crashes and leaks it looks for broken promises: messages are printable lines, a file without errors gives
-/// resources that validate() and Builder can take, and building the same twice changes nothing.
+/// resources that Inventory and Builder can take, building the same twice changes nothing, and what leaves is let go
+/// of.
 #include <cstdint>
 #include <cstdlib>
 
 #include "registry-sync/builder.h"
+#include "registry-sync/inventory.h"
 #include "registry-sync/parse.h"
-#include "registry-sync/validate.h"
 
 namespace {
 
@@ -42,16 +43,35 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!parsed.errors.empty()) {
     return 0;
   }
-  const weft::registry::Validation validation = validate(parsed.resources);
-  check(validation.errors);
-  check(validation.warnings);
-  if (!validation.errors.empty()) {
+  weft::registry::Inventory inventory;
+  inventory.set("f.yaml", std::make_shared<weft::registry::ResourceSet>(parsed.resources));
+  check(inventory.errors());
+  check(inventory.warnings());
+  require(inventory.clean() == inventory.errors().empty());
+  if (!inventory.clean()) {
     return 0;
   }
-  weft::registry::Builder builder(1, kLimits);
+  weft::registry::Builder builder(1, kLimits, "");
   std::set<weft::registry::Drain> drains;
-  check(builder.build(parsed.resources, drains, {}).errors);
-  require(!builder.build(parsed.resources, drains, {}).changed);
+  weft::registry::Time now{};
+  check(builder.build(inventory.take_changes(), drains, {}, now).errors);
+  const auto all = std::make_shared<weft::registry::ResourceSet>(parsed.resources);
+  inventory.set("f.yaml", nullptr);
+  inventory.set("f.yaml", all);
+  require(!builder.build(inventory.take_changes(), drains, {}, now).changed);
   require(builder.snapshot()->epoch() == 1);
+
+  // All leave, and flows hold their slots: what time brings must come to an end.
+  const weft::registry::SlotUse held{.services = {}, .endpoints = [](uint32_t) { return true; }};
+  inventory.set("f.yaml", nullptr);
+  require(inventory.clean() && inventory.endpoints() == 0);
+  builder.build(inventory.take_changes(), drains, held, now);
+  for (uint32_t step = 0; builder.next_deadline(); ++step) {
+    require(step <= kLimits.endpoints && *builder.next_deadline() > now);
+    now = *builder.next_deadline();
+    require(builder.build({}, drains, held, now).changed);
+  }
+  require(builder.snapshot()->services().empty() && builder.snapshot()->resets().size() <= kLimits.endpoints);
+  require(builder.tracked().size() == builder.lingering());
   return 0;
 }

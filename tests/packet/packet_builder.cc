@@ -11,6 +11,11 @@ namespace {
 constexpr uint8_t kTcp = 6;
 constexpr uint8_t kUdp = 17;
 constexpr uint8_t kIcmp = 1;
+constexpr uint8_t kIcmpv6 = 58;
+constexpr uint8_t kHopByHop = 0;
+constexpr uint8_t kRouting = 43;
+constexpr uint8_t kFragment = 44;
+constexpr uint8_t kDestinationOptions = 60;
 constexpr std::byte kNoOperation{1};  // an option of both IPv4 and TCP
 
 void put8(Bytes& bytes, uint32_t value) {
@@ -29,22 +34,41 @@ void set16(Bytes& bytes, size_t at, uint32_t value) {
   bytes[at + 1] = static_cast<std::byte>(value);
 }
 
+void put_address(Bytes& bytes, const lb::Address& address) {
+  if (address.is_ipv4()) {
+    put32(bytes, to_host(address.ipv4()));
+    return;
+  }
+  for (const uint8_t byte : address.ipv6().bytes) {
+    put8(bytes, byte);
+  }
+}
+
 size_t words(size_t length) {
   return (std::min<size_t>(length, 40) + 3) / 4;
+}
+
+/// Options of an extension header behind its next header: its length, and one padding option (RFC 8200, section 4.2).
+Bytes options(size_t length) {
+  Bytes header;
+  put8(header, static_cast<uint32_t>(length / 8 - 1));
+  put8(header, 1);
+  put8(header, static_cast<uint32_t>(length - 4));
+  header.resize(length - 1);
+  return header;
 }
 
 }  // namespace
 
 Socket::Socket(const char* text) {
-  const char* colon = std::strchr(text, ':');
-  const std::string host = colon == nullptr ? text : std::string(text, colon);
-  address = lb::parse_ipv4(host).value();
-  port = static_cast<uint16_t>(colon == nullptr ? 0 : std::strtoul(colon + 1, nullptr, 10));
-}
-
-lb::FlowKey key_of(const Socket& source, const Socket& destination, lb::Protocol protocol) {
-  return lb::FlowKey::make(source.address, lb::port_from_host(source.port), destination.address,
-                           lb::port_from_host(destination.port), protocol);
+  const std::string_view whole = text;
+  const bool bracketed = whole.starts_with('[');
+  const size_t host_end = bracketed                             ? whole.find(']')
+                          : whole.find(':') == whole.rfind(':') ? whole.find(':')
+                                                                : whole.npos;
+  address = lb::parse_address(whole.substr(bracketed ? 1 : 0, host_end - (bracketed ? 1 : 0))).value();
+  const size_t colon = bracketed ? host_end + 1 : host_end;
+  port = static_cast<uint16_t>(colon >= whole.size() ? 0 : std::strtoul(text + colon + 1, nullptr, 10));
 }
 
 uint16_t reference_checksum(std::span<const std::byte> bytes, uint32_t sum) {
@@ -57,8 +81,18 @@ uint16_t reference_checksum(std::span<const std::byte> bytes, uint32_t sum) {
   return static_cast<uint16_t>(~sum);
 }
 
+uint32_t reference_pseudo_header(const lb::Address& source, const lb::Address& destination, uint8_t protocol,
+                                 size_t length) {
+  Bytes words;
+  put_address(words, source);
+  put_address(words, destination);
+  put16(words, protocol);
+  put32(words, static_cast<uint32_t>(length));
+  return static_cast<uint16_t>(~reference_checksum(words));
+}
+
 PacketBuilder::PacketBuilder(uint8_t protocol, const Socket& source, const Socket& destination)
-    : protocol_(protocol), source_(source), destination_(destination) {}
+    : protocol_(protocol), source_(source), destination_(destination), icmp_type_(protocol == kIcmpv6 ? 128 : 8) {}
 
 PacketBuilder& PacketBuilder::addresses(const std::array<uint8_t, 12>& both) {
   addresses_ = both;
@@ -76,6 +110,44 @@ PacketBuilder& PacketBuilder::fragment(uint16_t flags_and_offset) {
   fragment_ = flags_and_offset;
   return *this;
 }
+PacketBuilder& PacketBuilder::traffic_class(uint8_t value) {
+  traffic_class_ = value;
+  return *this;
+}
+PacketBuilder& PacketBuilder::identification(uint16_t number) {
+  identification_ = number;
+  return *this;
+}
+PacketBuilder& PacketBuilder::flow_label(uint32_t label) {
+  flow_label_ = label;
+  return *this;
+}
+PacketBuilder& PacketBuilder::extension(uint8_t protocol, std::span<const std::byte> behind_next_header) {
+  extensions_.push_back({protocol, Bytes(behind_next_header.begin(), behind_next_header.end())});
+  return *this;
+}
+PacketBuilder& PacketBuilder::hop_by_hop(size_t length) {
+  return extension(kHopByHop, options(length));
+}
+PacketBuilder& PacketBuilder::destination_options(size_t length) {
+  return extension(kDestinationOptions, options(length));
+}
+PacketBuilder& PacketBuilder::routing(uint8_t type, uint8_t segments_left) {
+  Bytes header;
+  put8(header, 0);
+  put8(header, type);
+  put8(header, segments_left);
+  put32(header, 0);
+  return extension(kRouting, header);
+}
+PacketBuilder& PacketBuilder::fragment_header(uint16_t offset, bool more, uint32_t identification) {
+  later_fragment6_ = later_fragment6_ || offset > 0;
+  Bytes header;
+  put8(header, 0);
+  put16(header, uint32_t{offset} | (more ? 1 : 0));
+  put32(header, identification);
+  return extension(kFragment, header);
+}
 PacketBuilder& PacketBuilder::flags(uint8_t tcp_flags) {
   flags_ = tcp_flags;
   return *this;
@@ -89,7 +161,12 @@ PacketBuilder& PacketBuilder::acknowledgment(uint32_t number) {
   return *this;
 }
 PacketBuilder& PacketBuilder::tcp_options(size_t length) {
-  tcp_options_ = words(length);
+  tcp_options_.assign(words(length) * 4, kNoOperation);
+  return *this;
+}
+PacketBuilder& PacketBuilder::tcp_options(std::span<const std::byte> options) {
+  tcp_options_.assign(options.begin(), options.end());
+  tcp_options_.resize(words(options.size()) * 4);
   return *this;
 }
 PacketBuilder& PacketBuilder::window(uint16_t size) {
@@ -136,6 +213,10 @@ PacketBuilder& PacketBuilder::total_length(uint16_t length) {
   total_length_ = length;
   return *this;
 }
+PacketBuilder& PacketBuilder::payload_length(uint16_t length) {
+  payload_length_ = length;
+  return *this;
+}
 PacketBuilder& PacketBuilder::ip_checksum(uint16_t checksum) {
   ip_checksum_ = checksum;
   return *this;
@@ -165,19 +246,19 @@ Bytes PacketBuilder::transport() const {
     put16(bytes, destination_.port);
     put32(bytes, sequence_);
     put32(bytes, acknowledgment_);
-    put8(bytes, uint32_t{data_offset_.value_or(static_cast<uint8_t>(5 + tcp_options_))} << 4);
+    put8(bytes, uint32_t{data_offset_.value_or(static_cast<uint8_t>(5 + tcp_options_.size() / 4))} << 4);
     put8(bytes, flags_);
     put16(bytes, window_);
     checksum_at = bytes.size();
     put32(bytes, 0);  // checksum, urgent pointer
-    bytes.insert(bytes.end(), tcp_options_ * 4, kNoOperation);
+    bytes.insert(bytes.end(), tcp_options_.begin(), tcp_options_.end());
   } else if (protocol_ == kUdp) {
     put16(bytes, source_.port);
     put16(bytes, destination_.port);
     put16(bytes, udp_length_.value_or(static_cast<uint16_t>(8 + payload_.size())));
     checksum_at = bytes.size();
     put16(bytes, 0);
-  } else if (protocol_ == kIcmp) {
+  } else if (protocol_ == kIcmp || protocol_ == kIcmpv6) {
     put8(bytes, icmp_type_);
     put8(bytes, icmp_code_);
     checksum_at = bytes.size();
@@ -185,33 +266,33 @@ Bytes PacketBuilder::transport() const {
     put32(bytes, icmp_rest_);
   }
   bytes.insert(bytes.end(), payload_.begin(), payload_.end());
-  if (checksum_at == 0 || (fragment_ & 0x1fff) != 0) {  // what a later fragment carries has no header
+  if (checksum_at == 0 || is_later_fragment()) {  // what a later fragment carries has no header
     return bytes;
   }
-  const uint32_t from = to_host(source_.address);
-  const uint32_t to = to_host(destination_.address);
-  const uint32_t pseudo = protocol_ == kIcmp ? 0
-                                             : (from >> 16) + (from & 0xffff) + (to >> 16) + (to & 0xffff) + protocol_ +
-                                                   static_cast<uint32_t>(bytes.size());
+  const uint32_t pseudo =
+      protocol_ == kIcmp ? 0 : reference_pseudo_header(source_.address, destination_.address, protocol_, bytes.size());
   const uint16_t right = reference_checksum(bytes, pseudo);
   set16(bytes, checksum_at, transport_checksum_.value_or(protocol_ == kUdp && right == 0 ? 0xffff : right));
   return bytes;
 }
 
-Bytes PacketBuilder::bytes() const {
-  const Bytes inner = transport();
+bool PacketBuilder::is_later_fragment() const {
+  return source_.address.is_ipv4() ? (fragment_ & 0x1fff) != 0 : later_fragment6_;
+}
+
+Bytes PacketBuilder::ipv4(const Bytes& inner) const {
   const size_t header_length = 20 + ip_options_ * 4;
   Bytes header;
   put8(header, uint32_t{version_.value_or(4)} << 4 | header_words_.value_or(static_cast<uint8_t>(header_length / 4)));
-  put8(header, 0);
+  put8(header, traffic_class_);
   put16(header, total_length_.value_or(static_cast<uint16_t>(header_length + inner.size())));
-  put16(header, 0);
+  put16(header, identification_);
   put16(header, fragment_);
   put8(header, ttl_);
   put8(header, protocol_);
   put16(header, 0);
-  put32(header, to_host(source_.address));
-  put32(header, to_host(destination_.address));
+  put_address(header, source_.address);
+  put_address(header, destination_.address);
   header.insert(header.end(), ip_options_ * 4, kNoOperation);
   // A receiver sums as many bytes as the header claims to have, if they are there.
   Bytes summed = header;
@@ -219,14 +300,40 @@ Bytes PacketBuilder::bytes() const {
   const size_t claimed = size_t{header_words_.value_or(static_cast<uint8_t>(header_length / 4))} * 4;
   summed.resize(std::clamp<size_t>(claimed, 20, summed.size()));
   set16(header, 10, ip_checksum_.value_or(reference_checksum(summed)));
+  header.insert(header.end(), inner.begin(), inner.end());
+  return header;
+}
 
+Bytes PacketBuilder::ipv6(const Bytes& inner) const {
+  Bytes chain;
+  for (size_t i = 0; i < extensions_.size(); ++i) {
+    put8(chain, i + 1 < extensions_.size() ? extensions_[i + 1].protocol : protocol_);
+    chain.insert(chain.end(), extensions_[i].behind_next_header.begin(), extensions_[i].behind_next_header.end());
+  }
+  chain.insert(chain.end(), inner.begin(), inner.end());
+  Bytes packet;
+  put32(packet, uint32_t{version_.value_or(6)} << 28 | uint32_t{traffic_class_} << 20 | flow_label_);
+  put16(packet, payload_length_.value_or(static_cast<uint16_t>(chain.size())));
+  put8(packet, extensions_.empty() ? protocol_ : extensions_.front().protocol);
+  put8(packet, ttl_);
+  put_address(packet, source_.address);
+  put_address(packet, destination_.address);
+  packet.insert(packet.end(), chain.begin(), chain.end());
+  return packet;
+}
+
+Bytes PacketBuilder::ip() const {
+  return source_.address.is_ipv4() ? ipv4(transport()) : ipv6(transport());
+}
+
+Bytes PacketBuilder::bytes() const {
   Bytes frame;
   for (uint8_t byte : addresses_) {
     put8(frame, byte);
   }
-  put16(frame, ethernet_type_);
-  frame.insert(frame.end(), header.begin(), header.end());
-  frame.insert(frame.end(), inner.begin(), inner.end());
+  put16(frame, ethernet_type_.value_or(source_.address.is_ipv4() ? 0x0800 : 0x86dd));
+  const Bytes packet = ip();
+  frame.insert(frame.end(), packet.begin(), packet.end());
   frame.insert(frame.end(), padding_, std::byte{0});
   frame.resize(std::min(frame.size(), cut_to_.value_or(frame.size())));
   return frame;
@@ -239,7 +346,7 @@ PacketBuilder udp(const Socket& source, const Socket& destination) {
   return {kUdp, source, destination};
 }
 PacketBuilder icmp(const Socket& source, const Socket& destination) {
-  return {kIcmp, source, destination};
+  return {source.address.is_ipv4() ? kIcmp : kIcmpv6, source, destination};
 }
 
 std::string hex(std::span<const std::byte> bytes) {
