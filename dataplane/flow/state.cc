@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "flow/state.h"
+#include "flow/flow.h"
+
+#include <algorithm>
 
 #include "packet/headers.h"
 
@@ -9,8 +11,14 @@ std::string_view to_string(State state) {
   static constexpr std::array<std::string_view, kStates> kNames = {
       "free",   "udp-request", "udp-exchange",      "opening",
       "opened", "established", "client-closed",     "endpoint-closed",
-      "closed", "reset",       "reset-then-client", "reset-then-endpoint"};
+      "closed", "reset",       "reset-then-client", "reset-then-endpoint",
+      "steered"};
   return kNames[static_cast<size_t>(state)];
+}
+
+std::string_view to_string(Kind kind) {
+  static constexpr std::array<std::string_view, 5> kNames = {"nat", "fullnat", "ipip", "gue", "steered"};
+  return kNames[static_cast<size_t>(kind)];
 }
 
 std::array<time::Millis, kStates> Timeouts::by_state() const {
@@ -29,6 +37,8 @@ std::array<time::Millis, kStates> Timeouts::by_state() const {
   set(State::tcp_reset, tcp_reset);
   set(State::tcp_reset_then_client, tcp_reset);
   set(State::tcp_reset_then_endpoint, tcp_reset);
+  // Its owner takes it back; this is for an owner that could not.
+  set(State::steered, 2 * std::max(tcp_established, udp_exchange));
   return result;
 }
 
@@ -66,6 +76,7 @@ State next_tcp(State state, uint8_t flags, Direction direction) {
     case State::free:
     case State::udp_request:
     case State::udp_exchange:
+    case State::steered:
       break;
   }
   return state;

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "lb/address.h"
+#include "packet/headers.h"
 #include "time/clock.h"
 
 namespace weft::flow {
@@ -20,20 +21,21 @@ namespace weft::flow {
 enum class Direction : uint8_t { request, reply };  ///< client to endpoint, endpoint to client
 
 enum class State : uint8_t {
-  free,                    ///< the record holds no flow
-  udp_request,             ///< no reply yet
-  udp_exchange,            ///< both ends have spoken
-  tcp_opening,             ///< the client has spoken
-  tcp_opened,              ///< the endpoint has answered with SYN and ACK
-  tcp_established,         ///< and the client has acknowledged
-  tcp_client_closed,       ///< FIN from the client
-  tcp_endpoint_closed,     ///< FIN from the endpoint
-  tcp_closed,              ///< FIN from both
-  tcp_reset,               ///< RST from either
-  tcp_reset_then_client,   ///< RST, and then the client talked on
-  tcp_reset_then_endpoint  ///< RST, and then the endpoint talked on
+  free,                     ///< the record holds no flow
+  udp_request,              ///< no reply yet
+  udp_exchange,             ///< both ends have spoken
+  tcp_opening,              ///< the client has spoken
+  tcp_opened,               ///< the endpoint has answered with SYN and ACK
+  tcp_established,          ///< and the client has acknowledged
+  tcp_client_closed,        ///< FIN from the client
+  tcp_endpoint_closed,      ///< FIN from the endpoint
+  tcp_closed,               ///< FIN from both
+  tcp_reset,                ///< RST from either
+  tcp_reset_then_client,    ///< RST, and then the client talked on
+  tcp_reset_then_endpoint,  ///< RST, and then the endpoint talked on
+  steered,                  ///< another worker's flow: remembered until its owner takes it back
 };
-constexpr size_t kStates = static_cast<size_t>(State::tcp_reset_then_endpoint) + 1;
+constexpr size_t kStates = static_cast<size_t>(State::steered) + 1;
 std::string_view to_string(State state);
 
 /// How long a flow is remembered after its last packet. Defaults: RFC 5382 (REQ-5) asks for at least 2 h 4 min for
@@ -54,9 +56,20 @@ struct Timeouts {
 /// Precondition: state is one of TCP's.
 State next_tcp(State state, uint8_t flags, Direction direction);
 
+/// Does a segment with these flags ask for a connection?
+constexpr bool begins_connection(uint8_t flags) {
+  using namespace packet::tcp_flag;
+  return (flags & (syn | ack | rst | fin)) == syn;
+}
+/// RFC 9293, section 3.5.2: every segment of a connection that is open has ACK.
+constexpr bool continues_connection(uint8_t flags) {
+  using namespace packet::tcp_flag;
+  return (flags & (syn | ack | rst)) == ack;
+}
+
 /// May a client's SYN begin another connection in this flow's place?
 constexpr bool is_over(State state) {
-  return state >= State::tcp_closed;
+  return state >= State::tcp_closed && state != State::steered;
 }
 
 }  // namespace weft::flow

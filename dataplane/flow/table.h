@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file The flow table of one worker: bounded, allocation-free, found from both directions of a flow.
 ///
-/// A flow is one 64-byte record; an index leads to it from the request's and from the reply's tuple. The index has
-/// 64-byte buckets of seven entries, each a 32-bit tag of the tuple's hash and a reference to record and direction. An
-/// entry lives in one of two buckets: its home, or, when that is full, the one that home and tag name together; when
-/// both are, another entry is moved to its own second bucket. A home counts its entries that live away, so that a
-/// look-up (and above all one that finds nothing) seldom reads a second line. A tag only nominates; the whole tuple
-/// decides, so two flows are never taken for one.
+/// A flow is one record; an index leads to it from the request's and from the reply's tuple, or from the one of them
+/// that it has (see flow.h). The index has 64-byte buckets of seven entries, each a 32-bit tag of the tuple's hash and
+/// a reference to record and direction. An entry lives in one of two buckets: its home, or, when that is full, the one
+/// that home and tag name together; when both are, another entry is moved to its own second bucket. A home counts its
+/// entries that live away, so that a look-up (and above all one that finds nothing) seldom reads a second line. A tag
+/// only nominates; the whole tuple decides, so two flows are never taken for one.
 ///
 /// A burst is looked up in three passes, each ahead of its memory: prefetch(hash), then nominate(hash), which reads the
 /// bucket and prefetches the record, then find(key, hash, nominee).
 ///
 /// Flows expire by time stamp: find() does not return a flow past its time, and sweep() frees a few at a time.
 ///
-/// Memory, all taken at construction: 64 bytes a flow and 32 bytes of index a flow, so that the index is 57 % full at
-/// most; capacities are powers of two. Owned and used by one thread.
+/// Memory, all taken at construction: 64 bytes an IPv4 flow, 128 an IPv6 flow, and 32 bytes of index a flow, so that
+/// the index is 57 % full at most; capacities are powers of two. Owned and used by one thread.
 #pragma once
 
 #include <immintrin.h>
@@ -45,8 +45,10 @@ class Ref {
   uint32_t value_ = kNone;
 };
 
+template <typename Key>
 class FlowTable {
  public:
+  using Flow = flow::Flow<Key>;
   static constexpr uint32_t kMaxCapacity = uint32_t{1} << 30;
 
   enum class Refusal : uint8_t {
@@ -56,6 +58,7 @@ class FlowTable {
   };
   struct Insertion {
     Flow* flow = nullptr;  ///< null if refused; else its tuples are set and the rest is fresh
+    Ref ref = {};          ///< the flow, by its first tuple
     Refusal refusal = Refusal::none;
   };
 
@@ -73,11 +76,14 @@ class FlowTable {
     }
     const Ref ref = bucket.refs[__builtin_ctz(matches)];
     __builtin_prefetch(&flows_[ref.flow()]);
+    if constexpr (sizeof(Flow) > 64) {
+      __builtin_prefetch(reinterpret_cast<const std::byte*>(&flows_[ref.flow()]) + 64);
+    }
     return ref;
   }
 
   /// The live flow with this tuple, if any. @param nominee what nominate() said, or nothing
-  Ref find(const lb::FlowKey& key, uint64_t hash, Ref nominee, time::Millis now) const {
+  Ref find(const Key& key, uint64_t hash, Ref nominee, time::Millis now) const {
     if (nominee && matches(nominee, key)) [[likely]] {
       return is_live(flows_[nominee.flow()], now) ? nominee : Ref{};
     }
@@ -86,19 +92,38 @@ class FlowTable {
   }
 
   Flow& operator[](Ref ref) { return flows_[ref.flow()]; }
+  const Flow& operator[](Ref ref) const { return flows_[ref.flow()]; }
 
-  /// Makes a flow. What stands in its way but is past its time is removed first; `removed(flow)` is told of each.
+  /// Makes a flow of both tuples. What stands in its way but is past its time is removed first; `removed(flow)` is told
+  /// of each.
   /// @param hash of the request under the table's seed
   template <typename Removed>
-  Insertion insert(const lb::FlowKey& request, uint64_t hash, const lb::FlowKey& reply, time::Millis now,
-                   Removed removed);
+  Insertion insert(const Key& request, uint64_t hash, const Key& reply, time::Millis now, Removed removed);
+
+  /// The same of a tunnel, found by its request alone.
+  template <typename Removed>
+  Insertion insert_tunnel(Kind kind, const Key& request, uint64_t hash, const lb::Address& end, time::Millis now,
+                          Removed removed);
+
+  /// Notes that packets with this tuple are for another worker's flow, until remove_steered().
+  template <typename Removed>
+  Insertion insert_steered(const Key& reply, uint32_t owner, time::Millis now, Removed removed);
+  void remove_steered(const Key& reply, uint32_t owner);
+
+  /// What find() and insert() would read for a tuple that may come next.
+  void prefetch_insert(uint64_t reply_hash) const {
+    prefetch(reply_hash);
+    if (first_free_ != kEndOfList) {
+      __builtin_prefetch(&flows_[first_free_], 1);
+    }
+  }
 
   void remove(Ref ref);
 
-  /// Looks at the next records, at most `budget` of them, and removes flows past their time; tells `removed(flow)`
-  /// first.
+  /// Looks at the next records, at most `budget` of them, and removes flows past their time for which `removable(flow)`
+  /// says yes.
   template <typename Removed>
-  void sweep(uint32_t budget, time::Millis now, Removed removed);
+  void sweep(uint32_t budget, time::Millis now, Removed removable);
 
   /// Looks at `budget` records from record `from` on, and calls visit(flow) for those that hold a live flow.
   /// @param from 0, or what the last call returned: where to go on; 0 at the end
@@ -140,7 +165,7 @@ class FlowTable {
     return (bucket ^ (uint64_t{tag} * 0x5bd1e995 + 1)) & bucket_mask_;
   }
 
-  bool matches(Ref ref, const lb::FlowKey& key) const {
+  bool matches(Ref ref, const Key& key) const {
     const Flow& flow = flows_[ref.flow()];
     return (ref.direction() == Direction::request ? flow.request : flow.reply) == key;
   }
@@ -148,9 +173,14 @@ class FlowTable {
     return time::elapsed(flow.last_seen, now) <= timeouts_[static_cast<size_t>(flow.state)];
   }
 
-  Ref search(const lb::FlowKey& key, uint64_t hash) const;
+  Ref search(const Key& key, uint64_t hash) const;
+  /// Removes what stands in a new flow's way, unless it lives: then false.
+  template <typename Removed>
+  bool give_way(Ref stale, time::Millis now, Removed& removed);
+  /// Puts a record's tuples into the index.
+  Insertion enter(Flow* flow, uint64_t request_hash, uint64_t reply_hash);
   bool add_entry(uint64_t hash, Ref ref);
-  void remove_entry(const lb::FlowKey& key, Ref ref);
+  void remove_entry(const Key& key, Ref ref);
   /// Puts an entry into a bucket, as a guest or at home. @returns false if there is no room
   bool put(uint64_t at, uint32_t tag, Ref ref, bool guest);
   /// Moves one entry of a full bucket to its other bucket. @returns false if none can be moved
@@ -165,59 +195,100 @@ class FlowTable {
   uint64_t seed_;
   uint32_t size_ = 0;
   uint32_t high_water_ = 0;
-  uint32_t first_free_ = kEndOfList;  ///< freed records, linked through Flow::service_slot
+  uint32_t first_free_ = kEndOfList;  ///< freed records, linked through Flow::endpoint_slot
   uint32_t sweep_at_ = 0;
 
   static constexpr uint32_t kEndOfList = UINT32_MAX;
 };
 
+template <typename Key>
 template <typename Removed>
-FlowTable::Insertion FlowTable::insert(const lb::FlowKey& request, uint64_t hash, const lb::FlowKey& reply,
-                                       time::Millis now, Removed removed) {
+auto FlowTable<Key>::insert(const Key& request, uint64_t hash, const Key& reply, time::Millis now, Removed removed)
+    -> Insertion {
   const uint64_t reply_hash = lb::hash_of(reply, seed_);
-  for (const Ref stale : {search(request, hash), search(reply, reply_hash)}) {
-    if (!stale || flows_[stale.flow()].state == State::free) {  // both tuples may have been one flow's
-      continue;
-    }
-    const Flow& flow = flows_[stale.flow()];
-    if (is_live(flow, now) && !is_over(flow.state)) {
-      return {.refusal = Refusal::conflict};
-    }
-    removed(flow);
-    remove(stale);
+  if (!give_way(search(request, hash), now, removed) || !give_way(search(reply, reply_hash), now, removed)) {
+    return {.refusal = Refusal::conflict};
   }
   Flow* flow = take_record();
   if (flow == nullptr) {
     return {.refusal = Refusal::full};
   }
-  const auto index = static_cast<uint32_t>(flow - flows_.data());
   *flow = Flow{.request = request, .reply = reply, .created = now, .last_seen = now};
-  const bool found_by_request = add_entry(hash, {index, Direction::request});
-  if (!found_by_request || !add_entry(reply_hash, {index, Direction::reply})) {
-    if (found_by_request) {
-      remove_entry(request, {index, Direction::request});
-    }
-    give_back(index);
-    return {.refusal = Refusal::full};
-  }
-  ++size_;
-  return {.flow = flow};
+  return enter(flow, hash, reply_hash);
 }
 
+template <typename Key>
 template <typename Removed>
-void FlowTable::sweep(uint32_t budget, time::Millis now, Removed removed) {
+auto FlowTable<Key>::insert_tunnel(Kind kind, const Key& request, uint64_t hash, const lb::Address& end,
+                                   time::Millis now, Removed removed) -> Insertion {
+  if (!give_way(search(request, hash), now, removed)) {
+    return {.refusal = Refusal::conflict};
+  }
+  Flow* flow = take_record();
+  if (flow == nullptr) {
+    return {.refusal = Refusal::full};
+  }
+  *flow = Flow{.request = request, .created = now, .last_seen = now, .kind = kind};
+  flow->set_tunnel_end(end);
+  return enter(flow, hash, 0);
+}
+
+template <typename Key>
+template <typename Removed>
+auto FlowTable<Key>::insert_steered(const Key& reply, uint32_t owner, time::Millis now, Removed removed) -> Insertion {
+  const uint64_t hash = lb::hash_of(reply, seed_);
+  const Ref present = search(reply, hash);
+  if (present && flows_[present.flow()].state == State::steered) {  // the flow has a new owner
+    remove(present);
+  } else if (!give_way(present, now, removed)) {
+    return {.refusal = Refusal::conflict};
+  }
+  Flow* flow = take_record();
+  if (flow == nullptr) {
+    return {.refusal = Refusal::full};
+  }
+  *flow = Flow{.reply = reply,
+               .created = now,
+               .last_seen = now,
+               .endpoint_slot = owner,
+               .state = State::steered,
+               .kind = Kind::steered};
+  return enter(flow, 0, hash);
+}
+
+template <typename Key>
+template <typename Removed>
+bool FlowTable<Key>::give_way(Ref stale, time::Millis now, Removed& removed) {
+  if (!stale) {
+    return true;
+  }
+  const Flow& flow = flows_[stale.flow()];
+  if (is_live(flow, now) && !is_over(flow.state)) {
+    return false;
+  }
+  removed(flow);
+  remove(stale);
+  return true;
+}
+
+template <typename Key>
+template <typename Removed>
+void FlowTable<Key>::sweep(uint32_t budget, time::Millis now, Removed removable) {
   for (; budget > 0 && high_water_ > 0; --budget) {
     sweep_at_ = sweep_at_ + 1 >= high_water_ ? 0 : sweep_at_ + 1;
     const Flow& flow = flows_[sweep_at_];
     if (flow.state != State::free && !is_live(flow, now)) {
-      removed(flow);
+      if (!removable(flow)) {
+        continue;
+      }
       remove({sweep_at_, Direction::request});
     }
   }
 }
 
+template <typename Key>
 template <typename Visit>
-uint32_t FlowTable::visit(uint32_t from, uint32_t budget, time::Millis now, Visit visit) const {
+uint32_t FlowTable<Key>::visit(uint32_t from, uint32_t budget, time::Millis now, Visit visit) const {
   const uint32_t end = from + std::min(budget, high_water_ - from);
   for (; from < end; ++from) {
     const Flow& flow = flows_[from];
@@ -227,5 +298,10 @@ uint32_t FlowTable::visit(uint32_t from, uint32_t budget, time::Millis now, Visi
   }
   return end < high_water_ ? end : 0;
 }
+
+extern template class FlowTable<lb::FlowKey4>;
+extern template class FlowTable<lb::FlowKey6>;
+using FlowTable4 = FlowTable<lb::FlowKey4>;
+using FlowTable6 = FlowTable<lb::FlowKey6>;
 
 }  // namespace weft::flow

@@ -16,7 +16,8 @@ namespace weft::l4 {
 struct Frame {
   std::byte* data = nullptr;
   uint16_t length = 0;
-  uint16_t room = 0;  ///< writable bytes behind the frame
+  uint16_t headroom = 0;  ///< writable bytes before the frame
+  uint16_t room = 0;      ///< writable bytes behind the frame
 };
 
 struct Burst {
@@ -24,12 +25,17 @@ struct Burst {
 
   // in
   uint32_t size = 0;
-  uint8_t ingress = 0;  ///< all came from this port
+  bool taken_over = false;  ///< another worker handed these over: it says that they are this worker's
   std::array<Frame, kMax> frames;
+  std::array<uint8_t, kMax> ingress;
+  /// Source and destination port as they lie in a packet, of a fragment that has none of its own: beside it, when it is
+  /// handed over. Else 0.
+  std::array<uint32_t, kMax> ports;
 
-  // out, with the frames' new bytes and lengths
+  // out, with the frames' new bytes, lengths and starts
   std::array<Verdict, kMax> verdicts;
-  std::array<uint8_t, kMax> egress;  ///< which port to send to; set unless dropped
+  std::array<uint8_t, kMax> egress;  ///< which port to send to; set if transmitted or passed
+  std::array<uint8_t, kMax> owners;  ///< which worker to hand over to; set if handed over
 
   // between the pipeline's passes
   std::array<packet::Parsed, kMax> parsed;

@@ -1,66 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
-/// @file What happens to a packet at L4: parse, find its flow or admit a new one, translate.
+/// @file What happens to a packet at L4: parse, find its flow or admit a new one, then translate it or put it into a
+/// tunnel.
 ///
-/// Destination NAT with the client's address kept: a request to a virtual address gets its endpoint's address and port,
-/// the endpoint's reply gets the virtual ones back. Established flows never ask the snapshot again.
+/// By its service's mode: destination NAT with the client's address kept, NAT of both addresses, or a tunnel to the
+/// endpoint, which answers by itself. Established flows never ask the snapshot again, but whether their endpoint is
+/// still there.
 ///
-/// A pipeline belongs to one worker. It reads no clock, does no I/O, allocates nothing and knows no DPDK: the same
-/// bursts, snapshots and times give the same bytes and counters.
+/// A pipeline belongs to one worker, and flows to one pipeline. A packet of another worker's flow is handed over to it;
+/// what that worker must know for this to work, the outbox tells it (landing.h, crossing.h).
+///
+/// A pipeline reads no clock, does no I/O, allocates nothing and knows no DPDK: the same bursts, notes, snapshots and
+/// times give the same bytes, notes and counters.
 #pragma once
 
 #include <array>
 #include <cstdint>
 
-#include "flow/table.h"
 #include "l4/burst.h"
-#include "l4/counters.h"
-#include "l4/egress.h"
-#include "lb/decision.h"
-#include "lb/snapshot.h"
-#include "time/clock.h"
+#include "l4/context.h"
+#include "l4/family_pipeline.h"
 
 namespace weft::l4 {
 
 class Pipeline {
  public:
-  /// What is referred to must outlive the pipeline. `flows` must hash with the seed of the snapshots to come.
-  Pipeline(flow::FlowTable& flows, SlotCounters& counters, const Egresses& egresses)
-      : flows_(flows), counters_(counters), egresses_(egresses) {}
+  /// Takes all memory that it will need; throws std::bad_alloc. `counters` must outlive it.
+  Pipeline(const PipelineConfig& config, SlotCounters& counters);
 
-  /// Gives each packet of the burst its verdict.
-  void process(Burst& burst, const lb::Snapshot& snapshot, time::Time now);
+  /// Gives each packet of the burst its verdict. Before the burst, all notes() of other workers must have been taken
+  /// that were there when it was received; after it, the outbox must be emptied before anything is sent.
+  void process(Burst& burst, const lb::Snapshot& snapshot, const Forwarding& forwarding, time::Time now);
 
-  /// Forgets flows past their time, looking at `budget` records.
-  void sweep(uint32_t budget, time::Time now);
+  /// Forgets flows past their time, looking at `budget` records of each family.
+  void sweep(uint32_t budget, const lb::Snapshot& snapshot, const Forwarding& forwarding, time::Time now);
 
+  void note(const Note& note, time::Time now);
+  Outbox& outbox() { return context_.outbox; }
+
+  flow::FlowTable4& flows4() { return v4_.flows(); }
+  flow::FlowTable6& flows6() { return v6_.flows(); }
+  const OwnPorts& own_ports() const { return context_.own_ports; }
   /// Flows that began in mid-connection: weft met a TCP segment without SYN that belongs to no flow, and the consistent
   /// hash said where its connection goes (so connections survive a restart whose endpoints did not change).
-  uint64_t adopted_flows() const { return adopted_flows_; }
+  uint64_t adopted_flows() const { return context_.adopted_flows; }
+  uint32_t active_flows() const { return v4_.flows().size() + v6_.flows().size(); }
 
  private:
-  /// One packet on its way: the burst's arrays at one index.
-  struct Packet {
-    Frame& frame;
-    const packet::Parsed& parsed;
-    uint64_t hash;
-    uint8_t ingress;
-    uint8_t& egress;
-  };
-
-  void parse(Burst& burst, uint64_t seed);
-  Verdict decide_transport(Packet& packet, flow::Ref nominee, const lb::Snapshot& snapshot, time::Millis now);
-  Verdict decide_other(Packet& packet, const lb::Snapshot& snapshot);
-  Verdict admit(Packet& packet, const lb::Snapshot& snapshot, time::Millis now);
-  Verdict forward(Packet& packet, flow::Flow& flow, flow::Direction direction, time::Millis now);
-  Verdict refuse(Packet& packet, Verdict reason);
-  Verdict pass(Packet& packet);
-  void send(Packet& packet, uint8_t port);
-  void forget(const flow::Flow& flow);
-
-  flow::FlowTable& flows_;
-  SlotCounters& counters_;
-  const Egresses& egresses_;
-  uint64_t adopted_flows_ = 0;
+  Context context_;
+  FamilyPipeline<lb::FlowKey4> v4_;
+  FamilyPipeline<lb::FlowKey6> v6_;
+  uint64_t epoch_ = 0;  ///< of the snapshot that the tables' shares were divided by
+  std::array<uint8_t, Burst::kMax> without_flow_;
+  std::array<lb::Decision, Burst::kMax> decisions_;
 };
 
 }  // namespace weft::l4

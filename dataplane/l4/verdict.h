@@ -12,33 +12,54 @@ enum class Verdict : uint8_t {
   // transmitted
   request,
   reply,
+  tunneled,
+  tunneled_by_hash,
+  icmp_error,
   echo_reply,
+  too_big_answered,
+  ended_with_endpoint,
   refused_no_endpoint,
   refused_no_service_port,
   refused_only_itself,
+  refused_over_limit,
+  from_kernel,
   // passed to the kernel
   passed,
+  // handed over to another worker, whose books have its end
+  handed_over,
   // dropped
   truncated,
   bad_version,
   bad_header_length,
   bad_total_length,
   bad_checksum,
+  bad_extension,
   bad_source,
   fragment,
   icmp,
   other_protocol,
   no_flow,
   ttl_expired,
+  too_big,
+  not_permitted,
+  over_service_rate,
+  over_source_rate,
+  overload,
   table_full,
   tuple_conflict,
+  own_ports_dry,
+  no_tunnel_source,
+  no_next_hop,
+  steering_full,
+  handover_full,
   unanswerable,
+  answer_limited,
   not_ours,
   transmit_full,
 };
 constexpr size_t kVerdicts = static_cast<size_t>(Verdict::transmit_full) + 1;
 
-enum class Outcome : uint8_t { transmitted, passed, dropped };
+enum class Outcome : uint8_t { transmitted, passed, handed_over, dropped };
 
 struct VerdictInfo {
   Verdict verdict;
@@ -50,9 +71,10 @@ struct VerdictInfo {
 const VerdictInfo& info(Verdict verdict);
 
 constexpr Outcome outcome_of(Verdict verdict) {
-  return verdict < Verdict::passed    ? Outcome::transmitted
-         : verdict == Verdict::passed ? Outcome::passed
-                                      : Outcome::dropped;
+  return verdict < Verdict::passed         ? Outcome::transmitted
+         : verdict == Verdict::passed      ? Outcome::passed
+         : verdict == Verdict::handed_over ? Outcome::handed_over
+                                           : Outcome::dropped;
 }
 
 }  // namespace weft::l4

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/// @file What a worker keeps count of. At the end of every loop, received = transmitted + passed + dropped.
+/// @file What a worker keeps count of. At the end of every loop,
+/// received + taken over = transmitted + passed + dropped + handed over.
 #pragma once
 
 #include <array>
 #include <cstdint>
 
 #include "l4/burst.h"
-#include "l4/egress.h"
+#include "l4/forwarding.h"
+#include "l4/own_ports.h"
 #include "l4/verdict.h"
 
 namespace weft::runtime {
@@ -20,6 +22,7 @@ struct PortBooks {
 
 struct Books {
   uint64_t received = 0;
+  uint64_t taken_over = 0;  ///< from other workers
   std::array<uint64_t, l4::kVerdicts> verdicts = {};
   std::array<PortBooks, l4::kMaxPorts> ports = {};             ///< in the worker's order
   std::array<uint64_t, l4::Burst::kMax + 1> burst_sizes = {};  ///< polls of a queue by how many packets they found
@@ -30,7 +33,8 @@ struct Books {
   uint64_t longest_loop_cycles = 0;
   uint64_t active_flows = 0;
   uint64_t adopted_flows = 0;
-  uint64_t epoch = 0;  ///< of the snapshot in use
+  std::array<uint32_t, l4::OwnPorts::kMaxAddresses> own_ports_used = {};  ///< by address, in the configuration's order
+  uint64_t epoch = 0;                                                     ///< of the snapshot in use
 
   uint64_t sum(l4::Outcome outcome) const {
     uint64_t sum = 0;
@@ -40,7 +44,8 @@ struct Books {
     return sum;
   }
   bool balanced() const {
-    return received == sum(l4::Outcome::transmitted) + sum(l4::Outcome::passed) + sum(l4::Outcome::dropped);
+    return received + taken_over == sum(l4::Outcome::transmitted) + sum(l4::Outcome::passed) +
+                                        sum(l4::Outcome::dropped) + sum(l4::Outcome::handed_over);
   }
 };
 

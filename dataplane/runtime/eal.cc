@@ -100,7 +100,9 @@ tl::expected<std::unique_ptr<Eal>, std::string> Eal::start(const EalConfig& conf
                                         lcores_of(config.worker_cores, allowed),
                                         "--log-level=*:critical"};
   if (config.huge_pages) {
-    arguments.insert(arguments.end(), {"--in-memory", fmt::format("--socket-mem={}", config.memory_mib)});
+    // One file for all pages, nameless: memif without copies hands it to its peer (zero-copy=yes).
+    arguments.insert(arguments.end(),
+                     {"--in-memory", "--single-file-segments", fmt::format("--socket-mem={}", config.memory_mib)});
   } else {
     arguments.insert(arguments.end(), {"--no-huge", "-m", std::to_string(config.memory_mib)});
   }

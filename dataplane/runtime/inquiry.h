@@ -19,13 +19,13 @@ namespace weft::runtime {
 class FlowInquiry {
  public:
   struct Question {
-    std::optional<lb::FlowKey> key;       ///< the one flow with this tuple, in either direction; else any
+    std::optional<lb::Tuple> key;         ///< the one flow with this tuple, in either direction; else any
     std::vector<uint32_t> service_slots;  ///< flows of one of these; none: of any
     uint32_t limit = 100;
   };
 
   struct Answer {
-    std::vector<flow::Flow> flows;
+    std::vector<flow::FlowInfo> flows;
     time::Millis now = 0;  ///< the worker's time, which the flows' time stamps are to be seen by
   };
 
@@ -54,24 +54,27 @@ class FlowInquiry {
   }
 
   /// The worker's side: one turn's share of the work.
-  void answer(flow::FlowTable& flows, uint64_t seed, time::Millis now) {
+  void answer(const flow::FlowTable4& flows4, const flow::FlowTable6& flows6, uint64_t seed, time::Millis now) {
     if (state_.load(std::memory_order_acquire) != State::asked) [[likely]] {
       return;
     }
     if (question_.key) {
-      const flow::Ref found = flows.find(*question_.key, hash_of(*question_.key, seed), {}, now);
-      if (found && question_.limit > 0) {
-        answer_.flows.push_back(flows[found]);
+      const lb::Tuple& key = *question_.key;
+      if (key.source.is_ipv4()) {
+        find(flows4, lb::key_of<lb::FlowKey4>(key), seed, now);
+      } else {
+        find(flows6, lb::key_of<lb::FlowKey6>(key), seed, now);
       }
-      at_ = 0;
+    } else if (!in_second_) {
+      at_ = visit(flows4, now);
+      in_second_ = at_ == 0;
     } else {
-      at_ = flows.visit(at_, kRecordsATurn, now, [this](const flow::Flow& flow) {
-        if (answer_.flows.size() < question_.limit && is_asked_for(flow)) {
-          answer_.flows.push_back(flow);
-        }
-      });
+      at_ = visit(flows6, now);
+      in_second_ = at_ != 0;
     }
-    if (at_ == 0 || answer_.flows.size() >= question_.limit) {
+    const bool through = at_ == 0 && !in_second_;
+    if (through || answer_.flows.size() >= question_.limit) {
+      in_second_ = false;
       answer_.now = now;
       state_.store(State::answered, std::memory_order_release);
     }
@@ -81,7 +84,26 @@ class FlowInquiry {
   static constexpr uint32_t kRecordsATurn = 1024;  // 64 KiB to look at, in order: some microseconds
   enum class State : uint8_t { idle, preparing, asked, answered };
 
-  bool is_asked_for(const flow::Flow& flow) const {
+  template <typename Key>
+  void find(const flow::FlowTable<Key>& flows, const Key& key, uint64_t seed, time::Millis now) {
+    const flow::Ref found = flows.find(key, hash_of(key, seed), {}, now);
+    if (found && question_.limit > 0 && is_asked_for(flows[found])) {
+      answer_.flows.push_back(flow::info_of(flows[found]));
+    }
+  }
+  template <typename Key>
+  uint32_t visit(const flow::FlowTable<Key>& flows, time::Millis now) {
+    return flows.visit(at_, kRecordsATurn, now, [this](const flow::Flow<Key>& flow) {
+      if (answer_.flows.size() < question_.limit && is_asked_for(flow)) {
+        answer_.flows.push_back(flow::info_of(flow));
+      }
+    });
+  }
+  template <typename Key>
+  bool is_asked_for(const flow::Flow<Key>& flow) const {
+    if (flow.kind == flow::Kind::steered) {
+      return false;  // its owner has it
+    }
     const std::vector<uint32_t>& slots = question_.service_slots;
     return slots.empty() || std::find(slots.begin(), slots.end(), flow.service_slot) != slots.end();
   }
@@ -90,6 +112,7 @@ class FlowInquiry {
   Question question_;
   Answer answer_;
   uint32_t at_ = 0;
+  bool in_second_ = false;  ///< at_ is in the IPv6 table
 };
 
 }  // namespace weft::runtime

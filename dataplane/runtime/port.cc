@@ -8,6 +8,7 @@
 #include <rte_mbuf.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace weft::runtime {
@@ -48,46 +49,125 @@ void BufferPool::Free::operator()(rte_mempool* pool) const {
   rte_mempool_free(pool);
 }
 
-tl::expected<std::unique_ptr<Port>, std::string> Port::open(const PortConfig& config, const BufferPool& buffers) {
-  uint16_t id = 0;
-  const std::string name = device_name(config.device);
-  if (rte_eth_dev_get_port_by_name(name.c_str(), &id) != 0) {  // not there yet: a device that EAL did not probe
-    if (const int error = rte_dev_probe(config.device.c_str()); error != 0) {
-      return tl::unexpected(failure(config, "cannot open device", error) +
-                            "; is there such a device or interface, and may this process use it?");
-    }
-    if (const int error = rte_eth_dev_get_port_by_name(name.c_str(), &id); error != 0) {
-      return tl::unexpected(failure(config, "no Ethernet port in device", error));
-    }
+tl::expected<std::unique_ptr<Port>, std::string> Port::open(const PortConfig& config,
+                                                            const std::vector<const BufferPool*>& buffers) {
+  std::unique_ptr<Port> port(new Port(config));
+  if (Done done = port->probe(); !done) {
+    return tl::unexpected(done.error());
   }
-  std::unique_ptr<Port> port(new Port(config, id));
-  rte_eth_dev_info device{};
-  if (const int error = rte_eth_dev_info_get(id, &device); error != 0) {
-    return tl::unexpected(failure(config, "cannot ask device", error));
+  if (Done done = port->configure(buffers.size()); !done) {
+    return tl::unexpected(done.error());
   }
-  const rte_eth_conf plain{};  // no offloads: checksums are updated in software, which works on every device
-  if (const int error = rte_eth_dev_configure(id, 1, 1, &plain); error != 0) {
-    return tl::unexpected(failure(config, "cannot configure device", error));
-  }
-  uint16_t receive = config.descriptors;
-  uint16_t transmit = config.descriptors;
-  rte_eth_dev_adjust_nb_rx_tx_desc(id, &receive, &transmit);
-  const auto socket = static_cast<uint32_t>(std::max(0, rte_eth_dev_socket_id(id)));
-  if (const int error = rte_eth_rx_queue_setup(id, 0, receive, socket, nullptr, buffers.get()); error != 0) {
-    return tl::unexpected(failure(config, "cannot set up the receive queue of", error));
-  }
-  if (const int error = rte_eth_tx_queue_setup(id, 0, transmit, socket, nullptr); error != 0) {
-    return tl::unexpected(failure(config, "cannot set up the transmit queue of", error));
-  }
-  if (const int error = rte_eth_dev_start(id); error != 0) {
-    return tl::unexpected(failure(config, "cannot start device", error));
+  if (Done done = port->set_up_queues(buffers); !done) {
+    return tl::unexpected(done.error());
   }
   return port;
 }
 
+Port::Done Port::probe() {
+  const std::string name = device_name(config_.device);
+  if (rte_eth_dev_get_port_by_name(name.c_str(), &id_) != 0) {  // not there yet: a device that EAL did not probe
+    if (const int error = rte_dev_probe(config_.device.c_str()); error != 0) {
+      return tl::unexpected(failure(config_, "cannot open device", error) +
+                            "; is there such a device or interface, and may this process use it?");
+    }
+    if (const int error = rte_eth_dev_get_port_by_name(name.c_str(), &id_); error != 0) {
+      return tl::unexpected(failure(config_, "no Ethernet port in device", error));
+    }
+  }
+  opened_ = true;
+  return {};
+}
+
+Port::Done Port::configure(size_t workers) {
+  rte_eth_dev_info device{};
+  if (const int error = rte_eth_dev_info_get(id_, &device); error != 0) {
+    return tl::unexpected(failure(config_, "cannot ask device", error));
+  }
+  constexpr uint64_t kTuples = RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV4_UDP |
+                               RTE_ETH_RSS_NONFRAG_IPV6_TCP | RTE_ETH_RSS_NONFRAG_IPV6_UDP;
+  constexpr uint64_t kLeast = RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV4_UDP;
+  const uint64_t hashed = (kTuples | RTE_ETH_RSS_IP) & device.flow_type_rss_offloads;
+  const bool has_rss = (hashed & kLeast) == kLeast && std::has_single_bit(device.reta_size);
+  const bool has_queues = std::min(device.max_rx_queues, device.max_tx_queues) >= workers;
+  if (config_.queues > 1 && !has_queues) {
+    return tl::unexpected(
+        fmt::format("port {}: {} has {} receive and {} transmit queues, and a queue for each of {} "
+                    "workers was asked for",
+                    config_.name, config_.device, device.max_rx_queues, device.max_tx_queues, workers));
+  }
+  const bool many = workers > 1 && has_queues && (config_.queues == 0 ? has_rss : config_.queues > 1);
+  queues_ = many ? static_cast<uint16_t>(workers) : 1;
+  spreading_ = !many ? Spreading::none : has_rss ? Spreading::rss : Spreading::unknown;
+
+  rte_eth_conf plain{};  // no offloads: checksums are updated in software, which works on every device
+  RssKey key = rss_key();
+  if (spreading_ == Spreading::rss) {
+    plain.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    plain.rx_adv_conf.rss_conf = {.rss_key = key.data(), .rss_key_len = key.size(), .rss_hf = hashed};
+  }
+  if (const int error = rte_eth_dev_configure(id_, queues_, queues_, &plain); error != 0) {
+    return tl::unexpected(failure(config_, "cannot configure device", error));
+  }
+  return {};
+}
+
+Port::Done Port::set_up_queues(const std::vector<const BufferPool*>& buffers) {
+  uint16_t receive = config_.descriptors;
+  uint16_t transmit = config_.descriptors;
+  rte_eth_dev_adjust_nb_rx_tx_desc(id_, &receive, &transmit);
+  const auto socket = static_cast<uint32_t>(std::max(0, rte_eth_dev_socket_id(id_)));
+  for (uint16_t queue = 0; queue < queues_; ++queue) {
+    if (const int error = rte_eth_rx_queue_setup(id_, queue, receive, socket, nullptr, buffers[queue]->get());
+        error != 0) {
+      return tl::unexpected(failure(config_, "cannot set up the receive queue of", error));
+    }
+    if (const int error = rte_eth_tx_queue_setup(id_, queue, transmit, socket, nullptr); error != 0) {
+      return tl::unexpected(failure(config_, "cannot set up the transmit queue of", error));
+    }
+  }
+  if (const int error = rte_eth_dev_start(id_); error != 0) {
+    return tl::unexpected(failure(config_, "cannot start device", error));
+  }
+  if (spreading_ == Spreading::rss) {
+    rte_eth_dev_info device{};
+    rte_eth_dev_info_get(id_, &device);
+    read_rss_table(device.reta_size);
+  }
+  return {};
+}
+
+/// What the device says it does. If it doesn't say, nobody can tell where a packet lands.
+void Port::read_rss_table(uint16_t rows) {
+  std::vector<rte_eth_rss_reta_entry64> groups((rows + RTE_ETH_RETA_GROUP_SIZE - 1) / RTE_ETH_RETA_GROUP_SIZE);
+  for (rte_eth_rss_reta_entry64& group : groups) {
+    group.mask = UINT64_MAX;
+  }
+  RssKey key{};
+  rte_eth_rss_conf in_use{.rss_key = key.data(), .rss_key_len = key.size(), .rss_hf = 0};
+  if (rte_eth_dev_rss_reta_query(id_, groups.data(), rows) != 0 || rte_eth_dev_rss_hash_conf_get(id_, &in_use) != 0 ||
+      key != rss_key()) {
+    spreading_ = Spreading::unknown;
+    return;
+  }
+  for (uint16_t row = 0; row < rows; ++row) {
+    rss_table_.push_back(groups[row / RTE_ETH_RETA_GROUP_SIZE].reta[row % RTE_ETH_RETA_GROUP_SIZE]);
+  }
+}
+
+/// Any will do, as long as its hash looks random; this is the one that Microsoft's specification verifies with.
+const RssKey& Port::rss_key() {
+  static constexpr RssKey kKey = {0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
+                                  0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
+                                  0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa};
+  return kKey;
+}
+
 Port::~Port() {
-  rte_eth_dev_stop(id_);
-  rte_eth_dev_close(id_);
+  if (opened_) {
+    rte_eth_dev_stop(id_);
+    rte_eth_dev_close(id_);
+  }
 }
 
 MacAddress Port::mac() const {

@@ -18,13 +18,15 @@ constexpr uint32_t kPausesAStep = 64;
 
 }  // namespace
 
-Worker::Worker(const WorkerConfig& config, SnapshotPublisher& publisher, const time::TscClock& clock)
+Worker::Worker(const WorkerConfig& config, SnapshotPublisher& publisher, const l4::Forwarding& forwarding,
+               Crossings& crossings, const time::TscClock& clock)
     : config_(config),
       clock_(clock),
-      snapshots_(publisher, config.number),
-      flows_(config.flow_capacity, config.timeouts, config.seed),
-      counters_(config.max_endpoints, config.max_services),
-      pipeline_(flows_, counters_, config_.egresses),
+      snapshots_(publisher, config.pipeline.worker),
+      forwarding_(forwarding),
+      crossings_(crossings),
+      counters_(config.pipeline.max_endpoints, config.pipeline.max_services),
+      pipeline_(config.pipeline, counters_),
       idle_(config.idle),
       transmit_(config.ports.size()) {}
 
@@ -57,60 +59,169 @@ bool Worker::poll(time::Time now) {
   bool worked = false;
   std::array<rte_mbuf*, l4::Burst::kMax> packets;
   for (uint8_t port = 0; port < config_.ports.size(); ++port) {
-    const uint32_t count = rte_eth_rx_burst(config_.ports[port], 0, packets.data(), l4::Burst::kMax);
+    const PortAccess& access = config_.ports[port];
+    if (!access.receives) {
+      continue;
+    }
+    const uint32_t count = rte_eth_rx_burst(access.device, access.queue, packets.data(), l4::Burst::kMax);
     ++books_.burst_sizes[count];
     if (count > 0) {
       worked = true;
       process(packets.data(), count, port, snapshot, now);
     }
   }
+  worked |= take_over(snapshot, now);
   transmit();
-  upkeep(worked, now);
+  upkeep(worked, snapshot, now);
   snapshots_.quiescent();
   return worked;
 }
 
-void Worker::process(rte_mbuf** packets, uint32_t count, uint8_t port, const lb::Snapshot& snapshot, time::Time now) {
-  for (uint32_t i = 0; i < count; ++i) {
-    rte_prefetch0(rte_pktmbuf_mtod(packets[i], void*));
+inline void Worker::put(rte_mbuf* packet, uint8_t port, l4::Verdict verdict) {
+  if (config_.ports[port].transmitter != self()) [[unlikely]] {
+    hand_over(config_.ports[port].transmitter,
+              {.packet = packet, .what = Crossing::What::transmit, .port = port, .verdict = verdict});
+    return;
   }
+  TransmitBuffer& out = transmit_[port];
+  out.packets[out.size] = packet;
+  out.verdicts[out.size] = verdict;
+  out.bytes += packet->pkt_len;
+  if (++out.size == kTransmitBuffer) {
+    flush(port);
+  }
+}
+
+inline void Worker::dispatch(rte_mbuf* packet, uint32_t i) {
+  const l4::Verdict verdict = burst_.verdicts[i];
+  const l4::Outcome outcome = outcome_of(verdict);
+  if (outcome == l4::Outcome::dropped) [[unlikely]] {
+    drop(packet, verdict);
+    return;
+  }
+  if (outcome == l4::Outcome::handed_over) [[unlikely]] {
+    hand_over(burst_.owners[i], {.packet = packet, .ports = burst_.ports[i], .port = burst_.ingress[i]});
+    return;
+  }
+  const l4::Frame& frame = burst_.frames[i];
+  const auto grown = static_cast<uint16_t>(rte_pktmbuf_mtod(packet, std::byte*) - frame.data);
+  if (grown > 0) [[unlikely]] {
+    rte_pktmbuf_prepend(packet, grown);
+  }
+  if (frame.length != packet->data_len) [[unlikely]] {  // an answer: one segment, however many came
+    rte_pktmbuf_free(packet->next);
+    packet->next = nullptr;
+    packet->nb_segs = 1;
+    packet->data_len = frame.length;
+    packet->pkt_len = frame.length;
+  }
+  packet->ol_flags = 0;  // whatever the receiving device said, checksums are right as they stand
+  put(packet, burst_.egress[i], verdict);
+}
+
+void Worker::process(rte_mbuf** packets, uint32_t count, uint8_t port, const lb::Snapshot& snapshot, time::Time now) {
+  prefetch(packets, count);
   burst_.size = count;
-  burst_.ingress = port;
+  burst_.taken_over = false;
   uint64_t bytes = 0;
   for (uint32_t i = 0; i < count; ++i) {
     bytes += packets[i]->pkt_len;
-    burst_.frames[i] = {.data = rte_pktmbuf_mtod(packets[i], std::byte*),
-                        .length = packets[i]->data_len,
-                        .room = rte_pktmbuf_tailroom(packets[i])};
+    burst_.ingress[i] = port;
+    burst_.ports[i] = 0;
   }
   books_.received += count;
   books_.ports[port].received += count;
   books_.ports[port].received_bytes += bytes;
+  process(packets, snapshot, now);
+}
 
-  pipeline_.process(burst_, snapshot, now);
-
+void Worker::prefetch(rte_mbuf** packets, uint32_t count) {
   for (uint32_t i = 0; i < count; ++i) {
-    const l4::Verdict verdict = burst_.verdicts[i];
-    if (outcome_of(verdict) == l4::Outcome::dropped) [[unlikely]] {
-      account(verdict);
-      rte_pktmbuf_free(packets[i]);
+    rte_prefetch0(rte_pktmbuf_mtod(packets[i], void*));
+  }
+}
+
+void Worker::process(rte_mbuf** packets, const lb::Snapshot& snapshot, time::Time now) {
+  for (uint32_t i = 0; i < burst_.size; ++i) {
+    burst_.frames[i] = {.data = rte_pktmbuf_mtod(packets[i], std::byte*),
+                        .length = packets[i]->data_len,
+                        .headroom = rte_pktmbuf_headroom(packets[i]),
+                        .room = rte_pktmbuf_tailroom(packets[i])};
+  }
+  take_notes(now);
+  pipeline_.process(burst_, snapshot, forwarding_, now);
+  leave_notes();
+  for (uint32_t i = 0; i < burst_.size; ++i) {
+    dispatch(packets[i], i);
+  }
+}
+
+void Worker::hand_over(uint32_t to, const Crossing& crossing) {
+  if (crossings_.send(self(), to, crossing)) {
+    account(l4::Verdict::handed_over);
+  } else {
+    drop(crossing.packet, l4::Verdict::handover_full);
+  }
+}
+
+void Worker::drop(rte_mbuf* packet, l4::Verdict reason) {
+  account(reason);
+  rte_pktmbuf_free(packet);
+}
+
+/// All that were left before the packets at hand were received: their flows' owners have spoken by then.
+void Worker::take_notes(time::Time now) {
+  std::array<l4::Note, 32> notes;
+  for (uint32_t from = 0; from < crossings_.workers(); ++from) {
+    if (from == self()) {
       continue;
     }
-    if (burst_.frames[i].length != packets[i]->data_len) [[unlikely]] {  // an answer: one segment, however many came
-      rte_pktmbuf_free(packets[i]->next);
-      packets[i]->next = nullptr;
-      packets[i]->nb_segs = 1;
-      packets[i]->data_len = burst_.frames[i].length;
-      packets[i]->pkt_len = burst_.frames[i].length;
+    for (uint32_t count = 1; count > 0;) {
+      count = crossings_.receive(from, self(), notes);
+      for (uint32_t i = 0; i < count; ++i) {
+        pipeline_.note(notes[i], now);
+      }
     }
-    packets[i]->ol_flags = 0;  // whatever the receiving device said, checksums are right as they stand
-    TransmitBuffer& out = transmit_[burst_.egress[i]];
-    out.packets[out.size] = packets[i];
-    out.verdicts[out.size] = verdict;
-    if (++out.size == kTransmitBuffer) {
-      flush(burst_.egress[i]);
+    pipeline_.outbox().set_room(from, crossings_.room_for_notes(self(), from));
+  }
+}
+
+void Worker::leave_notes() {
+  for (uint32_t to = 0; to < crossings_.workers(); ++to) {
+    if (const auto& notes = pipeline_.outbox().notes(to); !notes.empty()) {
+      crossings_.send(self(), to, notes);
+      pipeline_.outbox().clear(to);
     }
   }
+}
+
+/// A bounded number from each worker a turn.
+bool Worker::take_over(const lb::Snapshot& snapshot, time::Time now) {
+  bool worked = false;
+  std::array<Crossing, l4::Burst::kMax> crossings;
+  std::array<rte_mbuf*, l4::Burst::kMax> packets;
+  for (uint32_t from = 0; from < crossings_.workers(); ++from) {
+    const uint32_t count = from == self() ? 0 : crossings_.receive(from, self(), crossings);
+    burst_.size = 0;
+    burst_.taken_over = true;
+    for (uint32_t i = 0; i < count; ++i) {
+      const Crossing& crossing = crossings[i];
+      if (crossing.what == Crossing::What::transmit) {
+        put(crossing.packet, crossing.port, crossing.verdict);
+        continue;
+      }
+      burst_.ingress[burst_.size] = crossing.port;
+      burst_.ports[burst_.size] = crossing.ports;
+      packets[burst_.size++] = crossing.packet;
+    }
+    books_.taken_over += count;
+    worked |= count > 0;
+    if (burst_.size > 0) {
+      prefetch(packets.data(), burst_.size);
+      process(packets.data(), snapshot, now);
+    }
+  }
+  return worked;
 }
 
 void Worker::transmit() {
@@ -123,37 +234,46 @@ void Worker::transmit() {
 
 void Worker::flush(uint8_t port) {
   TransmitBuffer& out = transmit_[port];
-  uint64_t bytes = 0;
-  std::array<uint16_t, kTransmitBuffer> lengths;
-  for (uint32_t i = 0; i < out.size; ++i) {
-    lengths[i] = static_cast<uint16_t>(out.packets[i]->pkt_len);
+  const PortAccess& access = config_.ports[port];
+  const uint32_t sent =
+      rte_eth_tx_burst(access.device, access.queue, out.packets.data(), static_cast<uint16_t>(out.size));
+  // Most neighbours end alike: a run is counted at once, which spares each packet a wait for the last one's sum.
+  for (uint32_t i = 0; i < sent;) {
+    const uint32_t start = i;
+    for (const l4::Verdict verdict = out.verdicts[start]; i < sent && out.verdicts[i] == verdict;) {
+      ++i;
+    }
+    account(out.verdicts[start], i - start);
   }
-  const uint32_t sent = rte_eth_tx_burst(config_.ports[port], 0, out.packets.data(), static_cast<uint16_t>(out.size));
-  for (uint32_t i = 0; i < sent; ++i) {
-    account(out.verdicts[i]);
-    bytes += lengths[i];  // the packets are the device's now
-  }
+  uint64_t bytes = out.bytes;
   for (uint32_t i = sent; i < out.size; ++i) {
-    account(l4::Verdict::transmit_full);
-    rte_pktmbuf_free(out.packets[i]);
+    bytes -= out.packets[i]->pkt_len;
+    drop(out.packets[i], l4::Verdict::transmit_full);
   }
   books_.ports[port].sent += sent;
   books_.ports[port].sent_bytes += bytes;
   out.size = 0;
+  out.bytes = 0;
 }
 
-void Worker::upkeep(bool worked, time::Time now) {
+void Worker::upkeep(bool worked, const lb::Snapshot& snapshot, time::Time now) {
   const time::Millis now_ms = time::to_millis(now);
-  inquiry_.answer(flows_, config_.seed, now_ms);
+  inquiry_.answer(pipeline_.flows4(), pipeline_.flows6(), config_.pipeline.seed, now_ms);
   const time::Millis since = time::elapsed(last_upkeep_, now_ms);
   if (since > 0) {
     last_upkeep_ = now_ms;
-    const uint64_t share = uint64_t{flows_.high_water()} * std::min(since, kSweepMillis) / kSweepMillis + 1;
-    pipeline_.sweep(static_cast<uint32_t>(share), now);
+    const uint32_t used = std::max(pipeline_.flows4().high_water(), pipeline_.flows6().high_water());
+    const uint64_t share = uint64_t{used} * std::min(since, kSweepMillis) / kSweepMillis + 1;
+    take_notes(now);
+    pipeline_.sweep(static_cast<uint32_t>(share), snapshot, forwarding_, now);
+    leave_notes();
   }
   ++books_.loops;
-  books_.active_flows = flows_.size();
+  books_.active_flows = pipeline_.active_flows();
   books_.adopted_flows = pipeline_.adopted_flows();
+  for (size_t i = 0; i < pipeline_.own_ports().addresses(); ++i) {
+    books_.own_ports_used[i] = pipeline_.own_ports().used(i);
+  }
   // Once a millisecond, and at once when work ends: whoever looks at a quiet worker sees all that it did.
   if (since > 0 || (unpublished_ && !worked)) {
     published_.publish(books_);

@@ -12,9 +12,10 @@
 #include <vector>
 
 #include "l4/counters.h"
-#include "l4/egress.h"
+#include "l4/forwarding.h"
 #include "l4/pipeline.h"
 #include "runtime/books.h"
+#include "runtime/crossings.h"
 #include "runtime/idle.h"
 #include "runtime/inquiry.h"
 #include "runtime/published.h"
@@ -25,23 +26,26 @@ struct rte_mbuf;
 
 namespace weft::runtime {
 
+/// One of the node's ports as one worker uses it.
+struct PortAccess {
+  uint16_t device = 0;       ///< DPDK's number
+  uint16_t queue = 0;        ///< each way
+  bool receives = true;      ///< else another worker has the only queue,
+  uint32_t transmitter = 0;  ///< and this one sends for all; if it is the worker itself, it has a queue
+};
+
 struct WorkerConfig {
-  uint32_t number = 0;  ///< from 0; its place in the snapshot publisher
   uint32_t core = 0;
-  uint32_t flow_capacity = 1 << 18;
-  flow::Timeouts timeouts;
-  uint64_t seed = 0;
+  l4::PipelineConfig pipeline;  ///< pipeline.worker is its place among the workers
   IdleBounds idle;
-  uint32_t max_endpoints = 65536;  ///< slots
-  uint32_t max_services = 16384;   ///< slots
-  std::vector<uint16_t> ports;     ///< DPDK's numbers; egresses.ports has them in the same order
-  l4::Egresses egresses;
+  std::vector<PortAccess> ports;  ///< in the order of the forwarding's
 };
 
 class Worker {
  public:
   /// Takes all memory that it will ever need. Throws std::bad_alloc.
-  Worker(const WorkerConfig& config, SnapshotPublisher& publisher, const time::TscClock& clock);
+  Worker(const WorkerConfig& config, SnapshotPublisher& publisher, const l4::Forwarding& forwarding,
+         Crossings& crossings, const time::TscClock& clock);
 
   /// Until stop(). On the thread that owns the worker.
   void run();
@@ -50,7 +54,7 @@ class Worker {
   /// One turn: receive, process, transmit, and a little upkeep. @returns whether there was a packet
   bool poll(time::Time now);
 
-  /// What a turn does with the packets of one port, short of sending them. Takes ownership.
+  /// What a turn does with the packets that came in by one port, short of sending them. Takes ownership.
   void process(rte_mbuf** packets, uint32_t count, uint8_t port, const lb::Snapshot& snapshot, time::Time now);
   /// Sends what process() left to be sent.
   void transmit();
@@ -61,26 +65,38 @@ class Worker {
   /// To reset the counters of a slot that no flow holds and no snapshot in use names: the worker does not write those.
   l4::SlotCounters& slots() { return counters_; }
   FlowInquiry& inquiry() { return inquiry_; }
-  uint32_t flow_capacity() const { return flows_.capacity(); }
-  size_t flow_memory_bytes() const { return flows_.memory_bytes(); }
+  uint32_t flow_capacity() { return pipeline_.flows4().capacity() + pipeline_.flows6().capacity(); }
+  size_t flow_memory_bytes() { return pipeline_.flows4().memory_bytes() + pipeline_.flows6().memory_bytes(); }
 
  private:
   static constexpr uint32_t kTransmitBuffer = 2 * l4::Burst::kMax;
   struct TransmitBuffer {
     uint32_t size = 0;
+    uint64_t bytes = 0;  ///< of the packets; once they are sent they are the device's, and can't be asked
     std::array<rte_mbuf*, kTransmitBuffer> packets;
     std::array<l4::Verdict, kTransmitBuffer> verdicts;
   };
 
+  void prefetch(rte_mbuf** packets, uint32_t count);
+  void process(rte_mbuf** packets, const lb::Snapshot& snapshot, time::Time now);
+  void dispatch(rte_mbuf* packet, uint32_t i);
+  void put(rte_mbuf* packet, uint8_t port, l4::Verdict verdict);
+  void hand_over(uint32_t to, const Crossing& crossing);
+  void drop(rte_mbuf* packet, l4::Verdict reason);
+  void take_notes(time::Time now);
+  void leave_notes();
+  bool take_over(const lb::Snapshot& snapshot, time::Time now);
   void flush(uint8_t port);
-  void upkeep(bool worked, time::Time now);
+  void upkeep(bool worked, const lb::Snapshot& snapshot, time::Time now);
   void rest(time::Time now);
-  void account(l4::Verdict verdict) { ++books_.verdicts[static_cast<size_t>(verdict)]; }
+  void account(l4::Verdict verdict, uint64_t packets = 1) { books_.verdicts[static_cast<size_t>(verdict)] += packets; }
+  uint32_t self() const { return config_.pipeline.worker; }
 
   const WorkerConfig config_;
   const time::TscClock& clock_;
   SnapshotPublisher::Reader snapshots_;
-  flow::FlowTable flows_;
+  const l4::Forwarding& forwarding_;
+  Crossings& crossings_;
   l4::SlotCounters counters_;
   l4::Pipeline pipeline_;
   Idle idle_;

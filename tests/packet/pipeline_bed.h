@@ -19,12 +19,14 @@ void PrintTo(Verdict verdict, std::ostream* out);  // GoogleTest finds it here
 
 namespace weft::test {
 
-/// Two ports: 0 has the clients and a kernel behind it; 1 has endpoints, 10.2.0.0/16, behind it.
+/// Two ports: 0 has the clients and a kernel behind it; 1 has endpoints, 10.2.0.0/16 and fd00:2::/64, behind it.
 constexpr uint8_t kPods = 0;
 constexpr uint8_t kUplink = 1;
 constexpr std::array<uint8_t, 12> kPodsAddresses = {2, 1, 0, 0, 0, 1, 2, 1, 0, 0, 0, 2};
 constexpr std::array<uint8_t, 12> kUplinkAddresses = {2, 2, 0, 0, 0, 1, 2, 2, 0, 0, 0, 2};
-l4::Egresses two_ports();
+constexpr uint16_t kMtu = 9000;
+/// @param landings of the two; none: one worker
+l4::Forwarding two_ports(std::vector<l4::Landing> landings = {});
 
 class PipelineBed {
  public:
@@ -33,37 +35,52 @@ class PipelineBed {
     uint32_t endpoints = 16;
     uint32_t services = 16;
     flow::Timeouts timeouts = {};
+    uint32_t worker = 0;
+    uint32_t workers = 1;
+    lb::Rate new_flows = {.per_second = 1'000'000'000, .burst = 1'000'000};
+    std::vector<lb::Address> own_addresses = {};
+    std::vector<lb::Prefix> tunnel_sources = {};
   };
   struct Sent {
     l4::Verdict verdict{};
-    uint8_t egress = 0;  ///< unless dropped
+    uint8_t egress = 0;  ///< if transmitted or passed
+    uint8_t owner = 0;   ///< if handed over
+    uint32_t ports = 0;  ///< what goes with a packet that is handed over
     Bytes bytes;         ///< as the frame was left, dropped or not
   };
 
-  explicit PipelineBed(const Limits& limits, l4::Egresses egresses = two_ports());
+  explicit PipelineBed(const Limits& limits, l4::Forwarding forwarding = two_ports());
 
   /// At most a burst of frames.
   std::vector<Sent> process(std::span<const Bytes> frames, uint8_t ingress, const lb::Snapshot& snapshot,
                             time::Time now, uint16_t room = 128);
-  void sweep(uint32_t budget, time::Time now) { pipeline_.sweep(budget, now); }
+  /// As a packet that another worker handed over.
+  Sent take_over(const Sent& handed_over, uint8_t ingress, const lb::Snapshot& snapshot, time::Time now);
+  void sweep(uint32_t budget, time::Time now);
+  l4::Pipeline& pipeline() { return pipeline_; }
 
   /// What does not add up, in bytes written or in counters; empty if all does.
-  std::string imbalance() const;
+  std::string imbalance();
 
   uint64_t received() const { return received_; }
   uint64_t count(l4::Verdict verdict) const { return verdicts_[static_cast<size_t>(verdict)]; }
   uint64_t adopted_flows() const { return pipeline_.adopted_flows(); }
   const l4::SlotCounters& counters() const { return counters_; }
-  flow::FlowTable& flows() { return flows_; }
+  flow::FlowTable4& flows() { return pipeline_.flows4(); }
+  flow::FlowTable6& flows6() { return pipeline_.flows6(); }
   /// The live flow with this tuple, or null.
-  const flow::Flow* find(const lb::FlowKey& key, time::Time now);
+  const flow::Flow4* find(const lb::FlowKey4& key, time::Time now);
+  const flow::Flow6* find(const lb::FlowKey6& key, time::Time now);
 
  private:
+  static constexpr size_t kHeadroom = 128;
+
+  std::vector<Sent> process(std::span<const Bytes> frames, const lb::Snapshot& snapshot, time::Time now, uint16_t room);
   void check(const Bytes& before, const std::byte* buffer, size_t size, const l4::Frame& after, l4::Verdict verdict,
              uint8_t egress);
 
-  const l4::Egresses egresses_;
-  flow::FlowTable flows_;
+  const l4::Forwarding forwarding_;
+  lb::Snapshot last_snapshot_{0, kSeed, {}};
   l4::SlotCounters counters_;
   l4::Pipeline pipeline_;
   std::unique_ptr<l4::Burst> burst_ = std::make_unique<l4::Burst>();

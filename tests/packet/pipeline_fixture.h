@@ -50,7 +50,7 @@ class PipelineTest : public ::testing::Test {
   void wait(std::chrono::milliseconds time) { now += time; }
   void sweep_all() { bed.sweep(bed.flows().high_water(), now); }
 
-  const flow::Flow* flow(const Socket& client, const Socket& vip, lb::Protocol protocol = lb::Protocol::tcp) {
+  const flow::Flow4* flow(const Socket& client, const Socket& vip, lb::Protocol protocol = lb::Protocol::tcp) {
     return bed.find(key_of(client, vip, protocol), now);
   }
   /// The web flow through its three-way handshake.

@@ -34,10 +34,10 @@ TEST_P(Malformed, HasItsVerdict) {
 
 TEST_P(Malformed, LeavesAnEstablishedFlowAlone) {
   establish();
-  const flow::Flow before = *flow(kClient, kWeb);
+  const flow::Flow4 before = *flow(kClient, kWeb);
   wait(std::chrono::milliseconds(5));
   EXPECT_EQ(send(GetParam().frame, kPods, 0).verdict, GetParam().verdict);
-  const flow::Flow* after = flow(kClient, kWeb);
+  const flow::Flow4* after = flow(kClient, kWeb);
   ASSERT_NE(after, nullptr);
   EXPECT_EQ(after->last_seen, before.last_seen);
   EXPECT_EQ(after->state, before.state);
@@ -85,10 +85,9 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"UdpLengthIntoThePadding", to_dns().padding(8).udp_length(16), Verdict::bad_total_length},
         Row{"NoIcmpHeader", icmp(kClient, kWeb).total_length(20), Verdict::truncated},
         Row{"IcmpHeaderBeyondTheTotalLength", icmp(kClient, kWeb).total_length(27), Verdict::truncated},
-        Row{"FirstFragment", to_dns().payload_of(64).fragment(0x2000), Verdict::fragment},
         Row{"MiddleFragment", to_dns().payload_of(64).fragment(0x2001), Verdict::fragment},
-        Row{"LastFragment", to_dns().payload_of(64).fragment(0x1fff), Verdict::fragment},
-        Row{"TinyFragment", PacketBuilder(6, kClient, kWeb).fragment(0x2000), Verdict::fragment},
+        Row{"LastFragment", to_dns().payload_of(64).fragment(0x0fff), Verdict::fragment},
+        Row{"FragmentOfMoreThanADatagram", to_dns().payload_of(64).fragment(0x1fff), Verdict::bad_total_length},
         Row{"UnknownProtocol", PacketBuilder(47, kClient, kWeb).payload("gre"), Verdict::other_protocol},
         Row{"Ipv4InIpv4", PacketBuilder(4, kClient, kWeb), Verdict::other_protocol},
         Row{"ProtocolZero", PacketBuilder(0, kClient, kWeb), Verdict::other_protocol}),

@@ -10,6 +10,7 @@ namespace {
 
 using flow::State;
 using lb::Protocol;
+using lb::Tuple;
 using std::chrono::milliseconds;
 
 constexpr const char* kOtherEndpoint = "10.2.0.9:8080";
@@ -142,9 +143,9 @@ TEST_F(PipelineTcp, ARetransmittedSynGoesToTheSameEndpoint) {
   uint32_t would_move = 0;
   for (uint16_t port = 1; port <= 60; ++port) {
     const Socket client(lb::address_from_host(0x0a010001), port);
-    const lb::FlowKey key = key_of(client, kWeb, Protocol::tcp);
-    would_move +=
-        decide(*before, key, hash_of(key, kSeed)).target->slot != decide(*after, key, hash_of(key, kSeed)).target->slot;
+    const lb::FlowKey4 key = key_of(client, kWeb, Protocol::tcp);
+    would_move += decide(*before, Tuple(key), hash_of(key, kSeed)).target->slot !=
+                  decide(*after, Tuple(key), hash_of(key, kSeed)).target->slot;
     snapshot = before;
     const Sent first = send(tcp(client, kWeb).flags(kSyn));
     snapshot = after;

@@ -143,7 +143,6 @@ TEST_F(PipelineTest, WhatIsNotForWeftGoesToTheKernelOrNowhere) {
       udp("127.0.0.1:1", "10.9.0.1:80"),
       tcp(kWebEndpoint, kClient),  // a reply of no flow
       tcp(kClient, kWeb).ethernet_type(0x0806),
-      tcp(kClient, kWeb).ethernet_type(0x86dd),
       tcp(kClient, kWeb).ethernet_type(0x8100),
       udp(kClient, "10.9.0.1:80").ttl(1),
   };
@@ -287,14 +286,14 @@ TEST_F(PipelineTest, CountsPacketsAndBytesByEndpointAndDirection) {
   EXPECT_EQ(endpoint.bytes[0].get(), 33U + 28U);
   EXPECT_EQ(endpoint.bytes[1].get(), 128U);
   EXPECT_EQ(bed.counters().service[kDnsSlot].flows.get(), 1U);
-  const flow::Flow* found = flow(kClient, kDns, Protocol::udp);
+  const flow::Flow4* found = flow(kClient, kDns, Protocol::udp);
   ASSERT_NE(found, nullptr);
   EXPECT_THAT(found->packets, ::testing::ElementsAre(2, 1));
 }
 
 TEST(PipelineFull, AFullTableRefusesTheNewAndKeepsTheOld) {
   PipelineBed bed({.flows = 16});
-  const auto snapshot = make_snapshot(small_mesh());
+  const auto snapshot = make_snapshot({make_service(kDns, Protocol::udp, kDnsSlot, {{kDnsEndpoint, 1}})});
   const time::Time now = std::chrono::seconds(1000);
   const auto send = [&](uint16_t port, time::Time at) {
     const Bytes frame = udp({lb::parse_ipv4("10.1.0.1").value(), port}, kDns).bytes();

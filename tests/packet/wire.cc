@@ -50,7 +50,7 @@ Wire::Wire(const std::string& name, const runtime::BufferPool& buffers, uint32_t
   rte_ring* in = to_worker_.get();
   rte_ring* out = from_worker_.get();
   rte_eth_from_rings(name.c_str(), &in, 1, &out, 1, SOCKET_ID_ANY);
-  auto opened = runtime::Port::open({.name = name, .device = "net_ring_" + name}, buffers);
+  auto opened = runtime::Port::open({.name = name, .device = "net_ring_" + name}, {&buffers});
   if (!opened) {
     ADD_FAILURE() << opened.error();
     std::abort();

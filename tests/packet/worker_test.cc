@@ -66,13 +66,9 @@ class WorkerTest : public ::testing::Test {
   }
   std::unique_ptr<runtime::Worker> make_worker() {
     runtime::WorkerConfig config;
-    config.flow_capacity = 256;
-    config.seed = kSeed;
-    config.max_endpoints = 16;
-    config.max_services = 16;
-    config.ports = {pods.port(), uplink.port()};
-    config.egresses = two_ports();
-    return std::make_unique<runtime::Worker>(config, publisher, clock);
+    config.pipeline = {.seed = kSeed, .max_endpoints = 16, .max_services = 16, .flows = 512, .flows6 = 256};
+    config.ports = {{.device = pods.port()}, {.device = uplink.port()}};
+    return std::make_unique<runtime::Worker>(config, publisher, forwarding, *crossings, clock);
   }
 
   /// Turns until there is nothing to do, and one more: then the books are published.
@@ -106,6 +102,8 @@ class WorkerTest : public ::testing::Test {
   Wire uplink{"uplink" + std::to_string(count), buffers, 64};
   runtime::SnapshotPublisher publisher{1, mesh(1, kWebEndpoint, 0)};
   time::TscClock clock{runtime::Eal::tsc_hertz()};
+  const l4::Forwarding forwarding = two_ports();
+  std::unique_ptr<runtime::Crossings> crossings = std::move(runtime::Crossings::make(1).value());
   std::unique_ptr<runtime::Worker> worker = make_worker();
   time::Time now = std::chrono::seconds(1000);
 };
@@ -178,7 +176,7 @@ TEST_F(WorkerTest, CountsAndFreesEveryDrop) {
       {Verdict::bad_version, tcp(kClient, kWeb).version(6)},
       {Verdict::bad_checksum, tcp(kClient, kWeb).ip_checksum(1)},
       {Verdict::bad_source, udp("127.0.0.1:1", kWeb)},
-      {Verdict::fragment, udp(kClient, kWeb).fragment(0x2000)},
+      {Verdict::fragment, udp(kClient, kWeb).fragment(0x0010)},
       {Verdict::no_flow, tcp(kClient, kWeb).flags(kRst)},
       {Verdict::unanswerable, tcp(kClient, "10.96.0.1:81").flags(kRst)},
       {Verdict::ttl_expired, udp(kClient, kWeb).ttl(1)},
@@ -338,11 +336,11 @@ TEST_F(RunningWorkerTest, AnswersAQuestionAboutItsFlows) {
   const auto all = worker->inquiry().ask({.key = {}, .service_slots = {}}, std::chrono::seconds(20));
   ASSERT_TRUE(all);
   EXPECT_THAT(all->flows, SizeIs(20));
-  const lb::FlowKey reply = key_of(kWebEndpoint, "10.1.0.1:7", Protocol::udp);
-  const auto one = worker->inquiry().ask({.key = reply, .service_slots = {}}, std::chrono::seconds(20));
+  const lb::FlowKey4 reply = key_of(kWebEndpoint, "10.1.0.1:7", Protocol::udp);
+  const auto one = worker->inquiry().ask({.key = lb::Tuple(reply), .service_slots = {}}, std::chrono::seconds(20));
   ASSERT_TRUE(one);
   ASSERT_THAT(one->flows, SizeIs(1));
-  EXPECT_EQ(one->flows[0].request, key_of("10.1.0.1:7", kWeb, Protocol::udp));
+  EXPECT_EQ(one->flows[0].request, lb::Tuple(key_of("10.1.0.1:7", kWeb, Protocol::udp)));
 }
 
 TEST_F(RunningWorkerTest, LetsPublishReturnAfterItStopped) {
@@ -354,7 +352,7 @@ TEST_F(RunningWorkerTest, LetsPublishReturnAfterItStopped) {
 TEST(PortTest, SaysWhatIsWrongWithADevice) {
   auto pool = runtime::BufferPool::make("port-test", 511);
   ASSERT_TRUE(pool);
-  const auto port = runtime::Port::open({.name = "uplink", .device = "net_no_such_driver0"}, *pool);
+  const auto port = runtime::Port::open({.name = "uplink", .device = "net_no_such_driver0"}, {&*pool});
   ASSERT_FALSE(port);
   EXPECT_THAT(port.error(), ::testing::HasSubstr("port uplink: cannot open device net_no_such_driver0"));
 }

@@ -178,7 +178,7 @@ class Mesh {
     }
     lb::Ipv4Address destination{};
     std::memcpy(&destination, &sent.bytes.at(30), sizeof destination);
-    const uint32_t slot = to_host(destination) - to_host(endpoint_at(0).address);
+    const uint32_t slot = to_host(destination) - to_host(endpoint_at(0).address.ipv4());
     ASSERT_LT(slot, kEndpoints) << "went to no endpoint:\n" << hex(sent.bytes);
     ASSERT_EQ(hex(sent.bytes), hex(to_endpoint(packet, slot)));
     if (conversation.endpoint != slot) {

@@ -52,8 +52,8 @@ void use(const SnapshotPublisher::Reader& reader, const Ledger& ledger, uint64_t
   EXPECT_GE(epoch, newest) << "never an older one than before";
   newest = epoch;
   for (uint16_t port = 1; port < 8; ++port) {
-    const lb::FlowKey key = test::key_of({lb::address_from_host(0x0a010001), port}, "10.96.0.1:80", lb::Protocol::tcp);
-    const lb::Decision decision = decide(snapshot, key, hash_of(key, snapshot.seed()));
+    const lb::FlowKey4 key = test::key_of({lb::address_from_host(0x0a010001), port}, "10.96.0.1:80", lb::Protocol::tcp);
+    const lb::Decision decision = decide(snapshot, lb::Tuple(key), hash_of(key, snapshot.seed()));
     ASSERT_NE(decision.target, nullptr);
     EXPECT_EQ(decision.target->address, lb::address_from_host(0x0a020000 + static_cast<uint32_t>(epoch)));
   }

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "l4/family_pipeline.h"
+#include "packet/headers.h"
+
+namespace weft::l4 {
+namespace {
+
+using flow::Kind;
+
+Kind kind_of(const lb::Policy& policy) {
+  switch (policy.mode) {
+    case lb::Mode::fullnat:
+      return Kind::fullnat;
+    case lb::Mode::dsr:
+      return policy.encapsulation == lb::Encapsulation::gue ? Kind::gue : Kind::ipip;
+    case lb::Mode::nat:
+      break;
+  }
+  return Kind::nat;
+}
+
+/// Each worker has its part of a bound of the whole node. Never nothing of a client's: it has but few flows.
+lb::Rate part_of(const lb::Rate& rate, uint32_t worker, uint32_t workers, uint32_t least) {
+  return {.per_second = std::max(least, lb::share_of(rate.per_second, worker, workers)),
+          .burst = std::max(least, lb::share_of(rate.burst, worker, workers))};
+}
+
+}  // namespace
+
+template <typename Key>
+lb::Decision FamilyPipeline<Key>::decide(const Burst& burst, uint32_t i, const View& view) const {
+  const Key& key = packet::key_of<Key>(burst.parsed[i]);
+  const lb::Decision decision = lb::decide(view.snapshot, lb::Tuple(key), burst.hashes[i]);
+  if (decision.target != nullptr && decision.target->address.is<Address>()) {
+    // A guess of the reply's tuple, right for the plainest mode: its place in the table is far away by then.
+    const Key reply = Key::make(decision.target->address.as<Address>(), decision.target->port, key.source,
+                                key.source_port, key.protocol);
+    flows_.prefetch_insert(hash_of(reply, context_.config.seed));
+    __builtin_prefetch(&context_.counters.endpoint[decision.target->slot], 1);
+  }
+  return decision;
+}
+
+template <typename Key>
+void FamilyPipeline<Key>::admit(Burst& burst, uint32_t i, const View& view, const lb::Decision& decision) {
+  Packet packet(burst, i);
+  // A packet before this one, of the same burst, may have begun its flow.
+  if (!forward(packet, {}, view, burst.verdicts[i])) {
+    burst.verdicts[i] = admit(packet, decision, view);
+  }
+}
+
+template <typename Key>
+Verdict FamilyPipeline<Key>::admit(Packet packet, const lb::Decision& decision, const View& view) {
+  if (decision.rule == lb::Rule::not_a_vip) {
+    return stray(packet, view);
+  }
+  const Landing& landing = view.forwarding.port(packet.ingress()).landing;
+  if (!packet.taken_over() && !alone() && (landing.spreads() || packet.is_fragment())) {
+    if (const uint32_t owner = landing.of_request(packet.key(), self()); owner != self()) {
+      return hand_over(packet, owner);
+    }
+  }
+  if (!can_be_client(packet.key().source, view.snapshot)) {
+    return Verdict::bad_source;
+  }
+  if (decision.rule == lb::Rule::not_permitted) {
+    return Verdict::not_permitted;
+  }
+  const bool hairpin = decision.rule == lb::Rule::only_itself && !context_.own_ports.empty();
+  if (decision.target == nullptr || (decision.rule == lb::Rule::only_itself && !hairpin)) {
+    if (decision.service != nullptr) {
+      context_.counters.service[decision.service->slot].refused.add(1);
+    }
+    return refuse(packet,
+                  decision.rule == lb::Rule::no_endpoint   ? Verdict::refused_no_endpoint
+                  : decision.rule == lb::Rule::only_itself ? Verdict::refused_only_itself
+                                                           : Verdict::refused_no_service_port,
+                  view);
+  }
+  const uint8_t flags = packet.parsed().tcp_flags;
+  if (packet.key().protocol == lb::Protocol::tcp && !flow::begins_connection(flags) &&
+      !flow::continues_connection(flags)) {
+    return Verdict::no_flow;
+  }
+  if (packet.ends_here()) {
+    return Verdict::ttl_expired;
+  }
+  Way way{.kind = hairpin ? Kind::fullnat : kind_of(decision.service->policy),
+          .service = decision.service,
+          .target = decision.target};
+  if (const lb::Target* home = home_of(packet, decision, view); home != nullptr) {
+    way.target = home;
+  }
+  if (const Verdict verdict = bound(packet, *way.service, view); verdict != Verdict::request) {
+    return by_hash_or(verdict, packet, way, view);
+  }
+  return flow::is_tunnel(way.kind) ? begin_tunnel(packet, way, view) : begin(packet, way, view);
+}
+
+/// Session affinity: where the client went before, if that was not too long ago and is still open to new flows. Workers
+/// tell each other of their clients, as a client's flows are spread over them.
+template <typename Key>
+const lb::Target* FamilyPipeline<Key>::home_of(Packet packet, const lb::Decision& decision, const View& view) {
+  const lb::Service& service = *decision.service;
+  if (service.policy.affinity_s == 0) {
+    return nullptr;
+  }
+  const time::Millis timeout = std::min(service.policy.affinity_s, 4'000'000U) * 1000;
+  const uint64_t client = hash_of(lb::Address(packet.key().source), context_.config.seed + service.slot + 1);
+  Home* home = context_.clients.find(client, view.now, timeout);
+  const lb::Target* target = home == nullptr ? nullptr : view.snapshot.target_of(service, home->endpoint_slot);
+  bool tell = target == nullptr;
+  if (target == nullptr) {
+    target = decision.target;
+    home = context_.clients.put(client, {.endpoint_slot = target->slot}, view.now);
+  } else {
+    tell = time::elapsed(home->told, view.now) > timeout / 4;
+  }
+  if (tell) {
+    home->told = view.now;
+    Note note;
+    note.what = Note::What::client;
+    note.endpoint_slot = target->slot;
+    note.client = client;
+    // If there is no room, they go by the hash: it says the same, but after a change.
+    context_.outbox.add_for_all_but(self(), note);
+  }
+  return target;
+}
+
+/// May the service have another flow? Verdict::request if so.
+template <typename Key>
+Verdict FamilyPipeline<Key>::bound(Packet packet, const lb::Service& service, const View& view) {
+  const lb::Policy& policy = service.policy;
+  const PipelineConfig& config = context_.config;
+  if (!context_.new_flows.take(config.new_flows, view.now)) {
+    return Verdict::overload;
+  }
+  if (policy.new_flows_by_source.per_second > 0) {
+    const uint64_t source = hash_of(lb::Address(packet.key().source), config.seed - service.slot - 1);
+    lb::TokenBucket* bucket = context_.sources.find(source, view.now, UINT32_MAX);
+    bucket = bucket == nullptr ? context_.sources.put(source, {}, view.now) : bucket;
+    if (!bucket->take(part_of(policy.new_flows_by_source, self(), config.workers, 1), view.now)) {
+      return Verdict::over_source_rate;
+    }
+  }
+  if (policy.new_flows.per_second > 0 &&
+      !context_.service_rates[service.slot].take(part_of(policy.new_flows, self(), config.workers, 0), view.now)) {
+    return Verdict::over_service_rate;
+  }
+  const uint64_t used = context_.counters.service[service.slot].active_flows.get();
+  if (policy.max_flows > 0 && used >= lb::share_of(policy.max_flows, self(), config.workers)) {
+    return Verdict::refused_over_limit;
+  }
+  return shares_.admit(service.slot, used, flows_.size()) ? Verdict::request : Verdict::table_full;
+}
+
+/// A tunnel needs no flow: where there is no room for one, the hash alone says where a packet goes, and says the same
+/// of the next one while the endpoints stay.
+template <typename Key>
+Verdict FamilyPipeline<Key>::by_hash_or(Verdict verdict, Packet packet, const Way& way, const View& view) {
+  const bool for_want_of_room = verdict == Verdict::overload || verdict == Verdict::table_full;
+  if (flow::is_tunnel(way.kind) && for_want_of_room) {
+    const uint16_t hop = view.forwarding.route(way.target->address, packet.ingress());
+    const Verdict sent = tunnel(packet, way.target->address, way.kind, hop, view);
+    return sent == Verdict::tunneled ? Verdict::tunneled_by_hash : sent;
+  }
+  return verdict == Verdict::refused_over_limit ? refuse(packet, verdict, view) : verdict;
+}
+
+template <typename Key>
+Verdict FamilyPipeline<Key>::begin(Packet packet, const Way& way, const View& view) {
+  const Key& request = packet.key();
+  const lb::Target& target = *way.target;
+  const auto endpoint = target.address.as<Address>();
+  const uint16_t to_endpoint = view.forwarding.route(target.address, packet.ingress());
+  const auto removed = [&](const Flow& flow) { forget(flow, view); };
+  typename Table::Insertion inserted;
+  Kind kind = way.kind;
+  if (kind == Kind::nat) {
+    const Key reply = Key::make(endpoint, target.port, request.source, request.source_port, request.protocol);
+    inserted = flows_.insert(request, packet.hash(), reply, view.now, removed);
+    // Two virtual addresses, one endpoint: replies could not be told apart. With a source of the node's own they can.
+    if (inserted.refusal == Refusal::conflict && !context_.own_ports.empty()) {
+      kind = Kind::fullnat;
+    }
+  }
+  if (kind == Kind::fullnat) {
+    const Landing& landing = view.forwarding.port(view.forwarding[to_endpoint].port).landing;
+    const std::optional<Key> reply =
+        context_.own_ports.template take<Key>(endpoint, target.port, request.protocol, landing, packet.hash());
+    if (!reply) {
+      return Verdict::own_ports_dry;
+    }
+    inserted = flows_.insert(request, packet.hash(), *reply, view.now, removed);
+    if (inserted.flow == nullptr) {
+      context_.own_ports.give_back(*reply);
+    }
+  }
+  if (inserted.flow == nullptr) {
+    return inserted.refusal == Refusal::full ? Verdict::table_full : Verdict::tuple_conflict;
+  }
+  Flow& flow = *inserted.flow;
+  flow.kind = kind;
+  flow.to_endpoint = to_endpoint;
+  flow.deltas = packet::deltas_of(flow.request, reversed(flow.reply));
+  return began(packet, inserted.ref, way, view);
+}
+
+template <typename Key>
+Verdict FamilyPipeline<Key>::begin_tunnel(Packet packet, const Way& way, const View& view) {
+  const auto removed = [&](const Flow& flow) { forget(flow, view); };
+  const typename Table::Insertion inserted =
+      flows_.insert_tunnel(way.kind, packet.key(), packet.hash(), way.target->address, view.now, removed);
+  if (inserted.flow == nullptr) {
+    return by_hash_or(Verdict::table_full, packet, way, view);
+  }
+  inserted.flow->to_endpoint = view.forwarding.route(way.target->address, packet.ingress());
+  return began(packet, inserted.ref, way, view);
+}
+
+template <typename Key>
+Verdict FamilyPipeline<Key>::began(Packet packet, Ref ref, const Way& way, const View& view) {
+  Flow& flow = flows_[ref];
+  const bool tcp = packet.key().protocol == lb::Protocol::tcp;
+  flow.state = tcp ? flow::State::tcp_opening : flow::State::udp_request;
+  flow.service_slot = static_cast<uint16_t>(way.service->slot);
+  flow.endpoint_slot = way.target->slot;
+  flow.to_client = view.forwarding.route(packet.key().source, packet.ingress());
+  ServiceCounters& service = context_.counters.service[flow.service_slot];
+  shares_.added(flow.service_slot, service.active_flows.get());
+  service.flows.add(1);
+  service.active_flows.add(1);
+  context_.counters.endpoint[flow.endpoint_slot].flows.add(1);
+  context_.counters.endpoint[flow.endpoint_slot].active_flows.add(1);
+  if (!steer(flow, Note::What::steer, view)) {
+    settle(flow);
+    flows_.remove(ref);
+    return Verdict::steering_full;
+  }
+  context_.adopted_flows += tcp && !flow::begins_connection(packet.parsed().tcp_flags) ? 1 : 0;
+  Verdict verdict{};
+  forward(packet, ref, view, verdict);
+  return verdict;
+}
+
+/// Tells the worker where the flow's replies come in, or all if nobody knows where. @returns whether there was nothing
+/// to tell, or room to tell it
+template <typename Key>
+bool FamilyPipeline<Key>::steer(const Flow& flow, Note::What what, const View& view) {
+  if (alone() || flow.kind != Kind::nat) {
+    return true;
+  }
+  const Landing& landing = view.forwarding.port(view.forwarding[flow.to_endpoint].port).landing;
+  Note note;
+  note.what = what;
+  note.from = static_cast<uint16_t>(self());
+  if constexpr (std::is_same_v<Key, lb::FlowKey4>) {
+    note.key4 = flow.reply;
+  } else {
+    note.family = lb::Family::ipv6;
+    note.key6 = flow.reply;
+  }
+  if (!landing.predictable()) {
+    return context_.outbox.add_for_all_but(self(), note);
+  }
+  const uint32_t where = landing.of_reply(flow.reply, self());
+  return where == self() || context_.outbox.add(where, note);
+}
+
+/// A flow is about to be removed. If the worker where its replies come in can't be told, the note there goes with time.
+template <typename Key>
+void FamilyPipeline<Key>::forget(const Flow& flow, const View& view) {
+  steer(flow, Note::What::steer_no_more, view);
+  settle(flow);
+}
+
+template <typename Key>
+void FamilyPipeline<Key>::settle(const Flow& flow) {
+  if (flow.kind == Kind::steered) {
+    return;
+  }
+  if (flow.kind == Kind::fullnat) {
+    context_.own_ports.give_back(flow.reply);
+  }
+  ServiceCounters& service = context_.counters.service[flow.service_slot];
+  context_.counters.endpoint[flow.endpoint_slot].active_flows.subtract(1);
+  service.active_flows.subtract(1);
+  shares_.removed(flow.service_slot, service.active_flows.get());
+}
+
+template <typename Key>
+void FamilyPipeline<Key>::note(const Note& note, time::Millis now) {
+  const auto& key = [&]() -> const Key& {
+    if constexpr (std::is_same_v<Key, lb::FlowKey4>) {
+      return note.key4;
+    } else {
+      return note.key6;
+    }
+  }();
+  if (note.what == Note::What::steer) {
+    flows_.insert_steered(key, note.from, now, [](const Flow&) {});
+  } else {
+    flows_.remove_steered(key, note.from);
+  }
+}
+
+template <typename Key>
+void FamilyPipeline<Key>::renew(const lb::Snapshot& snapshot) {
+  constexpr lb::Family kFamily = std::is_same_v<Key, lb::FlowKey4> ? lb::Family::ipv4 : lb::Family::ipv6;
+  shares_.renew(snapshot, kFamily, context_.counters);
+}
+
+/// Whoever steers a flow's replies is told before it goes: there is time, and there will be room.
+template <typename Key>
+void FamilyPipeline<Key>::sweep(uint32_t budget, const View& view) {
+  flows_.sweep(budget, view.now, [&](const Flow& flow) {
+    if (!steer(flow, Note::What::steer_no_more, view)) {
+      return false;
+    }
+    settle(flow);
+    return true;
+  });
+}
+
+template class FamilyPipeline<lb::FlowKey4>;
+template class FamilyPipeline<lb::FlowKey6>;
+
+}  // namespace weft::l4

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file What both address families of a worker's pipeline share, and what a burst is decided by.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "flow/recent_table.h"
+#include "l4/counters.h"
+#include "l4/crossing.h"
+#include "l4/forwarding.h"
+#include "l4/own_ports.h"
+#include "lb/snapshot.h"
+#include "lb/token_bucket.h"
+#include "time/clock.h"
+
+namespace weft::l4 {
+
+struct PipelineConfig {
+  uint32_t worker = 0;
+  uint32_t workers = 1;
+  uint64_t seed = 0;
+  uint32_t max_endpoints = 65536;  ///< slots
+  uint32_t max_services = 16384;   ///< slots
+  uint32_t flows = 1 << 18;        ///< of IPv4
+  uint32_t flows6 = 1 << 16;       ///< of IPv6
+  flow::Timeouts timeouts;
+  lb::Rate new_flows = {.per_second = 400'000, .burst = 20'000};  ///< of this worker; more is overload
+  lb::Rate answers = {.per_second = 1'000, .burst = 100};         ///< ICMP errors that this worker sends
+  uint32_t remembered_clients = 1 << 16;                          ///< of services with session affinity
+  uint32_t remembered_sources = 1 << 16;                          ///< of services with a rate by source
+  uint32_t remembered_fragments = 1 << 12;
+  std::vector<lb::Address> own_addresses;  ///< sources of fullnat
+  std::vector<lb::Prefix> tunnel_sources;  ///< one a family at most: outer source addresses of tunnels
+};
+
+/// Where a client of a service with session affinity is at home.
+struct Home {
+  uint32_t endpoint_slot = 0;
+  time::Millis told = 0;  ///< when the other workers were last told
+};
+
+struct Context {
+  Context(const PipelineConfig& its_config, SlotCounters& its_counters)
+      : config(its_config),
+        counters(its_counters),
+        outbox(its_config.workers),
+        own_ports(its_config.own_addresses, its_config.worker, its_config.seed),
+        clients(its_config.remembered_clients),
+        sources(its_config.remembered_sources),
+        fragments(its_config.remembered_fragments),
+        service_rates(its_config.max_services) {}
+
+  /// An outer source address: of the prefix for the family, with the entropy in its last bits.
+  std::optional<lb::Address> tunnel_source(lb::Family family, uint16_t entropy) const {
+    for (const lb::Prefix& prefix : config.tunnel_sources) {
+      if (prefix.address.family() == family) {
+        return with_entropy(prefix, entropy);
+      }
+    }
+    return std::nullopt;
+  }
+  static lb::Address with_entropy(const lb::Prefix& prefix, uint16_t entropy) {
+    const uint32_t host_bits = (prefix.address.is_ipv4() ? 32 : 128) - prefix.length;
+    const uint32_t bits = entropy & ((uint64_t{1} << std::min(host_bits, 16U)) - 1);
+    lb::Ipv6Address address = prefix.address.ipv6();
+    address.bytes[14] = static_cast<uint8_t>(address.bytes[14] | bits >> 8);
+    address.bytes[15] = static_cast<uint8_t>(address.bytes[15] | bits);
+    return address;
+  }
+
+  const PipelineConfig config;
+  SlotCounters& counters;
+  Outbox outbox;
+  OwnPorts own_ports;
+  flow::RecentTable<Home> clients;
+  flow::RecentTable<lb::TokenBucket> sources;
+  flow::RecentTable<uint32_t> fragments;       ///< ports, as they lie in the first fragment
+  std::vector<lb::TokenBucket> service_rates;  ///< by slot
+  lb::TokenBucket new_flows;
+  lb::TokenBucket answers;
+  uint64_t adopted_flows = 0;
+};
+
+struct View {
+  const lb::Snapshot& snapshot;
+  const Forwarding& forwarding;
+  time::Millis now;
+};
+
+}  // namespace weft::l4

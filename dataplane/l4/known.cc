@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "l4/family_pipeline.h"
+#include "packet/answer.h"
+#include "packet/encapsulate.h"
+#include "packet/headers.h"
+#include "packet/segment_size.h"
+#include "packet/translate.h"
+
+namespace weft::l4 {
+namespace {
+
+using flow::Direction;
+
+constexpr lb::Encapsulation encapsulation_of(flow::Kind tunnel) {
+  return tunnel == flow::Kind::gue ? lb::Encapsulation::gue : lb::Encapsulation::ipip;
+}
+
+}  // namespace
+
+/// Is this request to be decided afresh, although it has a flow?
+template <typename Key>
+[[gnu::always_inline]] inline bool FamilyPipeline<Key>::must_move(Packet packet, const Flow& flow,
+                                                                  const lb::Snapshot& snapshot) const {
+  if (packet.key().protocol == lb::Protocol::udp) {
+    // UDP has no connection to break, and clients that never stop.
+    return snapshot.fate_of(flow.endpoint_slot) <= lb::Fate::reset;
+  }
+  // Another connection from the same port, or one that knocks in vain at an endpoint that has left. Anything else with
+  // SYN is a retransmission and goes where the first one went.
+  return flow::begins_connection(packet.parsed().tcp_flags) &&
+         (is_over(flow.state) ||
+          (flow.state == flow::State::tcp_opening && snapshot.fate_of(flow.endpoint_slot) != lb::Fate::open));
+}
+
+template <typename Key>
+[[gnu::always_inline]] inline void FamilyPipeline<Key>::count(Packet packet, Flow& flow, Direction direction,
+                                                              time::Millis now) {
+  if (packet.key().protocol == lb::Protocol::tcp) {
+    flow.state = packet.is_fragment() ? flow.state : next_tcp(flow.state, packet.parsed().tcp_flags, direction);
+  } else if (direction == Direction::reply) {
+    flow.state = flow::State::udp_exchange;
+  }
+  flow.last_seen = now;
+  const auto way = static_cast<size_t>(direction);
+  ++flow.packets[way];
+  EndpointCounters& counters = context_.counters.endpoint[flow.endpoint_slot];
+  counters.packets[way].add(1);
+  counters.bytes[way].add(packet.parsed().ip_length);
+}
+
+template <typename Key>
+[[gnu::always_inline]] inline Verdict FamilyPipeline<Key>::translate(Packet packet, Flow& flow, Direction direction,
+                                                                     const View& view) {
+  const bool request = direction == Direction::request;
+  const NextHop& hop = view.forwarding[request ? flow.to_endpoint : flow.to_client];
+  if (packet.parsed().ip_length > hop.mtu) [[unlikely]] {
+    return answer_too_big(packet, hop.mtu, view);
+  }
+  if ((packet.parsed().tcp_flags & packet::tcp_flag::syn) != 0) {
+    clamp_segment_size(packet, flow.request, view);
+  }
+  count(packet, flow, direction, view.now);
+  const Key to = reversed(request ? flow.reply : flow.request);
+  const packet::Deltas deltas = request ? flow.deltas : flow.deltas.reversed();
+  packet::translate_ip(packet.ip(), to, deltas);
+  if (packet.has_transport_header()) [[likely]] {
+    packet::translate_transport(packet.transport(), to, deltas);
+  }
+  return send(packet, hop, request ? Verdict::request : Verdict::reply);
+}
+
+template <typename Key>
+bool FamilyPipeline<Key>::forward(Burst& burst, uint32_t i, const View& view) {
+  Packet packet(burst, i);
+  return forward(packet, burst.nominees[i], view, burst.verdicts[i]);
+}
+
+template <typename Key>
+bool FamilyPipeline<Key>::forward(Packet packet, Ref nominee, const View& view, Verdict& verdict) {
+  const Ref ref = flows_.find(packet.key(), packet.hash(), nominee, view.now);
+  if (!ref) {
+    return false;
+  }
+  if (packet.ends_here()) [[unlikely]] {
+    verdict = Verdict::ttl_expired;
+    return true;
+  }
+  Flow& flow = flows_[ref];
+  if (flow.kind == flow::Kind::steered) [[unlikely]] {
+    flow.last_seen = view.now;
+    verdict = hand_over(packet, flow.endpoint_slot);
+    return true;
+  }
+  if (ref.direction() == Direction::request && must_move(packet, flow, view.snapshot)) [[unlikely]] {
+    forget(flow, view);
+    flows_.remove(ref);
+    return false;
+  }
+  if (view.snapshot.any_resets() && view.snapshot.fate_of(flow.endpoint_slot) == lb::Fate::reset &&
+      packet.key().protocol == lb::Protocol::tcp) [[unlikely]] {
+    verdict = end_with_endpoint(packet, flow, view);
+    return true;
+  }
+  if (flow::is_tunnel(flow.kind)) {
+    verdict = tunnel(packet, flow.tunnel_end(), flow.kind, flow.to_endpoint, view);
+    if (verdict == Verdict::tunneled) {
+      count(packet, flow, Direction::request, view.now);
+    }
+    return true;
+  }
+  verdict = translate(packet, flow, ref.direction(), view);
+  return true;
+}
+
+template <typename Key>
+Verdict FamilyPipeline<Key>::tunnel(Packet packet, const lb::Address& end, flow::Kind kind, uint16_t hop_number,
+                                    const View& view) {
+  const NextHop& hop = view.forwarding[hop_number];
+  const lb::Encapsulation encapsulation = encapsulation_of(kind);
+  const size_t overhead = packet::tunnel_overhead(end.family(), encapsulation);
+  if (packet.parsed().ip_length + overhead > hop.mtu) [[unlikely]] {
+    return answer_too_big(packet, hop.mtu - overhead, view);
+  }
+  // The receiver's card spreads packets by their outer headers: the flow's hash gives it something to spread by.
+  const auto entropy = static_cast<uint16_t>(packet.hash() >> 16);
+  const std::optional<lb::Address> source = context_.tunnel_source(end.family(), entropy);
+  if (!source || packet.frame().headroom < overhead) {
+    return source ? Verdict::too_big : Verdict::no_tunnel_source;
+  }
+  packet.frame().data -= overhead;
+  packet.frame().headroom = static_cast<uint16_t>(packet.frame().headroom - overhead);
+  packet.frame().length = static_cast<uint16_t>(packet.frame().length + overhead);
+  constexpr lb::Family kInner = std::is_same_v<Key, lb::FlowKey4> ? lb::Family::ipv4 : lb::Family::ipv6;
+  packet::encapsulate(packet.ip(), kInner, packet.parsed().ip_length, {.source = *source, .destination = end},
+                      encapsulation, entropy);
+  packet::view<packet::EthernetHeader>(packet.frame().data)->type =
+      end.is_ipv4() ? packet::kEtherTypeIpv4 : packet::kEtherTypeIpv6;
+  return send(packet, hop, Verdict::tunneled);
+}
+
+/// RFC 9293, section 3.10.7.1: whoever still talks gets the answer of a host that knows no such connection. The flow is
+/// remembered a while, so that its late segments get the same answer and no other endpoint.
+template <typename Key>
+Verdict FamilyPipeline<Key>::end_with_endpoint(Packet packet, Flow& flow, const View& view) {
+  flow.state = flow::State::tcp_reset;
+  flow.last_seen = view.now;
+  return refuse(packet, Verdict::ended_with_endpoint, view);
+}
+
+template <typename Key>
+void FamilyPipeline<Key>::clamp_segment_size(Packet packet, const Key& request, const View& view) {
+  const lb::Service* service = view.snapshot.find(request.destination, request.destination_port, request.protocol);
+  if (service == nullptr || service->policy.max_segment == 0 || !packet.has_transport_header()) {
+    return;
+  }
+  const auto* tcp = packet::view<packet::TcpHeader>(packet.transport());
+  packet::clamp_segment_size(packet.transport(), size_t{tcp->data_offset} >> 4 << 2, service->policy.max_segment);
+}
+
+template class FamilyPipeline<lb::FlowKey4>;
+template class FamilyPipeline<lb::FlowKey6>;
+
+}  // namespace weft::l4

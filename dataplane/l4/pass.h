@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file What becomes of a packet that is not weft's: on to the kernel, or from it, by the port that it came in by.
+#pragma once
+
+#include <cstdint>
+
+#include "l4/burst.h"
+#include "l4/forwarding.h"
+
+namespace weft::l4 {
+
+Verdict pass(Frame& frame, uint8_t ingress, uint8_t& egress, const Forwarding& forwarding);
+
+}  // namespace weft::l4
