@@ -2,27 +2,21 @@
 #include "registry-sync/builder.h"
 
 #include <algorithm>
-
-#include "registry-sync/resolve.h"
+#include <unordered_set>
 
 namespace weft::registry {
 namespace {
 
 bool same(const lb::Endpoint& a, const lb::Endpoint& b) {
-  return a.name == b.name && a.address == b.address && a.port == b.port && a.weight == b.weight && a.state == b.state &&
-         a.slot == b.slot;
+  return a.name == b.name && a.zone == b.zone && a.address == b.address && a.port == b.port && a.weight == b.weight &&
+         a.state == b.state && a.slot == b.slot;
 }
 
-/// Targets follow from endpoints and table.
+/// Of the same address, port and protocol. Targets follow from endpoints and table.
 bool same(const lb::Service& a, const lb::Service& b) {
-  return a.name == b.name && a.port_name == b.port_name && a.address == b.address && a.port == b.port &&
-         a.protocol == b.protocol && a.slot == b.slot && a.table == b.table &&
+  return a.port_name == b.port_name && a.slot == b.slot && a.policy == b.policy && a.table == b.table &&
          std::equal(a.endpoints.begin(), a.endpoints.end(), b.endpoints.begin(), b.endpoints.end(),
                     [](const lb::Endpoint& x, const lb::Endpoint& y) { return same(x, y); });
-}
-
-bool takes_new_flows(const lb::Endpoint& endpoint) {
-  return endpoint.state == lb::EndpointState::ready && endpoint.weight > 0;
 }
 
 /// A service port in slot ledgers. With the VIP: a flow that was made for another address is another endpoint's to
@@ -39,121 +33,261 @@ Diagnostic left_out(const ResolvedPort& resolved, const std::string& what, uint3
           .message = what + " left out: all " + std::to_string(limit) + " slots of " + of_what + " are taken"};
 }
 
-/// In the order of the table's members, which is that of the endpoints: both are sorted by identity.
-std::vector<lb::Target> targets_of(const lb::Service& service) {
-  std::vector<lb::Target> targets;
-  for (const lb::Endpoint& endpoint : service.endpoints) {
-    if (takes_new_flows(endpoint)) {
-      targets.push_back({.address = endpoint.address, .port = endpoint.port, .slot = endpoint.slot});
+/// Marks the drained.
+void apply(const std::set<Drain>& drains, const std::string& service, std::vector<Candidate>& candidates) {
+  if (drains.empty()) {
+    return;
+  }
+  for (Candidate& each : candidates) {
+    if (drains.contains({.service = service, .endpoint = each.endpoint.address})) {
+      each.endpoint.state = lb::EndpointState::draining;
+      each.drained = true;
     }
   }
-  return targets;
 }
 
-/// Marks the drained and forgets wishes for endpoints that are gone.
-void apply(std::set<Drain>& drains, std::vector<ResolvedPort>& ports) {
-  std::set<Drain> present;
-  for (ResolvedPort& resolved : ports) {
-    for (lb::Endpoint& endpoint : resolved.endpoints) {
-      Drain drain{.service = resolved.service->metadata.key(), .endpoint = endpoint.address};
-      if (drains.contains(drain)) {
-        endpoint.state = lb::EndpointState::draining;
-        present.insert(std::move(drain));
-      }
-    }
-  }
-  drains = std::move(present);
-}
-
-}  // namespace
-
-Builder::Builder(uint64_t seed, SlotLimits limits)
-    : seed_(seed), limits_(limits), service_slots_(limits.services), endpoint_slots_(limits.endpoints) {}
-
-std::shared_ptr<const lb::MaglevTable> Builder::table_for(const lb::Service& service, uint32_t size) const {
+/// The table of `previous` if it is right.
+std::shared_ptr<const lb::MaglevTable> table_for(const std::vector<Candidate>& candidates,
+                                                 const std::vector<Share>& shares, uint32_t size, uint64_t seed,
+                                                 const lb::Service* previous) {
   std::vector<lb::MaglevMember> members;
-  for (const lb::Endpoint& endpoint : service.endpoints) {
-    if (takes_new_flows(endpoint)) {
-      members.push_back({.identity = endpoint.identity(), .weight = endpoint.weight});
-    }
+  members.reserve(shares.size());
+  for (const Share& share : shares) {
+    members.push_back({.identity = candidates[share.candidate].endpoint.identity(), .weight = share.weight});
   }
-  const lb::Service* previous =
-      snapshot_ == nullptr ? nullptr : snapshot_->find(service.address, service.port, service.protocol);
   if (previous != nullptr && previous->table->members() == members &&
       (members.empty() || previous->table->size() == size)) {
     return previous->table;
   }
-  return std::make_shared<lb::MaglevTable>(std::move(members), size, seed_);
+  return std::make_shared<lb::MaglevTable>(std::move(members), size, seed);
 }
 
-void Builder::place_endpoints(lb::Service& service, const std::string& service_identity,
-                              std::vector<lb::Endpoint> endpoints, std::unordered_set<std::string>& identities) {
-  for (lb::Endpoint& endpoint : endpoints) {
-    std::string identity = service_identity + " " + endpoint.identity();
-    const std::optional<uint32_t> slot = endpoint_slots_.take(identity);
-    if (!slot) {
-      continue;
-    }
-    endpoint.slot = *slot;
-    identities.insert(std::move(identity));
-    by_slot_.resize(std::max<size_t>(by_slot_.size(), *slot + 1));
-    by_slot_[*slot] = {.slot = *slot,
-                       .vip = service.address,
-                       .vip_port = service.port,
-                       .protocol = service.protocol,
-                       .address = endpoint.address,
-                       .port = endpoint.port};
-    service.endpoints.push_back(std::move(endpoint));
-  }
-}
+}  // namespace
 
-Builder::Outcome Builder::build(const ResourceSet& resources, std::set<Drain>& drains, const SlotUse& in_use) {
-  Outcome outcome;
-  const std::vector<TrackedEndpoint> tracked_before = tracked();
+Builder::Builder(uint64_t seed, SlotLimits limits, std::string zone)
+    : seed_(seed),
+      limits_(limits),
+      zone_(std::move(zone)),
+      service_slots_(limits.services),
+      endpoint_slots_(limits.endpoints) {}
+
+Builder::Outcome Builder::build(Updates updates, std::set<Drain>& drains, const SlotUse& in_use, Time now) {
+  const uint64_t revision = endpoint_slots_.revision();
   // First of all: only slots that the snapshot in force is already without may be given to others.
   reclaim(in_use);
-
-  std::vector<ResolvedPort> ports = resolve(resources);
-  apply(drains, ports);
-  std::vector<lb::Service> services;
-  std::unordered_set<std::string> service_identities;
-  std::unordered_set<std::string> endpoint_identities;
-  for (ResolvedPort& resolved : ports) {
-    lb::Service service{.name = resolved.service->metadata.key(),
-                        .port_name = resolved.port->name,
-                        .address = *resolved.service->address,
-                        .port = resolved.port->port,
-                        .protocol = resolved.port->protocol};
-    const std::string identity = identity_of(service);
-    const std::optional<uint32_t> service_slot = service_slots_.take(identity);
-    if (!service_slot) {
-      report(outcome.errors, left_out(resolved, "service " + identity, limits_.services, "services"));
-      continue;
+  std::vector<std::string> changed;
+  const std::set<std::string> keys = dirty(updates, drains, now);
+  slots_freed_ = false;
+  for (const std::string& key : keys) {
+    const auto update = updates.find(key);
+    Group& group = groups_[key];
+    if (update != updates.end()) {
+      group.resources = std::move(update->second);
     }
-    service.slot = *service_slot;
-    service_identities.insert(identity);
-    const size_t endpoints = resolved.endpoints.size();
-    place_endpoints(service, identity, std::move(resolved.endpoints), endpoint_identities);
-    if (const size_t missing = endpoints - service.endpoints.size(); missing > 0) {
-      report(outcome.errors, left_out(resolved, std::to_string(missing) + " endpoints of service " + identity,
-                                      limits_.endpoints, "endpoints"));
+    if (compile(key, group, drains, now)) {
+      changed.push_back(key);
     }
-    service.table = table_for(service, resolved.service->table_size);
-    service.targets = targets_of(service);
-    services.push_back(std::move(service));
+    if (group.resources.empty()) {
+      groups_.erase(key);
+    }
   }
-  service_slots_.retain(service_identities);
-  endpoint_slots_.retain(endpoint_identities);
-
-  const bool unchanged = snapshot_ != nullptr && services.size() == snapshot_->services().size() &&
-                         std::equal(services.begin(), services.end(), snapshot_->services().begin(),
-                                    [](const lb::Service& a, const lb::Service& b) { return same(a, b); });
-  if (!unchanged) {
-    const uint64_t epoch = snapshot_ == nullptr ? 1 : snapshot_->epoch() + 1;
-    snapshot_ = std::make_shared<lb::Snapshot>(epoch, seed_, std::move(services));
+  std::erase_if(drains, [&](const Drain& drain) { return !groups_.contains(drain.service); });
+  drains_ = drains;
+  const bool resets_changed = endpoint_slots_.advance(now);
+  const bool is_new = !changed.empty() || resets_changed || snapshot_ == nullptr;
+  if (is_new) {
+    make_snapshot(changed);
   }
-  outcome.changed = !unchanged || tracked() != tracked_before;
+  Outcome outcome{.changed = is_new || endpoint_slots_.revision() != revision};
+  for (const std::string& key : left_out_) {
+    for (const Diagnostic& error : groups_[key].left_out) {
+      report(outcome.errors, error);
+    }
+  }
   return outcome;
+}
+
+std::set<std::string> Builder::dirty(const Updates& updates, const std::set<Drain>& drains, Time now) const {
+  std::set<std::string> keys = slots_freed_ ? left_out_ : std::set<std::string>();
+  for (const auto& [key, resources] : updates) {
+    keys.insert(key);
+  }
+  for (const auto& [key, at] : next_step_) {
+    if (at <= now) {
+      keys.insert(key);
+    }
+  }
+  std::vector<Drain> turned;
+  std::set_symmetric_difference(drains.begin(), drains.end(), drains_.begin(), drains_.end(),
+                                std::back_inserter(turned));
+  for (const Drain& drain : turned) {
+    if (groups_.contains(drain.service)) {
+      keys.insert(drain.service);
+    }
+  }
+  return keys;
+}
+
+bool Builder::compile(const std::string& key, Group& group, std::set<Drain>& drains, Time now) {
+  group.left_out.clear();
+  next_step_.erase(key);
+  std::vector<Port> ports;
+  std::set<lb::Address> addresses;
+  for (ResolvedPort& resolved : resolve(group.resources, zone_)) {
+    for (const Candidate& each : resolved.endpoints) {
+      addresses.insert(each.endpoint.address);
+    }
+    if (std::optional<Port> port = compile_port(resolved, group, drains, now)) {
+      ports.push_back(std::move(*port));
+    }
+  }
+  std::erase_if(drains,
+                [&](const Drain& drain) { return drain.service == key && !addresses.contains(drain.endpoint); });
+  if (group.left_out.empty()) {
+    left_out_.erase(key);
+  } else {
+    left_out_.insert(key);
+  }
+  const bool changed = !std::equal(ports.begin(), ports.end(), group.ports.begin(), group.ports.end(),
+                                   [](const Port& a, const Port& b) { return a.service == b.service; });
+  if (changed) {
+    retire(group.ports, ports, now);
+  }
+  group.ports = std::move(ports);
+  return changed;
+}
+
+std::optional<Builder::Port> Builder::compile_port(ResolvedPort& resolved, Group& group, std::set<Drain>& drains,
+                                                   Time now) {
+  lb::Service service{.name = resolved.service->metadata.key(),
+                      .port_name = resolved.port->name,
+                      .address = resolved.address,
+                      .port = resolved.port->port,
+                      .protocol = resolved.port->protocol,
+                      .policy = resolved.policy};
+  const std::string identity = identity_of(service);
+  const std::optional<uint32_t> slot = service_slots_.take(identity);
+  if (!slot) {
+    group.left_out.push_back(left_out(resolved, "service " + identity, limits_.services, "services"));
+    return std::nullopt;
+  }
+  service.slot = *slot;
+  std::vector<Candidate>& candidates = resolved.endpoints;
+  apply(drains, service.name, candidates);
+  const size_t wanted = candidates.size();
+  place_endpoints(service, identity, candidates);
+  if (const size_t missing = wanted - candidates.size(); missing > 0) {
+    group.left_out.push_back(left_out(resolved, std::to_string(missing) + " endpoints of service " + identity,
+                                      limits_.endpoints, "endpoints"));
+  }
+  endpoint_slots_.warm(candidates, resolved.slow_start, now);
+  const Choice choice = choose(candidates, resolved.slow_start, now);
+  if (choice.next_step) {
+    const auto [present, is_first] = next_step_.emplace(service.name, *choice.next_step);
+    present->second = std::min(present->second, *choice.next_step);
+  }
+  const auto previous = std::find_if(group.ports.begin(), group.ports.end(), [&](const Port& port) {
+    return port.service->address == service.address && port.service->port == service.port &&
+           port.service->protocol == service.protocol;
+  });
+  const lb::Service* before = previous == group.ports.end() ? nullptr : previous->service.get();
+  service.table = table_for(candidates, choice.shares, resolved.service->table_size, seed_, before);
+  // In the order of the table's members, which is that of the candidates: both are sorted by identity.
+  for (const Share& share : choice.shares) {
+    const lb::Endpoint& endpoint = candidates[share.candidate].endpoint;
+    service.targets.push_back({.address = endpoint.address, .port = endpoint.port, .slot = endpoint.slot});
+  }
+  service.endpoints.reserve(candidates.size());
+  for (Candidate& each : candidates) {
+    service.endpoints.push_back(std::move(each.endpoint));
+  }
+  if (before != nullptr && same(service, *before)) {
+    return Port{.service = previous->service, .reset_grace = resolved.reset_grace};
+  }
+  return Port{.service = std::make_shared<const lb::Service>(std::move(service)), .reset_grace = resolved.reset_grace};
+}
+
+/// Those that get no slot are left out.
+void Builder::place_endpoints(const lb::Service& service, const std::string& identity,
+                              std::vector<Candidate>& candidates) {
+  std::vector<Candidate> placed;
+  placed.reserve(candidates.size());
+  for (Candidate& each : candidates) {
+    const std::optional<uint32_t> slot =
+        endpoint_slots_.take(identity + " " + each.endpoint.identity(), {.vip = service.address,
+                                                                         .vip_port = service.port,
+                                                                         .protocol = service.protocol,
+                                                                         .address = each.endpoint.address,
+                                                                         .port = each.endpoint.port});
+    if (slot) {
+      each.endpoint.slot = *slot;
+      placed.push_back(std::move(each));
+    }
+  }
+  candidates = std::move(placed);
+}
+
+void Builder::retire(const std::vector<Port>& before, const std::vector<Port>& now_in_force, Time now) {
+  std::unordered_set<uint32_t> services;
+  std::unordered_set<uint32_t> endpoints;
+  for (const Port& port : now_in_force) {
+    services.insert(port.service->slot);
+    endpoint_count_ += port.service->endpoints.size();
+    for (const lb::Endpoint& endpoint : port.service->endpoints) {
+      endpoints.insert(endpoint.slot);
+    }
+  }
+  for (const Port& port : before) {
+    if (!services.contains(port.service->slot)) {
+      service_slots_.release(port.service->slot);
+    }
+    endpoint_count_ -= port.service->endpoints.size();
+    for (const lb::Endpoint& endpoint : port.service->endpoints) {
+      if (!endpoints.contains(endpoint.slot)) {
+        // By the policy under which it was removed, not by the one that may have come with the removal.
+        const bool reset = port.service->policy.removal == lb::Removal::reset;
+        endpoint_slots_.release(endpoint.slot, reset ? std::optional(now + port.reset_grace) : std::nullopt);
+      }
+    }
+  }
+}
+
+/// Only a group that has more or fewer ports than before makes a walk over all groups necessary.
+lb::ServiceList::Shared Builder::services(const lb::Snapshot& before, const std::vector<std::string>& changed) const {
+  lb::ServiceList::Shared services = before.services().shared();
+  const auto by_name = [](const auto& service, const std::string& name) { return service->name < name; };
+  for (const std::string& key : changed) {
+    const auto group = groups_.find(key);
+    const size_t count = group == groups_.end() ? 0 : group->second.ports.size();
+    const auto first = std::lower_bound(services.begin(), services.end(), key, by_name);
+    const auto last = std::find_if(first, services.end(), [&](const auto& service) { return service->name != key; });
+    if (static_cast<size_t>(last - first) != count) {
+      return all_services();
+    }
+    for (size_t i = 0; i < count; ++i) {
+      first[static_cast<std::ptrdiff_t>(i)] = group->second.ports[i].service;
+    }
+  }
+  return services;
+}
+
+lb::ServiceList::Shared Builder::all_services() const {
+  lb::ServiceList::Shared services;
+  for (const auto& [key, group] : groups_) {
+    for (const Port& port : group.ports) {
+      services.push_back(port.service);
+    }
+  }
+  return services;
+}
+
+void Builder::make_snapshot(const std::vector<std::string>& changed) {
+  const auto before =
+      snapshot_ == nullptr ? std::make_shared<const lb::Snapshot>(0, seed_, std::vector<lb::Service>()) : snapshot_;
+  const std::set<uint32_t>& resets = endpoint_slots_.resets();
+  snapshot_ =
+      std::make_shared<const lb::Snapshot>(*before, before->epoch() + 1, lb::ServiceList(services(*before, changed)),
+                                           std::vector<uint32_t>(resets.begin(), resets.end()));
 }
 
 bool Builder::reclaim(const SlotUse& in_use) {
@@ -163,28 +297,18 @@ bool Builder::reclaim(const SlotUse& in_use) {
     }
     return !slots.empty();
   };
-  tell(service_slots_.reclaim(in_use.services), in_use.service_freed);
-  return tell(endpoint_slots_.reclaim(in_use.endpoints), in_use.endpoint_freed);
+  const bool services_freed = tell(service_slots_.reclaim(in_use.services), in_use.service_freed);
+  const bool endpoints_freed = tell(endpoint_slots_.reclaim(in_use.endpoints), in_use.endpoint_freed);
+  slots_freed_ |= services_freed || endpoints_freed;
+  return endpoints_freed;
 }
 
-std::vector<TrackedEndpoint> Builder::tracked() const {
-  std::vector<bool> in_snapshot(by_slot_.size());
-  if (snapshot_ != nullptr) {
-    for (const lb::Service& service : snapshot_->services()) {
-      for (const lb::Endpoint& endpoint : service.endpoints) {
-        in_snapshot[endpoint.slot] = true;
-      }
-    }
+std::optional<Time> Builder::next_deadline() const {
+  std::optional<Time> next = endpoint_slots_.next_reset();
+  for (const auto& [key, at] : next_step_) {
+    next = std::min(next.value_or(at), at);
   }
-  std::vector<TrackedEndpoint> result;
-  for (uint32_t slot = 0; slot < by_slot_.size(); ++slot) {
-    const bool lingers = endpoint_slots_.lingering().contains(slot);
-    if (lingers || in_snapshot[slot]) {
-      result.push_back(by_slot_[slot]);
-      result.back().lingering = lingers;
-    }
-  }
-  return result;
+  return next;
 }
 
 }  // namespace weft::registry

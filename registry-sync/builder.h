@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file Resources to snapshots, each built with what the one before it knows.
 ///
-/// From its predecessor a snapshot takes the slots of services and endpoints, and the Maglev tables whose members, size
-/// and seed are the same: those are shared by pointer. The outcome does not depend on the order of the resources.
+/// From its predecessor a snapshot takes the slots of services and endpoints, all services whose resources did not
+/// change, and of the others the Maglev tables whose members, size and seed are the same: those are shared by pointer.
+/// The outcome does not depend on the order of the resources.
 ///
-/// It also keeps track of endpoints that left the registry while flows hold their slots: they get no new flow, but eBPF
-/// must go on steering the old ones to their workers.
+/// Time alone makes snapshots too: each step of a slow start (choose.h) and each end of the grace that flows of a
+/// removed endpoint have is a new one.
 ///
 /// One thread: the syncer's. Memory: the slots' bound on services times their tables (128 KiB each at the default
 /// size).
 #pragma once
 
 #include <compare>
-#include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "registry-sync/diagnostic.h"
-#include "registry-sync/resources.h"
-#include "registry-sync/slots.h"
+#include "registry-sync/endpoint_ledger.h"
+#include "registry-sync/resolve.h"
 
 namespace weft::registry {
 
@@ -44,61 +44,83 @@ struct SlotUse {
 /// An operator's wish that an endpoint get no new flows. It goes when the endpoint leaves the registry.
 struct Drain {
   std::string service;  ///< "namespace/name"
-  lb::Ipv4Address endpoint{};
+  lb::Address endpoint;
 
   auto operator<=>(const Drain&) const = default;
 };
 
-/// An endpoint behind a virtual address that packets must be steered for.
-struct TrackedEndpoint {
-  uint32_t slot = 0;
-  lb::Ipv4Address vip{};
-  lb::Port vip_port{};
-  lb::Protocol protocol{};
-  lb::Ipv4Address address{};
-  lb::Port port{};
-  bool lingering = false;  ///< not in the registry any more: only the flows that it has
-
-  bool operator==(const TrackedEndpoint&) const = default;
-};
-
 class Builder {
  public:
+  /// By the service that they speak of, "namespace/name".
+  using Updates = std::map<std::string, ServiceResources>;
+
   /// @param seed of the mesh; see lb/flow_key.h
-  Builder(uint64_t seed, SlotLimits limits);
+  /// @param zone the node's own; empty: it prefers none
+  Builder(uint64_t seed, SlotLimits limits, std::string zone);
 
   /// What is wrong with the outcome: services and endpoints left out for want of slots.
   struct Outcome {
     bool changed = false;  ///< snapshot() or tracked() is not what it was
     std::vector<Diagnostic> errors;
   };
-  /// @param resources without errors by validate()
+  /// @param updates all there is of the services whose resources are not those of the last build: nothing of those that
+  ///   are gone. Without errors by validate().
   /// @param drains those of endpoints that are not there are removed
-  Outcome build(const ResourceSet& resources, std::set<Drain>& drains, const SlotUse& in_use);
+  Outcome build(Updates updates, std::set<Drain>& drains, const SlotUse& in_use, Time now);
 
   /// Frees the slots that nobody holds any more. Did tracked() change?
   bool reclaim(const SlotUse& in_use);
 
+  /// When to build() next though nothing was updated.
+  std::optional<Time> next_deadline() const;
+
   /// The latest; null before the first build. Epochs start at 1 and grow with each snapshot that differs from the last.
   const std::shared_ptr<const lb::Snapshot>& snapshot() const { return snapshot_; }
-  /// In the order of slots.
-  std::vector<TrackedEndpoint> tracked() const;
+  /// Of the snapshot, each counted at every port.
+  size_t endpoints() const { return endpoint_count_; }
+  std::vector<TrackedEndpoint> tracked() const { return endpoint_slots_.tracked(); }
+  TrackedChanges take_changes() { return endpoint_slots_.take_changes(); }
   /// Endpoints that linger.
-  size_t lingering() const { return endpoint_slots_.lingering().size(); }
+  size_t lingering() const { return endpoint_slots_.lingering(); }
   /// Does any slot wait for reclaim()?
   bool has_lingering() const { return lingering() > 0 || !service_slots_.lingering().empty(); }
 
  private:
-  /// Adds the endpoints that get a slot, and their identities.
-  void place_endpoints(lb::Service& service, const std::string& service_identity, std::vector<lb::Endpoint> endpoints,
-                       std::unordered_set<std::string>& identities);
-  std::shared_ptr<const lb::MaglevTable> table_for(const lb::Service& service, uint32_t size) const;
+  struct Port {
+    std::shared_ptr<const lb::Service> service;
+    std::chrono::seconds reset_grace{0};
+  };
+  /// A Kubernetes Service as it is in force.
+  struct Group {
+    ServiceResources resources;
+    std::vector<Port> ports;  ///< sorted by address, protocol and port
+    std::vector<Diagnostic> left_out;
+  };
 
-  uint64_t seed_;
-  SlotLimits limits_;
+  std::set<std::string> dirty(const Updates& updates, const std::set<Drain>& drains, Time now) const;
+  /// @returns whether it changed
+  bool compile(const std::string& key, Group& group, std::set<Drain>& drains, Time now);
+  /// Nothing if there is no slot for it.
+  std::optional<Port> compile_port(ResolvedPort& resolved, Group& group, std::set<Drain>& drains, Time now);
+  void place_endpoints(const lb::Service& service, const std::string& identity, std::vector<Candidate>& candidates);
+  /// Lets go of the slots that `before` has and `now_in_force` has not.
+  void retire(const std::vector<Port>& before, const std::vector<Port>& now_in_force, Time now);
+  /// @param changed keys of the groups whose ports are not those of the snapshot in force
+  void make_snapshot(const std::vector<std::string>& changed);
+  lb::ServiceList::Shared services(const lb::Snapshot& before, const std::vector<std::string>& changed) const;
+  lb::ServiceList::Shared all_services() const;
+
+  const uint64_t seed_;
+  const SlotLimits limits_;
+  const std::string zone_;
   SlotLedger service_slots_;
-  SlotLedger endpoint_slots_;
-  std::vector<TrackedEndpoint> by_slot_;  ///< of endpoint slots; meaningless where they are free
+  EndpointLedger endpoint_slots_;
+  std::map<std::string, Group> groups_;
+  std::set<std::string> left_out_;         ///< groups that had to leave something out
+  bool slots_freed_ = false;               ///< since the last build: what was left out may come in
+  std::map<std::string, Time> next_step_;  ///< of groups with a slow start
+  std::set<Drain> drains_;                 ///< as of the last build
+  size_t endpoint_count_ = 0;
   std::shared_ptr<const lb::Snapshot> snapshot_;
 };
 

@@ -4,12 +4,12 @@
 namespace weft::registry {
 
 CheckReport check(const std::filesystem::path& folder, SlotLimits limits) {
-  Registry registry(folder, 0, limits, {});
+  Registry registry({.folder = folder, .limits = limits}, {});
   registry.load({});
   const Status& status = registry.status();
   CheckReport report{
       .errors = status.errors, .warnings = status.warnings, .files = status.files, .documents = status.documents};
-  for (const lb::Service& service : registry.publication().snapshot->services()) {
+  for (const lb::Service& service : registry.snapshot()->services()) {
     ++report.services;
     report.endpoints += service.endpoints.size();
   }

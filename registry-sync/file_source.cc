@@ -2,6 +2,7 @@
 #include "registry-sync/file_source.h"
 
 #include <set>
+#include <unordered_map>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -39,6 +40,28 @@ Listing list(const std::filesystem::path& folder) {
   return listing;
 }
 
+template <typename Resource>
+void share_unchanged(const std::vector<std::shared_ptr<const Resource>>& before,
+                     std::vector<std::shared_ptr<const Resource>>& now) {
+  std::unordered_map<std::string, std::shared_ptr<const Resource>> known;
+  for (const auto& each : before) {
+    known.emplace(each->metadata.key(), each);
+  }
+  for (auto& each : now) {
+    const auto same = known.find(each->metadata.key());
+    if (same != known.end() && *same->second == *each) {
+      each = same->second;
+      known.erase(same);  // a second document of the same content is a duplicate, not the same object
+    }
+  }
+}
+
+void share_unchanged(const ResourceSet& before, ResourceSet& now) {
+  share_unchanged(before.services, now.services);
+  share_unchanged(before.slices, now.slices);
+  share_unchanged(before.policies, now.policies);
+}
+
 }  // namespace
 
 bool FileSource::refresh(const std::filesystem::path& path, File& file) {
@@ -61,7 +84,8 @@ bool FileSource::refresh(const std::filesystem::path& path, File& file) {
   file.digest = digest;
   file.errors = std::move(parsed.errors);
   if (file.errors.empty()) {
-    file.good = std::move(parsed.resources);
+    share_unchanged(*file.good, parsed.resources);
+    file.good = std::make_shared<const ResourceSet>(std::move(parsed.resources));
     file.documents = parsed.documents;
   }
   return true;
@@ -87,9 +111,7 @@ FolderReading FileSource::read() {
     }
     ++reading.files;
     reading.documents += file.documents;
-    reading.resources.services.insert(reading.resources.services.end(), file.good.services.begin(),
-                                      file.good.services.end());
-    reading.resources.slices.insert(reading.resources.slices.end(), file.good.slices.begin(), file.good.slices.end());
+    reading.resources.emplace_hint(reading.resources.end(), name, file.good);
     for (const Diagnostic& error : file.errors) {
       report(reading.errors, error);
     }

@@ -3,7 +3,8 @@
 ///
 /// All files are read each time, and those are parsed whose content changed: a time stamp would miss a second write
 /// within its grain, and reading is cheap beside parsing. A file that turns invalid or unreadable goes on with its last
-/// good resources; a file that is deleted is gone.
+/// good resources; a file that is deleted is gone. Of a file that changed, documents that did not are the same objects
+/// as before.
 ///
 /// One thread.
 #pragma once
@@ -13,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "registry-sync/inventory.h"
 #include "registry-sync/parse.h"
 
 namespace weft::registry {
@@ -23,8 +25,8 @@ inline constexpr size_t kMaxFiles = 10000;
 struct FolderReading {
   std::string folder_error;  ///< why the folder itself can't be read; then the rest is empty
   size_t files = 0;
-  size_t documents = 0;            ///< in force
-  ResourceSet resources;           ///< in the order of file names, then of documents
+  size_t documents = 0;            ///< of the resources
+  Inventory::Files resources;      ///< by file name
   std::vector<Diagnostic> errors;  ///< of the files
 };
 
@@ -42,7 +44,7 @@ class FileSource {
   struct File {
     uint64_t digest = 0;  ///< of the content that `errors` is about
     bool read = false;    ///< is `digest` of any content?
-    ResourceSet good;     ///< of the last content without errors
+    std::shared_ptr<const ResourceSet> good = std::make_shared<ResourceSet>();  ///< of the last content without errors
     size_t documents = 0;
     std::vector<Diagnostic> errors;
   };

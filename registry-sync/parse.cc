@@ -14,6 +14,7 @@ struct Kind {
 constexpr Kind kKinds[] = {
     {"v1", "Service", parse_service},
     {"discovery.k8s.io/v1", "EndpointSlice", parse_endpoint_slice},
+    {"weft.dev/v1", "ServicePolicy", parse_service_policy},
 };
 
 void parse_resource(Fields& document, ResourceSet& resources) {

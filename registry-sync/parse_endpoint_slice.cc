@@ -36,30 +36,41 @@ std::vector<ServicePort> parse_ports(Fields& document) {
   return ports;
 }
 
-/// Absent or null means ready, and a terminating endpoint drains whether it still serves or not: Kubernetes says ready:
-/// false for it, so `terminating` decides first.
+/// As in Kubernetes, nothing said of `ready` means ready, and `serving` is as `ready` if nothing is said of it.
+/// Kubernetes says ready: false of what terminates, so `terminating` decides first: who still serves then drains.
 lb::EndpointState parse_conditions(Fields conditions) {
   const bool ready = conditions.boolean("ready").value_or(true);
-  conditions.boolean("serving");
+  const bool serving = conditions.boolean("serving").value_or(ready);
   const bool terminating = conditions.boolean("terminating").value_or(false);
   conditions.finish();
   if (terminating) {
-    return lb::EndpointState::draining;
+    return serving ? lb::EndpointState::draining : lb::EndpointState::not_ready;
   }
   return ready ? lb::EndpointState::ready : lb::EndpointState::not_ready;
 }
 
-SliceEndpoint parse_endpoint(Fields& item) {
+std::vector<std::string> parse_hints(Fields hints) {
+  std::vector<std::string> zones;
+  for (Fields& zone : hints.mappings("forZones")) {
+    zones.push_back(zone.required_string("name"));
+    zone.finish();
+  }
+  hints.ignore({"forNodes"});
+  hints.finish();
+  return zones;
+}
+
+SliceEndpoint parse_endpoint(Fields& item, lb::Family family) {
   SliceEndpoint endpoint;
   // The API says that all addresses of an endpoint are interchangeable and that consumers use the first.
-  const std::vector<lb::Ipv4Address> addresses = item.required_addresses("addresses");
-  for (lb::Ipv4Address address : addresses) {
+  const std::vector<lb::Address> addresses = item.required_addresses("addresses", family);
+  for (const lb::Address& address : addresses) {
     if (const std::string_view problem = unicast_problem(address); !problem.empty()) {
       item.error("addresses",
                  "expected unicast addresses, got " + in_quotes(to_string(address)) + ", " + std::string(problem));
     }
   }
-  endpoint.address = addresses.empty() ? lb::Ipv4Address{} : addresses[0];
+  endpoint.address = addresses.empty() ? lb::Address{} : addresses[0];
   endpoint.state = parse_conditions(item.mapping("conditions"));
 
   const std::string host_name = item.string("hostname").value_or("");
@@ -69,11 +80,16 @@ SliceEndpoint parse_endpoint(Fields& item) {
   check_subdomain(target, "name", target_name);
   target.ignore({"kind", "namespace", "uid", "apiVersion", "resourceVersion", "fieldPath"});
   target.finish();
-  endpoint.name = !target_name.empty() ? target_name : !host_name.empty() ? host_name : to_string(endpoint.address);
+  endpoint.name = !target_name.empty() ? target_name : host_name;
+  endpoint.has_name = !endpoint.name.empty();
+  if (!endpoint.has_name) {
+    endpoint.name = to_string(endpoint.address);
+  }
 
   item.string("nodeName");
-  item.string("zone");
-  item.ignore({"hints", "deprecatedTopology"});
+  endpoint.zone = item.string("zone").value_or("");
+  endpoint.for_zones = parse_hints(item.mapping("hints"));
+  item.ignore({"deprecatedTopology"});
   item.finish();
   return endpoint;
 }
@@ -90,13 +106,14 @@ void parse_endpoint_slice(Fields& document, ResourceSet& resources) {
   check_label(parsed.labels, kServiceNameLabel, service);
   slice.service = slice.metadata.name_space + "/" + service;
 
-  document.required_word("addressType", {"IPv4"}, {"IPv6", "FQDN"});
+  const std::string family = document.required_word("addressType", {"IPv4", "IPv6"}, {"FQDN"});
+  slice.family = family == "IPv6" ? lb::Family::ipv6 : lb::Family::ipv4;
   slice.ports = parse_ports(document);
   for (Fields& item : document.mappings("endpoints")) {
-    slice.endpoints.push_back(parse_endpoint(item));
+    slice.endpoints.push_back(parse_endpoint(item, slice.family));
   }
   document.finish();
-  resources.slices.push_back(std::move(slice));
+  resources.slices.push_back(std::make_shared<const EndpointSlice>(std::move(slice)));
 }
 
 }  // namespace weft::registry

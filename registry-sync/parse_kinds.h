@@ -12,6 +12,7 @@ namespace weft::registry {
 
 void parse_service(Fields& document, ResourceSet& resources);
 void parse_endpoint_slice(Fields& document, ResourceSet& resources);
+void parse_service_policy(Fields& document, ResourceSet& resources);
 
 /// Reports a name that is not a DNS label (RFC 1123): up to 63 of a-z, 0-9 and inner "-". An empty one passes.
 void check_label(Fields& fields, std::string_view key, std::string_view name);
@@ -25,12 +26,12 @@ struct ParsedMetadata {
   Fields annotations;
 };
 /// @param check_name check_label() or check_subdomain(), as the kind's names must be
-/// @param annotation the one of weft's own that the kind knows; any other under weft.dev/ is an error
+/// @param annotation the one of weft's own that the kind knows, or ""; any other under weft.dev/ is an error
 ParsedMetadata parse_metadata(Fields& document, void (*check_name)(Fields&, std::string_view, std::string_view),
                               std::string_view annotation);
 
 /// Why a packet can't be sent there, such as "which is multicast"; empty if it can.
-std::string_view unicast_problem(lb::Ipv4Address address);
+std::string_view unicast_problem(const lb::Address& address);
 
 /// TCP unless the field says UDP.
 lb::Protocol parse_port_protocol(Fields& port);

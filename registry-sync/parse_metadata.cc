@@ -25,6 +25,23 @@ bool is_subdomain(std::string_view text) {
   return is_label(text);
 }
 
+/// RFC 4291, section 2.4.
+std::string_view unicast_problem(const lb::Ipv6Address& address) {
+  lb::Ipv6Address loopback{};
+  loopback.bytes[15] = 1;
+  if (address == lb::Ipv6Address{}) {
+    return "which is unspecified";
+  }
+  if (address == loopback) {
+    return "which is loopback";
+  }
+  if (address.bytes[0] == 0xff) {
+    return "which is multicast";
+  }
+  // No router forwards it, and it means nothing without an interface.
+  return address.bytes[0] == 0xfe && (address.bytes[1] & 0xc0) == 0x80 ? "which is link-local" : "";
+}
+
 }  // namespace
 
 void check_label(Fields& fields, std::string_view key, std::string_view name) {
@@ -39,8 +56,11 @@ void check_subdomain(Fields& fields, std::string_view key, std::string_view name
   }
 }
 
-std::string_view unicast_problem(lb::Ipv4Address address) {
-  const uint32_t value = lb::to_host(address);
+std::string_view unicast_problem(const lb::Address& address) {
+  if (!address.is_ipv4()) {
+    return unicast_problem(address.ipv6());
+  }
+  const uint32_t value = lb::to_host(address.ipv4());
   if (value >> 24 == 0) {
     return "which is of the unspecified network";
   }
@@ -84,7 +104,8 @@ ParsedMetadata parse_metadata(Fields& document, void (*check_name)(Fields&, std:
   }
   for (const std::string& key : annotations.keys()) {
     if (key.starts_with("weft.dev/") && key != annotation) {
-      annotations.error(key, "unknown annotation; expected " + std::string(annotation));
+      annotations.error(key,
+                        "unknown annotation" + (annotation.empty() ? "" : "; expected " + std::string(annotation)));
     }
   }
   fields.ignore({"uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",

@@ -25,24 +25,93 @@ uint32_t parse_table_size(Fields& annotations) {
   return size;
 }
 
-std::optional<lb::Ipv4Address> parse_cluster_ip(Fields& spec) {
-  const std::string text = spec.required_string("clusterIP");
-  const std::vector<std::string> all = spec.strings("clusterIPs");
-  if (!all.empty() && (all.size() > 1 || all[0] != text)) {
-    spec.error("clusterIPs", "expected clusterIP alone: weft does not implement a second address");
-  }
-  if (text == "None" || !spec.has("clusterIP")) {
-    return std::nullopt;
-  }
-  const std::optional<lb::Ipv4Address> address = lb::parse_ipv4(text);
+std::optional<lb::Address> parse_vip(Fields& spec, std::string_view key, const std::string& text) {
+  const std::optional<lb::Address> address = lb::parse_address(text);
   if (!address) {
-    spec.error("clusterIP", "expected an IPv4 address or None, got " + in_quotes(text));
+    spec.error(key, "expected an IPv4 or IPv6 address or None, got " + in_quotes(text));
     return std::nullopt;
   }
   if (const std::string_view problem = unicast_problem(*address); !problem.empty()) {
-    spec.error("clusterIP", "expected a unicast address, got " + in_quotes(text) + ", " + std::string(problem));
+    spec.error(key, "expected a unicast address, got " + in_quotes(text) + ", " + std::string(problem));
   }
   return address;
+}
+
+/// clusterIP is the first of clusterIPs, as in Kubernetes.
+std::vector<lb::Address> parse_cluster_ips(Fields& spec) {
+  std::vector<lb::Address> addresses;
+  const std::string first = spec.required_string("clusterIP");
+  const std::vector<std::string> all = spec.strings("clusterIPs");
+  if (!all.empty() && all[0] != first) {
+    spec.error("clusterIPs", "expected clusterIP, " + in_quotes(first) + ", as the first, got " + in_quotes(all[0]));
+    return addresses;
+  }
+  if (first == "None" || !spec.has("clusterIP")) {
+    if (all.size() > 1) {
+      spec.error("clusterIPs", "expected None alone");
+    }
+    return addresses;
+  }
+  if (const auto address = parse_vip(spec, "clusterIP", first)) {
+    addresses.push_back(*address);
+  }
+  if (all.size() > 2) {
+    spec.error("clusterIPs", "expected at most one address of each family, got " + std::to_string(all.size()));
+  } else if (all.size() == 2) {
+    if (const auto address = parse_vip(spec, "clusterIPs", all[1])) {
+      addresses.push_back(*address);
+    }
+  }
+  if (addresses.size() == 2 && addresses[0].family() == addresses[1].family()) {
+    spec.error("clusterIPs", "expected addresses of different families, got two of " +
+                                 std::string(lb::to_string(addresses[0].family())));
+  }
+  return addresses;
+}
+
+/// Both fields say again what clusterIPs says; Kubernetes would have chosen addresses by them.
+void check_families(Fields& spec, const std::vector<lb::Address>& addresses) {
+  const std::optional<std::string> policy =
+      spec.word("ipFamilyPolicy", {"SingleStack", "PreferDualStack", "RequireDualStack"});
+  const std::vector<std::string> families = spec.strings("ipFamilies");
+  for (const std::string& family : families) {
+    if (family != "IPv4" && family != "IPv6") {
+      spec.error("ipFamilies", "expected IPv4 or IPv6, got " + in_quotes(family));
+      return;
+    }
+  }
+  if (families.size() > 2 || (families.size() == 2 && families[0] == families[1])) {
+    spec.error("ipFamilies", "expected each family once at most");
+  } else if (!families.empty() && !addresses.empty()) {
+    std::vector<std::string> own;
+    for (const lb::Address& address : addresses) {
+      own.push_back(std::string(lb::to_string(address.family())));
+    }
+    if (own != families) {
+      spec.error("ipFamilies",
+                 "expected the families of the addresses, " + listed(own, ", ") + ", got " + listed(families, ", "));
+    }
+  }
+  if (policy == "SingleStack" && addresses.size() == 2) {
+    spec.error("ipFamilyPolicy", "SingleStack contradicts clusterIPs, which has two addresses");
+  } else if (policy == "RequireDualStack" && addresses.size() == 1) {
+    spec.error("ipFamilyPolicy", "RequireDualStack needs an address of each family in clusterIPs, which has one");
+  }
+}
+
+uint32_t parse_affinity(Fields& spec) {
+  constexpr int64_t kDefault = 10800;  // Kubernetes' own: 3 hours
+  constexpr int64_t kMost = 86400;
+  const bool by_client = spec.word("sessionAffinity", {"None", "ClientIP"}) == "ClientIP";
+  Fields config = spec.mapping("sessionAffinityConfig");
+  Fields client_ip = config.mapping("clientIP");
+  const int64_t timeout = client_ip.integer("timeoutSeconds", 1, kMost).value_or(kDefault);
+  client_ip.finish();
+  config.finish();
+  if (config && !by_client) {
+    spec.error("sessionAffinityConfig", "expected no configuration without sessionAffinity: ClientIP");
+  }
+  return by_client ? static_cast<uint32_t>(timeout) : 0;
 }
 
 /// Slices say where endpoints listen, so the value is checked and not kept.
@@ -92,29 +161,26 @@ void parse_service(Fields& document, ResourceSet& resources) {
   Service service{.metadata = std::move(parsed.metadata), .table_size = parse_table_size(parsed.annotations)};
 
   Fields spec = document.required_mapping("spec");
-  service.address = parse_cluster_ip(spec);
+  service.addresses = parse_cluster_ips(spec);
   service.ports = parse_ports(spec);
+  check_families(spec, service.addresses);
+  service.affinity_s = parse_affinity(spec);
+  service.source_ranges = spec.prefixes("loadBalancerSourceRanges");
+  service.prefer_own_zone =
+      spec.word("trafficDistribution", {"PreferClose", "PreferSameZone"}, {"PreferSameNode"}).has_value();
+  service.publish_not_ready = spec.boolean("publishNotReadyAddresses").value_or(false);
   spec.word("type", {"ClusterIP"}, {"NodePort", "LoadBalancer", "ExternalName"});
-  spec.word("sessionAffinity", {"None"}, {"ClientIP"});
   spec.word("internalTrafficPolicy", {"Cluster"}, {"Local"});
-  spec.word("ipFamilyPolicy", {"SingleStack", "PreferDualStack"}, {"RequireDualStack"});
-  for (const std::string& family : spec.strings("ipFamilies")) {
-    if (family != "IPv4") {
-      spec.error("ipFamilies", "weft implements IPv4 only, got " + in_quotes(family));
-    }
-  }
   Fields selector = spec.mapping("selector");
   for (const std::string& key : selector.keys()) {
     selector.string(key);
   }
   spec.unimplemented({"externalIPs", "externalName", "externalTrafficPolicy", "healthCheckNodePort",
-                      "allocateLoadBalancerNodePorts", "loadBalancerClass", "loadBalancerIP",
-                      "loadBalancerSourceRanges", "publishNotReadyAddresses", "sessionAffinityConfig",
-                      "trafficDistribution"});
+                      "allocateLoadBalancerNodePorts", "loadBalancerClass", "loadBalancerIP"});
   spec.finish();
   document.ignore({"status"});
   document.finish();
-  resources.services.push_back(std::move(service));
+  resources.services.push_back(std::make_shared<const Service>(std::move(service)));
 }
 
 }  // namespace weft::registry

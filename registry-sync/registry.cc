@@ -1,19 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "registry-sync/registry.h"
 
-#include "registry-sync/resolve.h"
-#include "registry-sync/validate.h"
-
 namespace weft::registry {
 namespace {
-
-size_t endpoints_of(const lb::Snapshot& snapshot) {
-  size_t count = 0;
-  for (const lb::Service& service : snapshot.services()) {
-    count += service.endpoints.size();
-  }
-  return count;
-}
 
 std::vector<std::string> service_names(const lb::Snapshot& snapshot) {
   std::vector<std::string> names;
@@ -31,20 +20,19 @@ std::string what_exists(const std::string& kind, const std::vector<std::string>&
 
 }  // namespace
 
-Registry::Registry(std::filesystem::path folder, uint64_t seed, SlotLimits limits, SlotUse in_use)
-    : source_(std::move(folder)), in_use_(std::move(in_use)), builder_(seed, limits) {
+Registry::Registry(Options options, SlotUse in_use)
+    : source_(std::move(options.folder)),
+      in_use_(std::move(in_use)),
+      builder_(options.seed, options.limits, std::move(options.zone)) {
   status_.folder = source_.folder();
 }
 
-std::string Registry::hold_reason(const FolderReading& reading) const {
-  if (!reading.folder_error.empty()) {
-    return "the registry folder can't be read: " + reading.folder_error;
+std::string Registry::hold_reason(const std::string& folder_error) const {
+  if (!folder_error.empty()) {
+    return "the registry folder can't be read: " + folder_error;
   }
-  const size_t before = builder_.snapshot() == nullptr ? 0 : endpoints_of(*builder_.snapshot());
-  size_t after = 0;
-  for (const ResolvedPort& port : resolve(reading.resources)) {
-    after += port.endpoints.size();
-  }
+  const size_t before = builder_.endpoints();
+  const size_t after = inventory_.endpoints();
   if (!accepting_ && before >= kGuardedEndpoints && after * 2 < before) {
     return std::to_string(before - after) + " of " + std::to_string(before) +
            " endpoints would vanish at once, so all is kept as it was; if that is meant: weftctl set registry accept";
@@ -52,66 +40,70 @@ std::string Registry::hold_reason(const FolderReading& reading) const {
   return "";
 }
 
-bool Registry::load(Status::Time now) {
+bool Registry::load(Moment now) {
   FolderReading reading = source_.read();
-  status_.last_attempt = now;
+  status_.last_attempt = now.wall;
   load_errors_ = std::move(reading.errors);
-  const std::string reason = hold_reason(reading);
+  if (reading.folder_error.empty()) {
+    inventory_.replace(std::move(reading.resources));
+  }
+  Builder::Updates updates;
+  const std::string reason = hold_reason(reading.folder_error);
   status_.holding = !reason.empty();
   if (status_.holding) {
     load_errors_ = {{.file = source_.folder().native(), .message = reason}};
   } else {
     status_.files = reading.files;
-    Validation validation = validate(reading.resources);
-    status_.holding = !validation.errors.empty();
-    load_errors_.insert(load_errors_.end(), validation.errors.begin(), validation.errors.end());
-    if (!status_.holding) {
+    status_.holding = !inventory_.clean();
+    if (status_.holding) {
+      const std::vector<Diagnostic> errors = inventory_.errors();
+      load_errors_.insert(load_errors_.end(), errors.begin(), errors.end());
+    } else {
       status_.documents = reading.documents;
-      status_.warnings = std::move(validation.warnings);
-      in_force_ = std::move(reading.resources);
+      status_.warnings = inventory_.warnings();
+      updates = inventory_.take_changes();
     }
   }
   // Also when nothing new is in force: the first load must leave a snapshot, if an empty one.
-  const bool changed = build();
+  const bool changed = build(std::move(updates), now.steady);
   if (status_.errors.empty()) {
-    status_.last_good = now;
+    status_.last_good = now.wall;
   }
   return changed;
 }
 
-bool Registry::accept(Status::Time now) {
+bool Registry::accept(Moment now) {
   accepting_ = true;
   const bool changed = load(now);
   accepting_ = false;
   return changed;
 }
 
-bool Registry::build() {
-  Builder::Outcome outcome = builder_.build(in_force_, drains_, in_use_);
+bool Registry::build(Builder::Updates updates, Time now) {
+  Builder::Outcome outcome = builder_.build(std::move(updates), drains_, in_use_, now);
   status_.errors = load_errors_;
   status_.errors.insert(status_.errors.end(), outcome.errors.begin(), outcome.errors.end());
   status_.epoch = builder_.snapshot()->epoch();
   status_.drains.assign(drains_.begin(), drains_.end());
   status_.lingering = builder_.lingering();
-  some_left_out_ = !outcome.errors.empty();
   return outcome.changed;
 }
 
-bool Registry::reclaim() {
-  if (!builder_.has_lingering()) {
-    return false;
-  }
-  const bool freed = builder_.reclaim(in_use_);
-  status_.lingering = builder_.lingering();
-  return (some_left_out_ && build()) || freed;
+bool Registry::reclaim(Time now) {
+  return builder_.has_lingering() && build({}, now);
+}
+
+bool Registry::advance(Time now) {
+  const std::optional<Time> due = builder_.next_deadline();
+  return due && *due <= now && build({}, now);
 }
 
 tl::expected<bool, std::string> Registry::set_endpoint(const std::string& service, const std::string& endpoint,
-                                                       Override wish) {
-  const std::optional<lb::Ipv4Address> address = lb::parse_ipv4(endpoint);
+                                                       Override wish, Time now) {
+  const std::optional<lb::Address> address = lb::parse_address(endpoint);
   const lb::Snapshot& snapshot = *builder_.snapshot();
   std::set<std::string> others;
-  std::set<lb::Ipv4Address> meant;
+  std::set<lb::Address> meant;
   bool service_exists = false;
   for (const lb::Service& each : snapshot.services()) {
     if (each.name != service) {
@@ -133,18 +125,18 @@ tl::expected<bool, std::string> Registry::set_endpoint(const std::string& servic
     return tl::make_unexpected("service " + service + " has no endpoint " + in_quotes(endpoint) + "; " +
                                what_exists("endpoints", {others.begin(), others.end()}));
   }
-  for (lb::Ipv4Address each : meant) {
+  for (const lb::Address& each : meant) {
     if (wish == Override::drain) {
       drains_.insert({.service = service, .endpoint = each});
     } else {
       drains_.erase({.service = service, .endpoint = each});
     }
   }
-  return build();
+  return build({}, now);
 }
 
-Publication Registry::publication() const {
-  return {.snapshot = builder_.snapshot(), .endpoints = builder_.tracked()};
+Publication Registry::publish() {
+  return {.snapshot = builder_.snapshot(), .endpoints = builder_.take_changes()};
 }
 
 }  // namespace weft::registry

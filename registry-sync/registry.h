@@ -46,43 +46,65 @@ struct Status {
 /// What is handed to the data plane.
 struct Publication {
   std::shared_ptr<const lb::Snapshot> snapshot;  ///< never null; the one before if only lingering endpoints went
-  std::vector<TrackedEndpoint> endpoints;        ///< the snapshot's and the lingering ones, in the order of slots
+  TrackedChanges endpoints;                      ///< since the publication before; in the first, all
+};
+
+/// Both clocks of one moment: the one that people are told of, and the one that deadlines are counted on.
+struct Moment {
+  Status::Time wall{};
+  Time steady{};
 };
 
 class Registry {
  public:
   static constexpr size_t kGuardedEndpoints = 4;
 
-  Registry(std::filesystem::path folder, uint64_t seed, SlotLimits limits, SlotUse in_use);
+  struct Options {
+    std::filesystem::path folder;
+    uint64_t seed = 0;  ///< of the mesh: the same on all nodes
+    SlotLimits limits;
+    std::string zone;  ///< the node's own; empty: it prefers none
+  };
+
+  Registry(Options options, SlotUse in_use);
 
   /// Each returns whether there is something new to publish.
-  bool load(Status::Time now);
+  bool load(Moment now);
   /// load() that takes it as meant if most endpoints vanish.
-  bool accept(Status::Time now);
-  bool reclaim();
+  bool accept(Moment now);
+  /// Frees what nobody holds.
+  bool reclaim(Time now);
+  /// Does what time alone brings: steps of slow starts, and resets of flows whose endpoint left.
+  bool advance(Time now);
+  /// When to advance() next; none: not before something else happens.
+  std::optional<Time> next_deadline() const { return builder_.next_deadline(); }
   /// @param service "namespace/name"
   /// @param endpoint its name or address
   /// The error names what does not exist, and lists what does.
-  tl::expected<bool, std::string> set_endpoint(const std::string& service, const std::string& endpoint, Override wish);
+  tl::expected<bool, std::string> set_endpoint(const std::string& service, const std::string& endpoint, Override wish,
+                                               Time now);
 
-  /// Precondition: load() was called.
-  Publication publication() const;
+  /// What is new since the last call. Precondition: load() was called.
+  Publication publish();
+  /// Null before load().
+  const std::shared_ptr<const lb::Snapshot>& snapshot() const { return builder_.snapshot(); }
+  /// All endpoints that packets are to be steered for, in the order of slots.
+  std::vector<TrackedEndpoint> tracked() const { return builder_.tracked(); }
   const Status& status() const { return status_; }
   const FileSource& source() const { return source_; }
 
  private:
   /// Why the folder's new state must not be in force; empty if it may.
-  std::string hold_reason(const FolderReading& reading) const;
-  bool build();
+  std::string hold_reason(const std::string& folder_error) const;
+  bool build(Builder::Updates updates, Time now);
 
   FileSource source_;
   SlotUse in_use_;
-  Builder builder_;
-  ResourceSet in_force_;
+  Inventory inventory_;  ///< what the folder says, whether or not it is in force
+  Builder builder_;      ///< what is in force
   std::set<Drain> drains_;
   std::vector<Diagnostic> load_errors_;
-  bool accepting_ = false;      ///< within accept()
-  bool some_left_out_ = false;  ///< of the last build, for want of slots
+  bool accepting_ = false;  ///< within accept()
   Status status_;
 };
 

@@ -3,66 +3,125 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 
 namespace weft::registry {
 namespace {
 
-bool wins(const lb::Endpoint& a, const lb::Endpoint& b) {
-  return std::tuple(a.state, b.weight, std::string_view(a.name)) <
-         std::tuple(b.state, a.weight, std::string_view(b.name));
+bool wins(const Candidate& a, const Candidate& b) {
+  const lb::Endpoint& x = a.endpoint;
+  const lb::Endpoint& y = b.endpoint;
+  return std::tuple(x.state, y.weight, std::string_view(x.name), b.near, std::string_view(x.zone)) <
+         std::tuple(y.state, x.weight, std::string_view(y.name), a.near, std::string_view(y.zone));
 }
 
-std::vector<lb::Endpoint> endpoints_of(const ServicePort& port, const std::vector<const EndpointSlice*>& slices) {
-  std::map<std::string, lb::Endpoint> by_identity;
-  for (const EndpointSlice* slice : slices) {
+bool is_near(const Service& service, const SliceEndpoint& endpoint, const std::string& zone) {
+  if (!service.prefer_own_zone || zone.empty()) {
+    return true;
+  }
+  const std::vector<std::string>& hints = endpoint.for_zones;
+  return hints.empty() ? endpoint.zone == zone : std::find(hints.begin(), hints.end(), zone) != hints.end();
+}
+
+/// Names of the instances that have an address of the family.
+std::set<std::string_view> names_in(const ServiceResources& resources, lb::Family family) {
+  std::set<std::string_view> names;
+  for (const auto& slice : resources.slices) {
+    for (const SliceEndpoint& endpoint : slice->endpoints) {
+      if (slice->family == family && endpoint.has_name) {
+        names.insert(endpoint.name);
+      }
+    }
+  }
+  return names;
+}
+
+std::vector<Candidate> endpoints_of(const ResolvedPort& resolved, const ServiceResources& resources,
+                                    const std::string& zone) {
+  const Service& service = *resolved.service;
+  const lb::Family family = resolved.address.family();
+  const bool both_families = resolved.policy.mode == lb::Mode::dsr;
+  const std::set<std::string_view> own = both_families ? names_in(resources, family) : std::set<std::string_view>{};
+  std::map<std::string, Candidate> by_identity;
+  for (const auto& slice : resources.slices) {
+    if (slice->family != family && !both_families) {
+      continue;
+    }
     for (const ServicePort& slice_port : slice->ports) {
-      if (slice_port.name != port.name || slice_port.protocol != port.protocol) {
+      if (slice_port.name != resolved.port->name || slice_port.protocol != resolved.port->protocol) {
         continue;
       }
       for (const SliceEndpoint& each : slice->endpoints) {
-        lb::Endpoint endpoint{.name = each.name,
-                              .address = each.address,
-                              .port = slice_port.port,
-                              .weight = slice->weight,
-                              .state = each.state};
-        const auto [present, is_new] = by_identity.emplace(endpoint.identity(), endpoint);
-        if (!is_new && wins(endpoint, present->second)) {
-          present->second = std::move(endpoint);
+        if (slice->family != family && each.has_name && own.contains(each.name)) {
+          continue;
+        }
+        Candidate candidate{.endpoint = {.name = each.name,
+                                         .zone = each.zone,
+                                         .address = each.address,
+                                         .port = slice_port.port,
+                                         .weight = slice->weight,
+                                         .state = service.publish_not_ready ? lb::EndpointState::ready : each.state},
+                            .near = is_near(service, each, zone)};
+        const auto [present, is_new] = by_identity.emplace(candidate.endpoint.identity(), candidate);
+        if (!is_new && wins(candidate, present->second)) {
+          present->second = std::move(candidate);
         }
       }
     }
   }
-  std::vector<lb::Endpoint> endpoints;
-  for (auto& [identity, endpoint] : by_identity) {
-    endpoints.push_back(std::move(endpoint));
+  std::vector<Candidate> endpoints;
+  endpoints.reserve(by_identity.size());
+  for (auto& [identity, candidate] : by_identity) {
+    endpoints.push_back(std::move(candidate));
   }
   return endpoints;
 }
 
+void apply_policy(const Service& service, const ServicePolicy* own, ResolvedPort& resolved) {
+  static const ServicePolicy kNone;
+  const ServicePolicy& said = own == nullptr ? kNone : *own;
+  resolved.policy = said.policy;
+  resolved.policy.affinity_s = service.affinity_s;
+  // Not both: validate() refuses that.
+  const std::vector<lb::Prefix>& allow = service.source_ranges.empty() ? said.allow : service.source_ranges;
+  if (!allow.empty() || !said.deny.empty()) {
+    resolved.policy.sources = std::make_shared<lb::SourceRanges>(
+        lb::SourceRanges{.allow = lb::PrefixSet(allow), .deny = lb::PrefixSet(said.deny)});
+  }
+  resolved.slow_start = said.slow_start;
+  resolved.reset_grace = said.reset_grace;
+}
+
 }  // namespace
 
-std::vector<ResolvedPort> resolve(const ResourceSet& resources) {
-  std::map<std::string, std::vector<const EndpointSlice*>> slices;
-  for (const EndpointSlice& slice : resources.slices) {
-    slices[slice.service].push_back(&slice);
-  }
-  std::vector<ResolvedPort> resolved;
-  for (const Service& service : resources.services) {
-    if (!service.address) {
-      continue;
+const ServicePolicy* policy_of(const ServiceResources& resources, const ServicePort& port) {
+  const ServicePolicy* of_all = nullptr;
+  for (const auto& policy : resources.policies) {
+    if (!policy->port.empty() && policy->port == port.name) {
+      return policy.get();
     }
-    const auto own = slices.find(service.metadata.key());
-    for (const ServicePort& port : service.ports) {
-      resolved.push_back({.service = &service, .port = &port});
-      if (own != slices.end()) {
-        resolved.back().endpoints = endpoints_of(port, own->second);
+    of_all = policy->port.empty() ? policy.get() : of_all;
+  }
+  return of_all;
+}
+
+std::vector<ResolvedPort> resolve(const ServiceResources& resources, const std::string& zone) {
+  std::vector<ResolvedPort> resolved;
+  for (const auto& service : resources.services) {
+    for (const lb::Address& address : service->addresses) {
+      for (const ServicePort& port : service->ports) {
+        ResolvedPort& each = resolved.emplace_back();
+        each.service = service.get();
+        each.port = &port;
+        each.address = address;
+        apply_policy(*service, policy_of(resources, port), each);
+        each.endpoints = endpoints_of(each, resources, zone);
       }
     }
   }
   const auto order = [](const ResolvedPort& each) {
-    return std::tuple(each.service->metadata.key(), lb::to_host(*each.service->address), each.port->protocol,
-                      lb::to_host(each.port->port));
+    return std::tuple(each.address, each.port->protocol, lb::to_host(each.port->port));
   };
   std::sort(resolved.begin(), resolved.end(),
             [&](const ResolvedPort& a, const ResolvedPort& b) { return order(a) < order(b); });

@@ -5,8 +5,9 @@
 /// it came from, for messages.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,38 +32,80 @@ struct Metadata {
 
   /// "namespace/name"
   std::string key() const { return name_space + "/" + name; }
+  bool operator==(const Metadata&) const = default;
 };
 
 struct ServicePort {
   std::string name;  ///< may be empty if it is the only one
   lb::Protocol protocol = lb::Protocol::tcp;
   lb::Port port{};
+
+  bool operator==(const ServicePort&) const = default;
 };
 
 struct Service {
   Metadata metadata;
-  std::optional<lb::Ipv4Address> address;  ///< the VIP; none if the service is headless
+  std::vector<lb::Address> addresses;  ///< the VIPs, one of a family at most; none if the service is headless
   uint32_t table_size = lb::MaglevTable::kDefaultSize;
   std::vector<ServicePort> ports;  ///< at least one, with unique names and unique (protocol, port)
+  uint32_t affinity_s = 0;         ///< 0: no session affinity
+  std::vector<lb::Prefix> source_ranges;
+  bool prefer_own_zone = false;
+  bool publish_not_ready = false;  ///< all endpoints count as ready
+
+  bool operator==(const Service&) const = default;
 };
 
 struct SliceEndpoint {
-  std::string name;  ///< of its pod, else its host name, else its address
-  lb::Ipv4Address address{};
+  std::string name;       ///< of its pod, else its host name, else its address
+  bool has_name = false;  ///< of its own: the same instance has it in slices of the other family too
+  lb::Address address{};
   lb::EndpointState state = lb::EndpointState::ready;
+  std::string zone;
+  std::vector<std::string> for_zones;  ///< whose clients are to prefer it; empty: those of `zone`
+
+  bool operator==(const SliceEndpoint&) const = default;
 };
 
 struct EndpointSlice {
   Metadata metadata;
   std::string service;  ///< "namespace/name"; the namespace is the slice's own
+  lb::Family family = lb::Family::ipv4;
   uint32_t weight = 1;
   std::vector<ServicePort> ports;  ///< unique (name, protocol); matched with the service's by these
   std::vector<SliceEndpoint> endpoints;
+
+  bool operator==(const EndpointSlice&) const = default;
 };
 
+/// What weft's own kind says of a service, or of one of its ports. What it says nothing of is as by default.
+struct ServicePolicy {
+  Metadata metadata;
+  std::string service;  ///< "namespace/name"; the namespace is the policy's own
+  std::string port;     ///< its name; empty: all ports that have no policy of their own
+  lb::Policy policy;    ///< without what the Service says: affinity and sources
+  std::vector<lb::Prefix> allow;
+  std::vector<lb::Prefix> deny;
+  std::chrono::seconds slow_start{0};   ///< how long a new endpoint takes to its full weight; 0: no time
+  std::chrono::seconds reset_grace{0};  ///< from an endpoint's removal to the reset of its flows
+
+  bool operator==(const ServicePolicy&) const = default;
+};
+
+/// Documents, shared by all who know them and never changed.
 struct ResourceSet {
-  std::vector<Service> services;
-  std::vector<EndpointSlice> slices;
+  std::vector<std::shared_ptr<const Service>> services;
+  std::vector<std::shared_ptr<const EndpointSlice>> slices;
+  std::vector<std::shared_ptr<const ServicePolicy>> policies;
+};
+
+/// All documents that speak of one service, in no order.
+struct ServiceResources {
+  std::vector<std::shared_ptr<const Service>> services;  ///< more than one is an error
+  std::vector<std::shared_ptr<const EndpointSlice>> slices;
+  std::vector<std::shared_ptr<const ServicePolicy>> policies;
+
+  bool empty() const { return services.empty() && slices.empty() && policies.empty(); }
 };
 
 }  // namespace weft::registry

@@ -21,14 +21,6 @@ std::optional<uint32_t> SlotLedger::take(const std::string& identity) {
   return slot;
 }
 
-void SlotLedger::retain(const std::unordered_set<std::string>& identities) {
-  for (const auto& [identity, slot] : slots_) {
-    if (!identities.contains(identity)) {
-      lingering_.insert(slot);
-    }
-  }
-}
-
 std::vector<uint32_t> SlotLedger::reclaim(const InUse& in_use) {
   std::vector<uint32_t> freed;
   for (uint32_t slot : lingering_) {

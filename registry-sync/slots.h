@@ -14,7 +14,6 @@
 #include <set>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 namespace weft::registry {
@@ -28,8 +27,8 @@ class SlotLedger {
 
   /// The owner's slot, current from now on: the one that it had, else the lowest free one, else none.
   std::optional<uint32_t> take(const std::string& identity);
-  /// Makes the slots of all others linger.
-  void retain(const std::unordered_set<std::string>& identities);
+  /// Makes a current slot linger.
+  void release(uint32_t slot) { lingering_.insert(slot); }
   /// Frees the lingering slots that are not in use. Returns those.
   std::vector<uint32_t> reclaim(const InUse& in_use);
 

@@ -19,6 +19,10 @@ using Clock = std::chrono::steady_clock;
 /// How often to look whether the folder is another one now, and whether lingering endpoints may go.
 constexpr std::chrono::seconds kCheckInterval{1};
 
+Moment moment() {
+  return {.wall = std::chrono::system_clock::now(), .steady = Clock::now()};
+}
+
 }  // namespace
 
 tl::expected<std::unique_ptr<Syncer>, std::string> Syncer::start(Options options, Hooks hooks) {
@@ -50,7 +54,7 @@ tl::expected<std::unique_ptr<Syncer>, std::string> Syncer::start(Options options
 Syncer::Syncer(Options options, Hooks hooks, FolderWatch watch, int wake_fd)
     : sink_(std::move(hooks.sink)),
       loaded_(std::move(hooks.loaded)),
-      registry_(std::move(options.folder), options.seed, options.limits, std::move(hooks.in_use)),
+      registry_(std::move(options), std::move(hooks.in_use)),
       watch_(std::move(watch)),
       wake_fd_(wake_fd) {}
 
@@ -65,14 +69,12 @@ Syncer::~Syncer() {
 
 tl::expected<void, std::string> Syncer::set_endpoint(std::string service, std::string endpoint, Override wish) {
   return order([service = std::move(service), endpoint = std::move(endpoint), wish](Registry& registry) {
-    return registry.set_endpoint(service, endpoint, wish);
+    return registry.set_endpoint(service, endpoint, wish, Clock::now());
   });
 }
 
 tl::expected<void, std::string> Syncer::accept() {
-  return order([](Registry& registry) -> tl::expected<bool, std::string> {
-    return registry.accept(std::chrono::system_clock::now());
-  });
+  return order([](Registry& registry) -> tl::expected<bool, std::string> { return registry.accept(moment()); });
 }
 
 Syncer::Answer Syncer::order(Act act) {
@@ -101,7 +103,8 @@ void Syncer::run(const std::stop_token& stop, std::promise<void> loaded) {
   loaded.set_value();
   Time next_check = Clock::now() + kCheckInterval;
   while (!stop.stop_requested()) {
-    wait(next_check);
+    const Time due = registry_.next_deadline().value_or(next_check);
+    wait(std::min({next_check, due, debounce_.deadline().value_or(next_check)}));
     const Time now = Clock::now();
     if (watch_.drain()) {
       debounce_.note(now);
@@ -111,7 +114,10 @@ void Syncer::run(const std::stop_token& stop, std::promise<void> loaded) {
       if (watch_.refresh()) {
         debounce_.note(now);
       }
-      publish(registry_.reclaim());
+      publish(registry_.reclaim(now));
+    }
+    if (registry_.advance(now)) {
+      publish(true);
     }
     if (debounce_.take(now)) {
       load();
@@ -121,8 +127,7 @@ void Syncer::run(const std::stop_token& stop, std::promise<void> loaded) {
   refuse_commands();
 }
 
-void Syncer::wait(Time next_check) const {
-  const Time until = std::min(next_check, debounce_.deadline().value_or(next_check));
+void Syncer::wait(Time until) const {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
   std::array<pollfd, 2> fds = {{{.fd = watch_.fd(), .events = POLLIN}, {.fd = wake_fd_, .events = POLLIN}}};
   poll(fds.data(), fds.size(), static_cast<int>(std::max<int64_t>(left, 0)));
@@ -135,7 +140,7 @@ void Syncer::wake() const {
 }
 
 void Syncer::load() {
-  publish(registry_.load(std::chrono::system_clock::now()));
+  publish(registry_.load(moment()));
   if (loaded_) {
     loaded_(registry_.status());
   }
@@ -147,7 +152,7 @@ void Syncer::publish(bool changed) {
     status_ = registry_.status();
   }
   if (changed && sink_) {
-    sink_(registry_.publication());
+    sink_(registry_.publish());
   }
 }
 

@@ -2,15 +2,16 @@
 /// @file The slow path's thread: follows the registry's folder and hands each finished snapshot to a sink.
 ///
 ///     Syncer::Options options{.folder = "/etc/weft/registry", .seed = seed};
-///     Syncer::Hooks hooks{.sink = [&](const Publication& p) { snapshots.publish(p.snapshot); steer(p.endpoints); },
+///     Syncer::Hooks hooks{.sink = [&](const Publication& p) { steer(p.endpoints); snapshots.publish(p.snapshot); },
 ///                         .in_use = {.services = ..., .endpoints = [&](uint32_t slot) { return flows.hold(slot); }}};
 ///     auto syncer = Syncer::start(std::move(options), std::move(hooks));
 ///
 /// Sink and predicates run on the syncer's thread, one at a time, and must not call the syncer. A publication has the
-/// snapshot and all endpoints that packets must be steered for, lingering ones too; it comes with each new snapshot,
-/// and also when only lingering endpoints went (then the snapshot is the one before). While any linger, the predicates
-/// are asked about once a second. An endpoint's slot is asked about only after the sink got a snapshot without it:
-/// return from the sink when no worker reads an older one, or answer yes until then.
+/// snapshot, and what changed since the one before of the endpoints that packets must be steered for, lingering ones
+/// too; it comes with each new snapshot, and also when only lingering endpoints went (then the snapshot is the one
+/// before). Steps of slow starts and resets of flows are published when their time comes. While any endpoints linger,
+/// the predicates are asked about once a second. An endpoint's slot is asked about only after the sink got a snapshot
+/// without it: return from the sink when no worker reads an older one, or answer yes until then.
 ///
 /// set_endpoint(), accept() and status() may be called from any other thread. Nothing is thrown.
 #pragma once
@@ -33,11 +34,7 @@ class Syncer {
  public:
   using Sink = std::function<void(const Publication&)>;
 
-  struct Options {
-    std::filesystem::path folder;
-    uint64_t seed = 0;  ///< of the mesh: the same on all nodes
-    SlotLimits limits;
-  };
+  using Options = Registry::Options;
   struct Hooks {
     Sink sink;
     SlotUse in_use;
@@ -60,7 +57,6 @@ class Syncer {
 
  private:
   using Answer = tl::expected<void, std::string>;
-  using Time = Debounce::Time;
   /// Runs on the syncer's thread. @returns whether there is something new to publish
   using Act = std::function<tl::expected<bool, std::string>(Registry&)>;
   struct Command {
@@ -72,7 +68,7 @@ class Syncer {
 
   Answer order(Act act);
   void run(const std::stop_token& stop, std::promise<void> loaded);
-  void wait(Time next_check) const;
+  void wait(Time until) const;
   void wake() const;
   void load();
   void obey_commands();

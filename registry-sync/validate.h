@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file What resources say together: what contradicts itself, and what is odd.
 ///
-/// An error means that no snapshot may be built of this set: there is no telling which of two contradicting documents
-/// the operator meant. A warning changes nothing. In particular, a slice may come before its service.
+/// An error means that no snapshot may be built of the set: there is no telling which of two contradicting documents
+/// the operator meant. A warning changes nothing. In particular, a slice or a policy may come before its service.
+///
+/// What one service's documents say is told from them alone, so that an edit costs what it touches. What documents of
+/// different services may contradict each other in (names, virtual addresses) is for all of them: inventory.h knows
+/// whether there is anything to find.
+///
+/// Pure; the same for any order of documents, but for which of two equals is called the first.
 #pragma once
 
 #include "registry-sync/diagnostic.h"
@@ -13,9 +19,16 @@ namespace weft::registry {
 struct Validation {
   std::vector<Diagnostic> errors;
   std::vector<Diagnostic> warnings;
+  size_t endpoints = 0;  ///< each counted at every port of every virtual address
 };
 
-/// Pure; the same for any order of `resources`, but for which of two equals is called the first.
-Validation validate(const ResourceSet& resources);
+/// @param service "namespace/name": what they all speak of
+Validation validate(const std::string& service, const ServiceResources& resources);
+
+/// Names that two documents have, virtual addresses that two services have, endpoints that are virtual addresses.
+std::vector<Diagnostic> find_conflicts(const ResourceSet& all);
+
+/// Sorts by file and line, and keeps the first kMaxDiagnostics.
+std::vector<Diagnostic> in_order(std::vector<Diagnostic> diagnostics);
 
 }  // namespace weft::registry

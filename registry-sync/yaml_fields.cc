@@ -215,13 +215,26 @@ std::optional<int64_t> Fields::as_integer(const YamlNode& node, const std::strin
   return value;
 }
 
-std::optional<lb::Ipv4Address> Fields::as_address(const YamlNode& node, const std::string& path) {
-  std::optional<lb::Ipv4Address> value;
+std::optional<lb::Address> Fields::as_address(const YamlNode& node, const std::string& path,
+                                              std::optional<lb::Family> family) {
+  std::optional<lb::Address> value;
   if (node.kind == Kind::scalar) {
-    value = lb::parse_ipv4(node.text);
+    value = lb::parse_address(node.text);
+  }
+  if (!value || (family && value->family() != *family)) {
+    wrong(node, path, "an " + (family ? std::string(lb::to_string(*family)) : "IPv4 or IPv6") + " address");
+    return std::nullopt;
+  }
+  return value;
+}
+
+std::optional<lb::Prefix> Fields::as_prefix(const YamlNode& node, const std::string& path) {
+  std::optional<lb::Prefix> value;
+  if (node.kind == Kind::scalar) {
+    value = lb::parse_prefix(node.text);
   }
   if (!value) {
-    wrong(node, path, "an IPv4 address");
+    wrong(node, path, "an address prefix without bits behind its length, such as 10.0.0.0/8 or fd00::/8");
   }
   return value;
 }
@@ -248,9 +261,9 @@ std::optional<bool> Fields::boolean(std::string_view key) {
   return value;
 }
 
-std::optional<lb::Ipv4Address> Fields::address(std::string_view key) {
+std::optional<lb::Address> Fields::address(std::string_view key) {
   const YamlNode* node = ask(key);
-  return node == nullptr ? std::nullopt : as_address(*node, path_to(key));
+  return node == nullptr ? std::nullopt : as_address(*node, path_to(key), std::nullopt);
 }
 
 std::optional<std::string> Fields::word(std::string_view key, std::initializer_list<std::string_view> words,
@@ -292,11 +305,22 @@ std::vector<int64_t> Fields::integers(std::string_view key, int64_t least, int64
   return values;
 }
 
-std::vector<lb::Ipv4Address> Fields::addresses(std::string_view key) {
-  std::vector<lb::Ipv4Address> values;
+std::vector<lb::Address> Fields::addresses(std::string_view key, lb::Family family) {
+  std::vector<lb::Address> values;
   const YamlNode* node = ask_list(key);
   for (size_t i = 0; node != nullptr && i < node->items.size(); ++i) {
-    if (auto value = as_address(node->items[i], item_path(path_to(key), i))) {
+    if (auto value = as_address(node->items[i], item_path(path_to(key), i), family)) {
+      values.push_back(*value);
+    }
+  }
+  return values;
+}
+
+std::vector<lb::Prefix> Fields::prefixes(std::string_view key) {
+  std::vector<lb::Prefix> values;
+  const YamlNode* node = ask_list(key);
+  for (size_t i = 0; node != nullptr && i < node->items.size(); ++i) {
+    if (auto value = as_prefix(node->items[i], item_path(path_to(key), i))) {
       values.push_back(*value);
     }
   }
@@ -327,9 +351,9 @@ int64_t Fields::required_integer(std::string_view key, int64_t least, int64_t mo
   return integer(key, least, most).value_or(0);
 }
 
-lb::Ipv4Address Fields::required_address(std::string_view key) {
+lb::Address Fields::required_address(std::string_view key) {
   require(key);
-  return address(key).value_or(lb::Ipv4Address{});
+  return address(key).value_or(lb::Address{});
 }
 
 std::string Fields::required_word(std::string_view key, std::initializer_list<std::string_view> words,
@@ -348,9 +372,9 @@ std::vector<Fields> Fields::required_mappings(std::string_view key) {
   return mappings(key);
 }
 
-std::vector<lb::Ipv4Address> Fields::required_addresses(std::string_view key) {
+std::vector<lb::Address> Fields::required_addresses(std::string_view key, lb::Family family) {
   require_items(key);
-  return addresses(key);
+  return addresses(key, family);
 }
 
 void Fields::ignore(std::initializer_list<std::string_view> keys) {

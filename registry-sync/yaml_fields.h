@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "lb/address.h"
+#include "lb/prefix.h"
 #include "registry-sync/yaml_document.h"
 
 namespace weft::registry {
@@ -48,13 +49,16 @@ class Fields {
   std::optional<std::string> string(std::string_view key);
   std::optional<int64_t> integer(std::string_view key, int64_t least, int64_t most);
   std::optional<bool> boolean(std::string_view key);
-  std::optional<lb::Ipv4Address> address(std::string_view key);
+  /// Of either family.
+  std::optional<lb::Address> address(std::string_view key);
   /// One of `words`. One of `unimplemented` is refused as valid elsewhere, but not in weft.
   std::optional<std::string> word(std::string_view key, std::initializer_list<std::string_view> words,
                                   std::initializer_list<std::string_view> unimplemented = {});
   std::vector<std::string> strings(std::string_view key);
   std::vector<int64_t> integers(std::string_view key, int64_t least, int64_t most);
-  std::vector<lb::Ipv4Address> addresses(std::string_view key);
+  std::vector<lb::Address> addresses(std::string_view key, lb::Family family);
+  /// Of either family.
+  std::vector<lb::Prefix> prefixes(std::string_view key);
   /// A list of mappings.
   std::vector<Fields> mappings(std::string_view key);
   /// False if absent.
@@ -63,13 +67,13 @@ class Fields {
   /// As above, but absence is an error; the value returned in that case is empty.
   std::string required_string(std::string_view key);
   int64_t required_integer(std::string_view key, int64_t least, int64_t most);
-  lb::Ipv4Address required_address(std::string_view key);
+  lb::Address required_address(std::string_view key);
   std::string required_word(std::string_view key, std::initializer_list<std::string_view> words,
                             std::initializer_list<std::string_view> unimplemented = {});
   Fields required_mapping(std::string_view key);
   /// At least one item.
   std::vector<Fields> required_mappings(std::string_view key);
-  std::vector<lb::Ipv4Address> required_addresses(std::string_view key);
+  std::vector<lb::Address> required_addresses(std::string_view key, lb::Family family);
 
   /// These are accepted and not read.
   void ignore(std::initializer_list<std::string_view> keys);
@@ -101,7 +105,10 @@ class Fields {
 
   std::optional<std::string> as_string(const YamlNode& node, const std::string& path);
   std::optional<int64_t> as_integer(const YamlNode& node, const std::string& path, int64_t least, int64_t most);
-  std::optional<lb::Ipv4Address> as_address(const YamlNode& node, const std::string& path);
+  /// Of either family if none is given.
+  std::optional<lb::Address> as_address(const YamlNode& node, const std::string& path,
+                                        std::optional<lb::Family> family);
+  std::optional<lb::Prefix> as_prefix(const YamlNode& node, const std::string& path);
 
   const YamlNode* node_ = nullptr;
   std::string path_;

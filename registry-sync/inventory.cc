@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "registry-sync/inventory.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+namespace weft::registry {
+namespace {
+
+std::string service_of(const Service& service) {
+  return service.metadata.key();
+}
+std::string service_of(const EndpointSlice& slice) {
+  return slice.service;
+}
+std::string service_of(const ServicePolicy& policy) {
+  return policy.service;
+}
+
+auto& list_of(ServiceResources& resources, const Service&) {
+  return resources.services;
+}
+auto& list_of(ServiceResources& resources, const EndpointSlice&) {
+  return resources.slices;
+}
+auto& list_of(ServiceResources& resources, const ServicePolicy&) {
+  return resources.policies;
+}
+
+std::vector<Diagnostic> gathered(const std::map<std::string, std::vector<Diagnostic>>& by_service) {
+  std::vector<Diagnostic> all;
+  for (const auto& [service, diagnostics] : by_service) {
+    all.insert(all.end(), diagnostics.begin(), diagnostics.end());
+  }
+  return all;
+}
+
+}  // namespace
+
+void Inventory::replace(Files files) {
+  for (auto before = files_.begin(); before != files_.end();) {
+    const std::string& name = (before++)->first;  // set() may erase it
+    if (!files.contains(name)) {
+      set(std::string(name), nullptr);
+    }
+  }
+  for (auto& [name, documents] : files) {
+    set(name, std::move(documents));
+  }
+}
+
+void Inventory::set(const std::string& file, std::shared_ptr<const ResourceSet> documents) {
+  const auto known = files_.find(file);
+  const std::shared_ptr<const ResourceSet> before = known == files_.end() ? nullptr : known->second;
+  if (before == documents) {
+    return;
+  }
+  std::set<std::string> touched;
+  if (before != nullptr) {
+    put(*before, documents.get(), -1, touched);
+  }
+  if (documents != nullptr) {
+    put(*documents, before.get(), 1, touched);
+    files_[file] = std::move(documents);
+  } else {
+    files_.erase(known);
+  }
+  revalidate(touched);
+}
+
+void Inventory::put(const ResourceSet& documents, const ResourceSet* but, int sign, std::set<std::string>& touched) {
+  const auto put_each = [&](const auto& list, const auto* others) {
+    std::unordered_set<const void*> unchanged;
+    if (others != nullptr) {
+      for (const auto& document : *others) {
+        unchanged.insert(document.get());
+      }
+    }
+    for (const auto& document : list) {
+      if (unchanged.contains(document.get())) {
+        continue;
+      }
+      const std::string& key = *touched.insert(service_of(*document)).first;
+      auto& own = list_of(entries_[key].resources, *document);
+      if (sign > 0) {
+        own.push_back(document);
+      } else {
+        own.erase(std::find(own.begin(), own.end(), document));
+      }
+      claim(*document, sign);
+    }
+  };
+  put_each(documents.services, but == nullptr ? nullptr : &but->services);
+  put_each(documents.slices, but == nullptr ? nullptr : &but->slices);
+  put_each(documents.policies, but == nullptr ? nullptr : &but->policies);
+}
+
+void Inventory::revalidate(const std::set<std::string>& touched) {
+  for (const std::string& key : touched) {
+    Entry& entry = entries_[key];
+    Validation validation = validate(key, entry.resources);
+    endpoints_ += validation.endpoints - entry.endpoints;
+    entry.endpoints = validation.endpoints;
+    errors_.erase(key);
+    if (!validation.errors.empty()) {
+      errors_[key] = std::move(validation.errors);
+    }
+    warnings_changed_ |= warnings_.erase(key) > 0 || !validation.warnings.empty();
+    if (!validation.warnings.empty()) {
+      warnings_[key] = std::move(validation.warnings);
+    }
+    if (entry.resources.empty()) {
+      entries_.erase(key);
+    }
+    changed_.insert(key);
+  }
+}
+
+void Inventory::claim(const Service& service, int sign) {
+  for (const lb::Address& address : service.addresses) {
+    count(address, &AddressUses::vips, sign);
+    for (const ServicePort& port : service.ports) {
+      count(vips_, to_string(address, port.port) + "/" + std::string(lb::to_string(port.protocol)), sign);
+    }
+  }
+}
+
+void Inventory::claim(const EndpointSlice& slice, int sign) {
+  count(slice_names_, slice.metadata.key(), sign);
+  for (const SliceEndpoint& endpoint : slice.endpoints) {
+    count(endpoint.address, &AddressUses::endpoints, sign);
+  }
+}
+
+void Inventory::claim(const ServicePolicy& policy, int sign) {
+  count(policy_names_, policy.metadata.key(), sign);
+}
+
+void Inventory::count(Counts& counts, const std::string& name, int sign) {
+  uint32_t& uses = counts[name];
+  conflicts_ -= uses > 1;
+  uses += static_cast<uint32_t>(sign);
+  conflicts_ += uses > 1;
+  if (uses == 0) {
+    counts.erase(name);
+  }
+}
+
+void Inventory::count(const lb::Address& address, uint32_t AddressUses::*use, int sign) {
+  AddressUses& uses = addresses_[address];
+  conflicts_ -= uses.conflict();
+  uses.*use += static_cast<uint32_t>(sign);
+  conflicts_ += uses.conflict();
+  if (uses.vips == 0 && uses.endpoints == 0) {
+    addresses_.erase(address);
+  }
+}
+
+std::vector<Diagnostic> Inventory::errors() const {
+  std::vector<Diagnostic> all = gathered(errors_);
+  if (conflicts_ > 0) {
+    ResourceSet documents;
+    for (const auto& [file, held] : files_) {
+      documents.services.insert(documents.services.end(), held->services.begin(), held->services.end());
+      documents.slices.insert(documents.slices.end(), held->slices.begin(), held->slices.end());
+      documents.policies.insert(documents.policies.end(), held->policies.begin(), held->policies.end());
+    }
+    const std::vector<Diagnostic> conflicts = find_conflicts(documents);
+    all.insert(all.end(), conflicts.begin(), conflicts.end());
+  }
+  return in_order(std::move(all));
+}
+
+const std::vector<Diagnostic>& Inventory::warnings() {
+  if (warnings_changed_) {
+    ordered_warnings_ = in_order(gathered(warnings_));
+    warnings_changed_ = false;
+  }
+  return ordered_warnings_;
+}
+
+std::map<std::string, ServiceResources> Inventory::take_changes() {
+  std::map<std::string, ServiceResources> changes;
+  for (const std::string& key : changed_) {
+    const auto entry = entries_.find(key);
+    changes[key] = entry == entries_.end() ? ServiceResources{} : entry->second.resources;
+  }
+  changed_.clear();
+  return changes;
+}
+
+}  // namespace weft::registry

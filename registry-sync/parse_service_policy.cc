@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "registry-sync/parse_kinds.h"
+
+namespace weft::registry {
+namespace {
+
+/// Of flows and of flows a second: far above what a node can do, and far below where counting wraps.
+constexpr int64_t kMaxCount = 1'000'000'000;
+
+/// As Gateway API's policies do (LocalPolicyTargetReferenceWithSectionName).
+void parse_target(Fields target, ServicePolicy& policy) {
+  const std::string group = target.string("group").value_or("");
+  if (!group.empty()) {
+    target.error("group", R"(expected "", the group of Service, got )" + in_quotes(group));
+  }
+  target.required_word("kind", {"Service"});
+  const std::string name = target.required_string("name");
+  check_label(target, "name", name);
+  if (target.has("name") && name.empty()) {
+    target.error("name", "required field is empty");
+  }
+  policy.service = policy.metadata.name_space + "/" + name;
+  policy.port = target.string("sectionName").value_or("");
+  check_label(target, "sectionName", policy.port);
+  target.finish();
+}
+
+void parse_forwarding(Fields forwarding, lb::Policy& policy) {
+  // An IPv4 host takes datagrams of 576 bytes, headers included (RFC 9293, section 3.7.1); the most is for jumbo
+  // frames.
+  constexpr int64_t kLeastSegment = 536;
+  constexpr int64_t kMostSegment = 8960;
+  const std::string mode = forwarding.word("mode", {"nat", "fullnat", "dsr"}).value_or("nat");
+  policy.mode = mode == "dsr" ? lb::Mode::dsr : mode == "fullnat" ? lb::Mode::fullnat : lb::Mode::nat;
+  const std::optional<std::string> encapsulation = forwarding.word("encapsulation", {"ipip", "gue"});
+  policy.encapsulation = encapsulation == "gue" ? lb::Encapsulation::gue : lb::Encapsulation::ipip;
+  if (encapsulation && policy.mode != lb::Mode::dsr) {
+    forwarding.error("encapsulation", "expected no encapsulation without mode: dsr");
+  }
+  policy.max_segment =
+      static_cast<uint16_t>(forwarding.integer("maxSegmentSize", kLeastSegment, kMostSegment).value_or(0));
+  forwarding.finish();
+}
+
+lb::Rate parse_rate(Fields rate) {
+  lb::Rate result;
+  if (rate) {
+    const int64_t per_second = rate.required_integer("perSecond", 1, kMaxCount);
+    result.per_second = static_cast<uint32_t>(per_second);
+    result.burst = static_cast<uint32_t>(rate.integer("burst", 1, kMaxCount).value_or(per_second));
+  }
+  rate.finish();
+  return result;
+}
+
+void parse_limits(Fields limits, lb::Policy& policy) {
+  policy.max_flows = static_cast<uint32_t>(limits.integer("flows", 1, kMaxCount).value_or(0));
+  policy.new_flows = parse_rate(limits.mapping("newFlows"));
+  policy.new_flows_by_source = parse_rate(limits.mapping("newFlowsPerSource"));
+  limits.finish();
+}
+
+void parse_endpoints(Fields endpoints, ServicePolicy& policy) {
+  constexpr int64_t kMostSlowStart = 3600;
+  constexpr int64_t kMostGrace = 86400;
+  Fields slow_start = endpoints.mapping("slowStart");
+  if (slow_start) {
+    policy.slow_start = std::chrono::seconds(slow_start.required_integer("seconds", 1, kMostSlowStart));
+  }
+  slow_start.finish();
+  Fields removal = endpoints.mapping("removal");
+  if (removal) {
+    const bool reset = removal.required_word("action", {"keep", "reset"}) == "reset";
+    policy.policy.removal = reset ? lb::Removal::reset : lb::Removal::keep;
+    policy.reset_grace = std::chrono::seconds(removal.integer("graceSeconds", 0, kMostGrace).value_or(0));
+    if (removal.has("graceSeconds") && !reset) {
+      removal.error("graceSeconds", "expected no grace without action: reset");
+    }
+  }
+  removal.finish();
+  endpoints.finish();
+}
+
+}  // namespace
+
+void parse_service_policy(Fields& document, ResourceSet& resources) {
+  ServicePolicy policy{.metadata = parse_metadata(document, check_subdomain, "").metadata};
+  Fields spec = document.required_mapping("spec");
+  parse_target(spec.required_mapping("targetRef"), policy);
+  parse_forwarding(spec.mapping("forwarding"), policy.policy);
+  Fields sources = spec.mapping("sources");
+  policy.allow = sources.prefixes("allow");
+  policy.deny = sources.prefixes("deny");
+  sources.finish();
+  parse_limits(spec.mapping("limits"), policy.policy);
+  parse_endpoints(spec.mapping("endpoints"), policy);
+  spec.finish();
+  document.ignore({"status"});
+  document.finish();
+  resources.policies.push_back(std::make_shared<const ServicePolicy>(std::move(policy)));
+}
+
+}  // namespace weft::registry
