@@ -14,6 +14,7 @@
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wold-style-cast"  // generated
+#pragma GCC diagnostic ignored "-Woverlength-strings"
 #include "redirect.skel.h"
 #pragma GCC diagnostic pop
 
@@ -36,47 +37,14 @@ int keep_warning(libbpf_print_level level, const char* format, va_list arguments
   return 0;
 }
 
-static_assert(sizeof(weft_endpoint) == 8 && sizeof(weft_source) == 8 && sizeof(weft_pod) == 16);
-static_assert(offsetof(weft_pod, host_mac) == offsetof(weft_pod, mac) + 6);
-static_assert(WEFT_COUNTERS <= WEFT_MAX_COUNTERS);
+static_assert(sizeof(weft_address) == 16 && sizeof(weft_endpoint) == 20 && sizeof(weft_source) == 20);
+static_assert(sizeof(weft_pod) == 16 && offsetof(weft_pod, host_mac) == offsetof(weft_pod, mac) + 6);
+
+constexpr Side side_of(Program program) {
+  return program == Program::from_host ? Side::egress : Side::ingress;
+}
 
 }  // namespace
-
-std::string_view to_string(weft_counter counter) {
-  switch (counter) {
-    case WEFT_FROM_POD_REDIRECTED_REQUEST:
-      return "from_pod_redirected_request";
-    case WEFT_FROM_POD_REDIRECTED_REPLY:
-      return "from_pod_redirected_reply";
-    case WEFT_FROM_POD_PASSED:
-      return "from_pod_passed";
-    case WEFT_FROM_POD_PASSED_NOT_IPV4:
-      return "from_pod_passed_not_ipv4";
-    case WEFT_FROM_POD_PASSED_FRAGMENT:
-      return "from_pod_passed_fragment";
-    case WEFT_FROM_POD_PASSED_OFF:
-      return "from_pod_passed_off";
-    case WEFT_FROM_POD_DROPPED_SPOOFED:
-      return "from_pod_dropped_spoofed";
-    case WEFT_FROM_POD_DROPPED_MALFORMED:
-      return "from_pod_dropped_malformed";
-    case WEFT_FROM_POD_DROPPED_NO_WORKER:
-      return "from_pod_dropped_no_worker";
-    case WEFT_TO_POD_REDIRECTED:
-      return "to_pod_redirected";
-    case WEFT_TO_POD_PASSED:
-      return "to_pod_passed";
-    case WEFT_TO_POD_PASSED_NOT_IPV4:
-      return "to_pod_passed_not_ipv4";
-    case WEFT_TO_POD_DROPPED_MALFORMED:
-      return "to_pod_dropped_malformed";
-    case WEFT_TO_POD_DROPPED_NO_MEMORY:
-      return "to_pod_dropped_no_memory";
-    case WEFT_COUNTERS:
-      break;
-  }
-  return "unknown";
-}
 
 tl::expected<std::unique_ptr<Loader>, std::string> Loader::load(const std::filesystem::path& pin_folder) {
   std::unique_ptr<Loader> loader(new Loader);
@@ -149,21 +117,21 @@ tl::expected<void, std::string> Loader::set_worker(uint32_t worker, uint32_t ifi
   return maps_->workers.set(worker, ifindex);
 }
 
-tl::expected<void, std::string> Loader::set_worker_count(uint32_t workers) {
-  return maps_->settings.set(0, {.workers = workers});
+tl::expected<void, std::string> Loader::set_settings(const weft_settings& settings) {
+  return maps_->settings.set(0, settings);
 }
 
 tl::expected<void, std::string> Loader::attach(Program program, uint32_t ifindex) {
   // Without weft's filter an old record is of an interface that has changed hands: what it says no longer holds.
   const auto before = maps_->attachments.get(ifindex);
-  const bool owned_clsact = before && before->owns_clsact != 0 && has_filter(ifindex);
+  const bool owned_clsact = before && before->owns_clsact != 0 && has_filter(ifindex, side_of(program));
   weft_attachment record{.program = static_cast<uint32_t>(program), .owns_clsact = owned_clsact};
   // Recorded before it is done: a crash in between leaves a record of nothing, which is harmless, and no lost
   // filter.
   if (auto written = maps_->attachments.set(ifindex, record); !written) {
     return written;
   }
-  const auto clsact = attach_filter(ifindex, fd(program));
+  const auto clsact = attach_filter(ifindex, side_of(program), fd(program));
   if (!clsact) {
     if (!before) {
       std::ignore = maps_->attachments.erase(ifindex);
@@ -174,12 +142,20 @@ tl::expected<void, std::string> Loader::attach(Program program, uint32_t ifindex
   return maps_->attachments.set(ifindex, record);
 }
 
+tl::expected<void, std::string> Loader::attach_beside(Program program, uint32_t ifindex) {
+  if (const auto clsact = attach_filter(ifindex, side_of(program), fd(program)); !clsact) {
+    return tl::unexpected(clsact.error());
+  }
+  return {};
+}
+
 tl::expected<void, std::string> Loader::detach(uint32_t ifindex) {
   const auto record = maps_->attachments.get(ifindex);
   if (!record) {
     return {};
   }
-  if (auto done = detach_filter(ifindex, record->owns_clsact != 0 ? Clsact::ours : Clsact::foreign); !done) {
+  const Side side = side_of(static_cast<Program>(record->program));
+  if (auto done = detach_filter(ifindex, side, record->owns_clsact != 0 ? Clsact::ours : Clsact::foreign); !done) {
     return done;
   }
   return maps_->attachments.erase(ifindex);
@@ -228,7 +204,17 @@ tl::expected<void, std::string> Loader::unpin() {
 }
 
 int Loader::fd(Program program) const {
-  return bpf_program__fd(program == Program::from_pod ? skeleton_->progs.from_pod : skeleton_->progs.to_pod);
+  switch (program) {
+    case Program::from_pod:
+      return bpf_program__fd(skeleton_->progs.from_pod);
+    case Program::to_pod:
+      return bpf_program__fd(skeleton_->progs.to_pod);
+    case Program::from_nic:
+      return bpf_program__fd(skeleton_->progs.from_nic);
+    case Program::from_host:
+      return bpf_program__fd(skeleton_->progs.from_host);
+  }
+  return -1;
 }
 
 }  // namespace weft::bpf

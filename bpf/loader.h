@@ -30,7 +30,12 @@ constexpr std::string_view kDefaultPinFolder = "/sys/fs/bpf/weft";
 
 constexpr uint8_t kPresent = 1;  ///< the value of maps that are sets
 
-enum class Program : uint32_t { from_pod = WEFT_FROM_POD, to_pod = WEFT_TO_POD };
+enum class Program : uint32_t {
+  from_pod = WEFT_FROM_POD,
+  to_pod = WEFT_TO_POD,
+  from_nic = WEFT_FROM_NIC,
+  from_host = WEFT_FROM_HOST,  ///< at egress; all others at ingress
+};
 
 using Counters = std::array<uint64_t, WEFT_COUNTERS>;  ///< by weft_counter
 /// As metrics name it, such as "from_pod_redirected_request".
@@ -52,18 +57,21 @@ class Loader {
   /// Did the maps exist already? Then what they hold is what another weftd left.
   bool took_over() const { return took_over_; }
 
-  Map<uint32_t, uint8_t>& vips() { return maps_->vips; }
+  Map<weft_address, uint8_t>& vips() { return maps_->vips; }
   Map<weft_endpoint, uint8_t>& endpoints() { return maps_->endpoints; }
   Map<weft_source, uint8_t>& sources() { return maps_->sources; }
-  Map<uint32_t, weft_pod>& pods() { return maps_->pods; }
+  Map<weft_address, weft_pod>& pods() { return maps_->pods; }
   /// Precondition: worker < WEFT_MAX_WORKERS. @param ifindex to redirect to; 0 drops the worker's traffic, and
   /// counts it
   tl::expected<void, std::string> set_worker(uint32_t worker, uint32_t ifindex);
-  /// 0 switches the mesh off: all traffic goes on to the kernel.
-  tl::expected<void, std::string> set_worker_count(uint32_t workers);
+  /// No workers switch the mesh off: all traffic goes on to the kernel.
+  tl::expected<void, std::string> set_settings(const weft_settings& settings);
 
-  /// Attaches at the interface's tc ingress, or replaces the program that a weftd attached there.
+  /// Attaches at the interface, or replaces the program that a weftd attached there.
   tl::expected<void, std::string> attach(Program program, uint32_t ifindex);
+  /// At the other side of an interface that has an attached program. It goes with the interface alone, and is not
+  /// remembered: for interfaces that are weft's own.
+  tl::expected<void, std::string> attach_beside(Program program, uint32_t ifindex);
   /// Removes what attach() added and nothing else. No error if it, or the interface, is gone already.
   tl::expected<void, std::string> detach(uint32_t ifindex);
   /// Where a weftd attached and did not detach, whether or not the interface is still there.
@@ -81,10 +89,10 @@ class Loader {
 
  private:
   struct Maps {
-    Map<uint32_t, uint8_t> vips;
+    Map<weft_address, uint8_t> vips;
     Map<weft_endpoint, uint8_t> endpoints;
     Map<weft_source, uint8_t> sources;
-    Map<uint32_t, weft_pod> pods;
+    Map<weft_address, weft_pod> pods;
     Map<uint32_t, uint32_t> workers;
     Map<uint32_t, weft_settings> settings;
     Map<uint32_t, weft_attachment> attachments;

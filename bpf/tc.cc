@@ -36,6 +36,13 @@ void fill(bpf_tc_opts& filter) {
   filter.priority = kFilterPriority;
 }
 
+int point_of(Side side) {
+  return side == Side::ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS;
+}
+const char* name_of(Side side) {
+  return side == Side::ingress ? "ingress" : "egress";
+}
+
 int destroy_clsact(uint32_t ifindex) {
   bpf_tc_hook both;
   fill(both, ifindex, BPF_TC_INGRESS | BPF_TC_EGRESS);
@@ -70,9 +77,9 @@ bool others_use_clsact(uint32_t ifindex) {
 
 }  // namespace
 
-tl::expected<Clsact, std::string> attach_filter(uint32_t ifindex, int program_fd) {
+tl::expected<Clsact, std::string> attach_filter(uint32_t ifindex, Side side, int program_fd) {
   bpf_tc_hook hook;
-  fill(hook, ifindex, BPF_TC_INGRESS);
+  fill(hook, ifindex, point_of(side));
   const int made = bpf_tc_hook_create(&hook);
   if (made != 0 && made != -EEXIST) {
     return tl::unexpected("cannot give " + name_of(ifindex) + " a clsact qdisc: " + std::strerror(-made));
@@ -85,28 +92,30 @@ tl::expected<Clsact, std::string> attach_filter(uint32_t ifindex, int program_fd
     if (made == 0) {
       destroy_clsact(ifindex);
     }
-    return tl::unexpected("cannot attach to the ingress of " + name_of(ifindex) + ": " + std::strerror(-error) +
-                          " (is there a filter of another kind at priority " + std::to_string(kFilterPriority) +
-                          "? see `tc filter show dev " + name_of(ifindex) + " ingress`)");
+    return tl::unexpected(std::string("cannot attach to the ") + name_of(side) + " of " + name_of(ifindex) + ": " +
+                          std::strerror(-error) + " (is there a filter of another kind at priority " +
+                          std::to_string(kFilterPriority) + "? see `tc filter show dev " + name_of(ifindex) + " " +
+                          name_of(side) + "`)");
   }
   return made == 0 ? Clsact::ours : Clsact::foreign;
 }
 
-bool has_filter(uint32_t ifindex) {
+bool has_filter(uint32_t ifindex, Side side) {
   bpf_tc_hook hook;
-  fill(hook, ifindex, BPF_TC_INGRESS);
+  fill(hook, ifindex, point_of(side));
   bpf_tc_opts filter;
   fill(filter);
   return bpf_tc_query(&hook, &filter) == 0;
 }
 
-tl::expected<void, std::string> detach_filter(uint32_t ifindex, Clsact clsact) {
+tl::expected<void, std::string> detach_filter(uint32_t ifindex, Side side, Clsact clsact) {
   bpf_tc_hook hook;
-  fill(hook, ifindex, BPF_TC_INGRESS);
+  fill(hook, ifindex, point_of(side));
   bpf_tc_opts filter;
   fill(filter);
   if (const int error = bpf_tc_detach(&hook, &filter); error != 0 && !gone(error)) {
-    return tl::unexpected("cannot detach from the ingress of " + name_of(ifindex) + ": " + std::strerror(-error));
+    return tl::unexpected(std::string("cannot detach from the ") + name_of(side) + " of " + name_of(ifindex) + ": " +
+                          std::strerror(-error));
   }
   if (clsact == Clsact::foreign || others_use_clsact(ifindex)) {
     return {};

@@ -1,216 +1,212 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
 /*
- * How the traffic of local pods reaches weft's workers and comes back, without iptables.
+ * How traffic reaches weft's workers and comes back, without iptables: of local pods, of NICs that stay with the
+ * kernel, and of the host's own processes.
  *
- * Both programs run at tc ingress, see a packet once, keep no state of their own and write nothing but MAC addresses: a
- * packet whose checksum is yet to be completed, or that is still to be segmented, stays as it is, and the veth towards
- * the worker (offloads off) completes it. Headers are copied out with bpf_skb_load_bytes: right for any layout of the
- * packet's memory, and never past its end.
+ * Each program sees a packet once, keeps no state of its own and writes nothing but MAC addresses, but for the tunnel
+ * headers that it takes off: a packet whose checksum is yet to be completed, or that is still to be segmented, stays as
+ * it is, and the veth towards the worker (offloads off) completes it.
  *
  * A verdict of "pass" is TC_ACT_UNSPEC, not TC_ACT_OK: classifiers behind this one (a CNI's, an administrator's) go on
  * to see the packet.
  */
 #include <linux/bpf.h>
-#include <linux/if_ether.h>
 #include <linux/if_packet.h>
-#include <linux/in.h>
-#include <linux/ip.h>
 #include <linux/pkt_cls.h>
+#include <stddef.h>
 
-#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include <stdbool.h>
+#include "maps.h"
+#include "packet.h"
+#include "steer.h"
+#include "tunnel.h"
 
-#include "bpf/abi.h"
-
-#define IP_MORE_FRAGMENTS 0x2000
-#define IP_FRAGMENT_OFFSET 0x1fff
-
-/*
- * Hash maps allocate as they fill, so that a small node does not pay for a large one. `vips` and `endpoints` hold twice
- * what weftd accepts: it adds what is new before it erases what is old.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 2 * WEFT_MAX_VIPS);
-	__type(key, __u32);
-	__type(value, __u8);
-} vips SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 2 * WEFT_MAX_ENDPOINTS);
-	__type(key, struct weft_endpoint);
-	__type(value, __u8);
-} endpoints SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 4 * WEFT_MAX_PODS); /* a pod may have several addresses */
-	__type(key, struct weft_source);
-	__type(value, __u8);
-} sources SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 4 * WEFT_MAX_PODS);
-	__type(key, __u32);
-	__type(value, struct weft_pod);
-} pods SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, WEFT_MAX_WORKERS);
-	__type(key, __u32);
-	__type(value, __u32);
-} workers SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct weft_settings);
-} settings SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, WEFT_MAX_PODS + WEFT_MAX_WORKERS);
-	__type(key, __u32);
-	__type(value, struct weft_attachment);
-} attachments SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, WEFT_MAX_COUNTERS);
-	__type(key, __u32);
-	__type(value, __u64);
-} counters SEC(".maps");
-
-/* Counts, and is the verdict: no packet can end without being counted. */
-static __always_inline int end(enum weft_counter counter, int verdict)
+static __always_inline __u8 source_kind(const struct __sk_buff *skb, const struct packet *packet)
 {
-	__u32 key = counter;
-	__u64 *count = bpf_map_lookup_elem(&counters, &key);
+	struct weft_source from = {.ifindex = skb->ifindex, .address = packet->source};
+	__u8 *kind = bpf_map_lookup_elem(&sources, &from);
 
-	if (count) /* always: the verifier can't know */
-		++*count;
-	return verdict;
+	return kind ? *kind : 0;
 }
 
-/* Tagged frames belong to a VLAN, not to the pod's own network: not ours, whatever they carry. */
-static __always_inline bool is_ipv4(const struct __sk_buff *skb)
-{
-	return skb->protocol == bpf_htons(ETH_P_IP) && !skb->vlan_present;
-}
-
-static __always_inline bool load_ip(struct __sk_buff *skb, struct iphdr *ip)
-{
-	return bpf_skb_load_bytes(skb, ETH_HLEN, ip, sizeof(*ip)) == 0 && ip->version == 4 && ip->ihl >= 5;
-}
-
-static __always_inline bool has_ports(const struct iphdr *ip)
-{
-	return ip->protocol == IPPROTO_TCP || ip->protocol == IPPROTO_UDP;
-}
-
-static __always_inline bool is_fragment(const struct iphdr *ip)
-{
-	return ip->frag_off & bpf_htons(IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET);
-}
-
-struct ports {
-	__u16 source;
-	__u16 destination;
-};
-
-/* TCP and UDP alike; behind whatever options the IP header has. */
-static __always_inline bool load_ports(struct __sk_buff *skb, const struct iphdr *ip, struct ports *ports)
-{
-	return bpf_skb_load_bytes(skb, ETH_HLEN + ip->ihl * 4, ports, sizeof(*ports)) == 0;
-}
-
-static __always_inline int to_worker(struct __sk_buff *skb, __u32 source, __u32 hash, __u32 count,
-				     enum weft_counter redirected)
-{
-	struct weft_source from = {.ifindex = skb->ifindex, .address = source};
-	__u32 worker = weft_worker_of(hash, count);
-	__u32 *ifindex;
-
-	if (!bpf_map_lookup_elem(&sources, &from))
-		return end(WEFT_FROM_POD_DROPPED_SPOOFED, TC_ACT_SHOT);
-	ifindex = bpf_map_lookup_elem(&workers, &worker);
-	if (!ifindex || *ifindex == 0)
-		return end(WEFT_FROM_POD_DROPPED_NO_WORKER, TC_ACT_SHOT);
-	return end(redirected, bpf_redirect(*ifindex, 0));
-}
-
-/* On the host's end of each pod's veth. */
+/* On the host's end of each pod's veth, at ingress. */
 SEC("tc")
 int from_pod(struct __sk_buff *skb)
 {
-	__u32 zero = 0;
+	__u32 zero = 0, hash = 0, ifindex;
 	struct weft_settings *now = bpf_map_lookup_elem(&settings, &zero);
-	struct weft_endpoint from = {};
-	struct ports ports;
-	struct iphdr ip;
-	__u32 hash;
+	struct packet packet = {};
+	enum way way;
 
 	if (!now || now->workers == 0)
 		return end(WEFT_FROM_POD_PASSED_OFF, TC_ACT_UNSPEC);
-	if (!is_ipv4(skb))
-		return end(WEFT_FROM_POD_PASSED_NOT_IPV4, TC_ACT_UNSPEC);
-	if (!load_ip(skb, &ip))
+	switch (parse(skb, &packet)) {
+	case NOT_IP:
+		return end(WEFT_FROM_POD_PASSED_NOT_IP, TC_ACT_UNSPEC);
+	case LINK_ONLY:
+		return end(WEFT_FROM_POD_PASSED_LINK, TC_ACT_UNSPEC);
+	case MALFORMED:
 		return end(WEFT_FROM_POD_DROPPED_MALFORMED, TC_ACT_SHOT);
-
-	if (bpf_map_lookup_elem(&vips, &ip.daddr)) {
-		hash = weft_address_hash(ip.saddr);
-		if (has_ports(&ip) && !is_fragment(&ip)) {
-			if (!load_ports(skb, &ip, &ports))
-				return end(WEFT_FROM_POD_DROPPED_MALFORMED, TC_ACT_SHOT);
-			hash = weft_client_hash(ip.saddr, ports.source, ip.protocol);
-		}
-		return to_worker(skb, ip.saddr, hash, now->workers, WEFT_FROM_POD_REDIRECTED_REQUEST);
+	case PARSED:
+		break;
 	}
 
-	if (!has_ports(&ip))
-		return end(WEFT_FROM_POD_PASSED, TC_ACT_UNSPEC);
-	if (is_fragment(&ip))
-		return end(WEFT_FROM_POD_PASSED_FRAGMENT, TC_ACT_UNSPEC);
-	if (!load_ports(skb, &ip, &ports)) /* without ports it is nobody's reply, and its receiver will refuse it */
-		return end(WEFT_FROM_POD_PASSED, TC_ACT_UNSPEC);
-	from.address = ip.saddr;
-	from.port = ports.source;
-	from.protocol = ip.protocol;
-	if (!bpf_map_lookup_elem(&endpoints, &from))
-		return end(WEFT_FROM_POD_PASSED, TC_ACT_UNSPEC);
-	hash = weft_client_hash(ip.daddr, ports.destination, ip.protocol);
-	return to_worker(skb, ip.saddr, hash, now->workers, WEFT_FROM_POD_REDIRECTED_REPLY);
+	way = steer_request(skb, &packet, &hash);
+	if (way == CUT_SHORT)
+		return end(WEFT_FROM_POD_DROPPED_MALFORMED, TC_ACT_SHOT);
+	if (way == NOT_MESH)
+		way = steer_reply(skb, &packet, &hash);
+	if (way == NOT_MESH) {
+		if (!bpf_map_lookup_elem(&vips, &packet.source))
+			return end(WEFT_FROM_POD_PASSED, TC_ACT_UNSPEC);
+		if (source_kind(skb, &packet) != WEFT_SOURCE_VIP)
+			return end(WEFT_FROM_POD_DROPPED_SPOOFED, TC_ACT_SHOT);
+		return end(WEFT_FROM_POD_PASSED_DIRECT, TC_ACT_UNSPEC);
+	}
+	if (source_kind(skb, &packet) != WEFT_SOURCE_OWN)
+		return end(WEFT_FROM_POD_DROPPED_SPOOFED, TC_ACT_SHOT);
+	ifindex = worker_interface(now, hash);
+	if (ifindex == 0)
+		return end(WEFT_FROM_POD_DROPPED_NO_WORKER, TC_ACT_SHOT);
+	if (is_too_long(skb, &packet, now->mtu))
+		return end(WEFT_FROM_POD_DROPPED_TOO_LONG, TC_ACT_SHOT);
+	return to_worker(skb, ifindex, WEFT_FROM_POD_REDIRECTED_REQUEST + way);
 }
 
-/* On the kernel's end of each worker's veth. */
+/* On a NIC that stays with the kernel, at ingress. */
+SEC("tc")
+int from_nic(struct __sk_buff *skb)
+{
+	__u32 zero = 0, hash = 0, ifindex;
+	struct weft_settings *now = bpf_map_lookup_elem(&settings, &zero);
+	struct packet packet = {};
+	struct weft_pod *pod;
+	enum way way;
+
+	if (!now || now->workers == 0)
+		return end(WEFT_FROM_NIC_PASSED_OFF, TC_ACT_UNSPEC);
+	if (skb->pkt_type != PACKET_HOST) /* a broadcast, or somebody else's that a promiscuous NIC shows */
+		return end(WEFT_FROM_NIC_PASSED, TC_ACT_UNSPEC);
+	switch (parse(skb, &packet)) {
+	case NOT_IP:
+		return end(WEFT_FROM_NIC_PASSED_NOT_IP, TC_ACT_UNSPEC);
+	case LINK_ONLY:
+		return end(WEFT_FROM_NIC_PASSED_LINK, TC_ACT_UNSPEC);
+	case MALFORMED:
+		return end(WEFT_FROM_NIC_DROPPED_MALFORMED, TC_ACT_SHOT);
+	case PARSED:
+		break;
+	}
+
+	pod = bpf_map_lookup_elem(&pods, &packet.destination);
+	if (pod) {
+		switch (decapsulate(skb, &packet, pod)) {
+		case STRIPPED:
+			return end(WEFT_FROM_NIC_DECAPSULATED, bpf_redirect_peer(pod->ifindex, 0));
+		case OTHERS:
+			return end(WEFT_FROM_NIC_PASSED_TUNNEL, TC_ACT_UNSPEC);
+		case BROKEN:
+			return end(WEFT_FROM_NIC_DROPPED_MALFORMED, TC_ACT_SHOT);
+		case FAILED:
+			return end(WEFT_FROM_NIC_DROPPED_DECAPSULATION, TC_ACT_SHOT);
+		case NO_TUNNEL:
+			break;
+		}
+	}
+	way = steer_request(skb, &packet, &hash);
+	if (way == CUT_SHORT)
+		return end(WEFT_FROM_NIC_DROPPED_MALFORMED, TC_ACT_SHOT);
+	if (way == NOT_MESH)
+		way = steer_reply(skb, &packet, &hash);
+	if (way == NOT_MESH)
+		way = steer_quoted(skb, &packet, &hash);
+	if (way == NOT_MESH)
+		return end(WEFT_FROM_NIC_PASSED, TC_ACT_UNSPEC);
+	ifindex = worker_interface(now, hash);
+	if (ifindex == 0)
+		return end(WEFT_FROM_NIC_DROPPED_NO_WORKER, TC_ACT_SHOT);
+	if (is_too_long(skb, &packet, now->mtu))
+		return end(WEFT_FROM_NIC_DROPPED_TOO_LONG, TC_ACT_SHOT);
+	return to_worker(skb, ifindex, WEFT_FROM_NIC_REDIRECTED_REQUEST + way);
+}
+
+/*
+ * On the kernel's end of the first worker's veth, at egress: what the kernel routes to VIPs, and what the other
+ * programs redirect to the first worker, which has been counted there.
+ */
+SEC("tc")
+int from_host(struct __sk_buff *skb)
+{
+	__u32 zero = 0, hash = 0, ifindex;
+	struct weft_settings *now = bpf_map_lookup_elem(&settings, &zero);
+	struct packet packet = {};
+	enum way way;
+
+	if (skb->mark == WEFT_STEERED_MARK)
+		return TC_ACT_UNSPEC;
+	if (!now || now->workers == 0)
+		return end(WEFT_FROM_HOST_DROPPED_NO_WORKER, TC_ACT_SHOT);
+	switch (parse(skb, &packet)) {
+	case NOT_IP:
+	case LINK_ONLY:
+		return end(WEFT_FROM_HOST_DROPPED_NOT_MESH, TC_ACT_SHOT);
+	case MALFORMED:
+		return end(WEFT_FROM_HOST_DROPPED_MALFORMED, TC_ACT_SHOT);
+	case PARSED:
+		break;
+	}
+	way = steer_request(skb, &packet, &hash);
+	if (way == NOT_MESH)
+		return end(WEFT_FROM_HOST_DROPPED_NOT_MESH, TC_ACT_SHOT);
+	if (way == CUT_SHORT)
+		return end(WEFT_FROM_HOST_DROPPED_MALFORMED, TC_ACT_SHOT);
+	ifindex = worker_interface(now, hash);
+	if (ifindex == 0)
+		return end(WEFT_FROM_HOST_DROPPED_NO_WORKER, TC_ACT_SHOT);
+	if (ifindex == skb->ifindex)
+		return end(WEFT_FROM_HOST_REDIRECTED_REQUEST + way, TC_ACT_UNSPEC);
+	return to_worker(skb, ifindex, WEFT_FROM_HOST_REDIRECTED_REQUEST + way);
+}
+
+/* On the kernel's end of each worker's veth, at ingress. */
 SEC("tc")
 int to_pod(struct __sk_buff *skb)
 {
+	struct packet packet = {};
 	struct weft_pod *pod;
-	struct iphdr ip;
 
-	if (!is_ipv4(skb))
-		return end(WEFT_TO_POD_PASSED_NOT_IPV4, TC_ACT_UNSPEC);
-	if (!load_ip(skb, &ip))
+	switch (parse(skb, &packet)) {
+	case NOT_IP:
+		return end(WEFT_TO_POD_PASSED_NOT_IP, TC_ACT_UNSPEC);
+	case LINK_ONLY:
+		return end(WEFT_TO_POD_PASSED_LINK, TC_ACT_UNSPEC);
+	case MALFORMED:
 		return end(WEFT_TO_POD_DROPPED_MALFORMED, TC_ACT_SHOT);
-	pod = bpf_map_lookup_elem(&pods, &ip.daddr);
+	case PARSED:
+		break;
+	}
+	pod = bpf_map_lookup_elem(&pods, &packet.destination);
 	if (!pod) {
 		/* For the kernel to route, whatever destination MAC address the worker wrote. */
 		bpf_skb_change_type(skb, PACKET_HOST);
 		return end(WEFT_TO_POD_PASSED, TC_ACT_UNSPEC);
 	}
-	if (bpf_skb_store_bytes(skb, 0, pod->mac, sizeof(pod->mac) + sizeof(pod->host_mac), 0))
+	switch (decapsulate(skb, &packet, pod)) {
+	case STRIPPED:
+		return end(WEFT_TO_POD_DECAPSULATED, bpf_redirect_peer(pod->ifindex, 0));
+	case BROKEN:
+		return end(WEFT_TO_POD_DROPPED_MALFORMED, TC_ACT_SHOT);
+	case FAILED:
+		return end(WEFT_TO_POD_DROPPED_DECAPSULATION, TC_ACT_SHOT);
+	case OTHERS:
+		if (!address_to(skb, pod))
+			return end(WEFT_TO_POD_DROPPED_NO_MEMORY, TC_ACT_SHOT);
+		return end(WEFT_TO_POD_REDIRECTED_TUNNEL, bpf_redirect_peer(pod->ifindex, 0));
+	case NO_TUNNEL:
+		break;
+	}
+	if (!address_to(skb, pod))
 		return end(WEFT_TO_POD_DROPPED_NO_MEMORY, TC_ACT_SHOT);
 	return end(WEFT_TO_POD_REDIRECTED, bpf_redirect_peer(pod->ifindex, 0));
 }

@@ -3,11 +3,16 @@
 
 #include <fcntl.h>
 #include <linux/net_namespace.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <net/if_arp.h>
 #include <netlink/msg.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/veth.h>
+#include <netlink/route/route.h>
 #include <sched.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -35,6 +40,8 @@ Link link_of(rtnl_link* link) {
              .name = rtnl_link_get_name(link),
              .mac = mac_of(rtnl_link_get_addr(link)),
              .mtu = rtnl_link_get_mtu(link),
+             .up = (rtnl_link_get_flags(link) & IFF_UP) != 0,
+             .ethernet = rtnl_link_get_arptype(link) == ARPHRD_ETHER,
              .veth = rtnl_link_is_veth(link) != 0,
              .peer = static_cast<uint32_t>(rtnl_link_get_link(link))};
   int32_t id = 0;
@@ -42,6 +49,25 @@ Link link_of(rtnl_link* link) {
     found.peer_netns_id = id;
   }
   return found;
+}
+
+std::optional<lb::Address> address_of(nl_addr* address) {
+  if (address != nullptr && nl_addr_get_len(address) == sizeof(lb::Ipv4Address)) {
+    lb::Ipv4Address ipv4{};
+    std::memcpy(&ipv4, nl_addr_get_binary_addr(address), sizeof ipv4);
+    return ipv4;
+  }
+  if (address != nullptr && nl_addr_get_len(address) == sizeof(lb::Ipv6Address)) {
+    lb::Ipv6Address ipv6;
+    std::memcpy(&ipv6, nl_addr_get_binary_addr(address), sizeof ipv6);
+    return ipv6;
+  }
+  return std::nullopt;
+}
+
+bool is_link_local(const lb::Address& address) {
+  const auto& bytes = address.ipv6().bytes;
+  return bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80;
 }
 
 /// The kernel breaks a dump off when what it lists changes meanwhile, which on a busy node is a matter of luck.
@@ -151,24 +177,50 @@ tl::expected<std::optional<Link>, std::string> Netlink::find(int ifindex, const 
   return link_of(raw);
 }
 
-tl::expected<std::vector<lb::Ipv4Address>, std::string> Netlink::addresses(uint32_t ifindex) const {
+tl::expected<std::vector<lb::Address>, std::string> Netlink::addresses(uint32_t ifindex) const {
   const auto cache = dump([this](nl_cache** raw) { return rtnl_addr_alloc_cache(socket_.get(), raw); });
   if (!cache) {
     return tl::unexpected("cannot list addresses: " + cache.error());
   }
-  std::vector<lb::Ipv4Address> all;
+  std::vector<lb::Address> all;
   for (nl_object* each = nl_cache_get_first(cache->get()); each != nullptr; each = nl_cache_get_next(each)) {
     auto* entry = reinterpret_cast<rtnl_addr*>(each);
-    nl_addr* local = rtnl_addr_get_local(entry);
-    uint32_t address = 0;
-    if (static_cast<uint32_t>(rtnl_addr_get_ifindex(entry)) == ifindex && rtnl_addr_get_family(entry) == AF_INET &&
-        local != nullptr && nl_addr_get_len(local) == sizeof address) {
-      std::memcpy(&address, nl_addr_get_binary_addr(local), sizeof address);
-      all.push_back(lb::Ipv4Address{address});
+    const auto address = address_of(rtnl_addr_get_local(entry));
+    if (static_cast<uint32_t>(rtnl_addr_get_ifindex(entry)) == ifindex && address && !is_link_local(*address)) {
+      all.push_back(*address);
     }
   }
   std::sort(all.begin(), all.end());
   return all;
+}
+
+tl::expected<void, std::string> Netlink::add_route(const lb::Prefix& prefix, uint32_t ifindex) const {
+  const bool ipv4 = prefix.address.is_ipv4();
+  const std::unique_ptr<rtnl_route, decltype(&rtnl_route_put)> route(rtnl_route_alloc(), rtnl_route_put);
+  const lb::Ipv6Address& mapped = prefix.address.ipv6();
+  const std::unique_ptr<nl_addr, decltype(&nl_addr_put)> destination(
+      nl_addr_build(ipv4 ? AF_INET : AF_INET6, mapped.bytes.data() + (ipv4 ? 12 : 0), ipv4 ? 4 : 16), nl_addr_put);
+  rtnl_nexthop* hop = rtnl_route_nh_alloc();
+  if (route == nullptr || destination == nullptr || hop == nullptr) {
+    rtnl_route_nh_free(hop);
+    return tl::unexpected("no memory for a route to " + to_string(prefix));
+  }
+  nl_addr_set_prefixlen(destination.get(), prefix.length);
+  rtnl_route_nh_set_ifindex(hop, static_cast<int>(ifindex));
+  rtnl_route_add_nexthop(route.get(), hop);  // takes it
+  rtnl_route_set_family(route.get(), ipv4 ? AF_INET : AF_INET6);
+  rtnl_route_set_dst(route.get(), destination.get());
+  rtnl_route_set_table(route.get(), RT_TABLE_MAIN);
+  rtnl_route_set_protocol(route.get(), RTPROT_STATIC);
+  rtnl_route_set_scope(route.get(), ipv4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE);
+  const int error = rtnl_route_add(socket_.get(), route.get(), NLM_F_CREATE | NLM_F_EXCL);
+  if (error == -NLE_EXIST) {
+    return tl::unexpected("there is a route to " + to_string(prefix) + " already: delete it, or leave the prefix out");
+  }
+  if (error < 0) {
+    return tl::unexpected("cannot add a route to " + to_string(prefix) + ": " + nl_geterror(error));
+  }
+  return {};
 }
 
 std::optional<int> Netlink::id_of(const Fd& netns) const {
@@ -186,6 +238,22 @@ std::optional<int> Netlink::id_of(const Fd& netns) const {
     nl_wait_for_ack(socket_.get());
   }
   return id;
+}
+
+tl::expected<LinkEvents, std::string> LinkEvents::open() {
+  Fd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
+  const sockaddr_nl address{.nl_family = AF_NETLINK, .nl_pad = 0, .nl_pid = 0, .nl_groups = RTMGRP_LINK};
+  if (!fd || bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    return tl::unexpected(std::string("cannot listen for changes of interfaces: ") + std::strerror(errno));
+  }
+  return LinkEvents(std::move(fd));
+}
+
+void LinkEvents::drain() const {
+  std::array<char, 1> rest_is_cut_off{};
+  // ENOBUFS says that some were lost, and takes their place.
+  while (recv(fd_.get(), rest_is_cut_off.data(), rest_is_cut_off.size(), MSG_DONTWAIT) >= 0 || errno == ENOBUFS) {
+  }
 }
 
 }  // namespace weft::pods

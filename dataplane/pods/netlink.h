@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "lb/address.h"
+#include "lb/prefix.h"
 
 namespace weft::pods {
 
@@ -46,6 +47,8 @@ struct Link {
   std::string name;
   Mac mac{};
   uint32_t mtu = 0;
+  bool up = false;        ///< as an administrator set it, whatever the carrier
+  bool ethernet = false;  ///< its frames have an Ethernet header
   bool veth = false;
   uint32_t peer = 0;                 ///< of a veth: its other end's index, in the other end's namespace
   std::optional<int> peer_netns_id;  ///< where the other end is, as this namespace numbers others; none if it is here
@@ -61,8 +64,10 @@ class Netlink {
   tl::expected<std::vector<Link>, std::string> links() const;
   tl::expected<std::optional<Link>, std::string> find(const std::string& name) const;
   tl::expected<std::optional<Link>, std::string> find(uint32_t ifindex) const;
-  /// The IPv4 addresses of an interface, sorted.
-  tl::expected<std::vector<lb::Ipv4Address>, std::string> addresses(uint32_t ifindex) const;
+  /// The addresses of an interface but for IPv6 link-local ones, sorted.
+  tl::expected<std::vector<lb::Address>, std::string> addresses(uint32_t ifindex) const;
+  /// A route to all of a prefix, straight over an interface; it goes with the interface.
+  tl::expected<void, std::string> add_route(const lb::Prefix& prefix, uint32_t ifindex) const;
   /// How this namespace numbers another; none if it never met it (then no veth leads there).
   std::optional<int> id_of(const Fd& netns) const;
 
@@ -74,6 +79,20 @@ class Netlink {
   tl::expected<std::optional<Link>, std::string> find(int ifindex, const char* name) const;
 
   Socket socket_;
+};
+
+/// Readable whenever some interface of the caller's network namespace came, changed or went.
+class LinkEvents {
+ public:
+  static tl::expected<LinkEvents, std::string> open();
+
+  int fd() const { return fd_.get(); }
+  /// Which interface it was is for the caller to ask: events can be lost, and then they are readable too.
+  void drain() const;
+
+ private:
+  explicit LinkEvents(Fd fd) : fd_(std::move(fd)) {}
+  Fd fd_;
 };
 
 }  // namespace weft::pods

@@ -34,7 +34,7 @@ std::optional<Netns> find_netns(const Netlink& here, int id);
 struct PodVeth {
   Link host;
   Link pod;
-  std::vector<lb::Ipv4Address> addresses;  ///< the pod's, sorted
+  std::vector<lb::Address> addresses;  ///< the pod's, sorted
 };
 
 /// All veths that lead from the namespace into that of `here`. May be none.

@@ -6,22 +6,17 @@
 #include <algorithm>
 
 #include "bpf/tc.h"
+#include "pods/entries.h"
 
 namespace weft::pods {
 namespace {
 
-weft_source source_of(uint32_t ifindex, lb::Ipv4Address address) {
-  return {.ifindex = ifindex, .address = static_cast<uint32_t>(address)};
-}
-
-weft_endpoint endpoint_of(const LocalEndpoint& endpoint) {
-  return {.address = static_cast<uint32_t>(endpoint.address),
-          .port = static_cast<uint16_t>(endpoint.port),
-          .protocol = static_cast<uint8_t>(endpoint.protocol)};
-}
-
-bool contains(const std::vector<lb::Ipv4Address>& sorted, lb::Ipv4Address address) {
+bool contains(const std::vector<lb::Address>& sorted, const lb::Address& address) {
   return std::binary_search(sorted.begin(), sorted.end(), address);
+}
+
+bool is_in(const Pod& pod, const std::string& netns) {
+  return !pod.netns.empty() && pod.netns == netns;
 }
 
 std::string describe(const Pod& pod) {
@@ -70,7 +65,7 @@ tl::expected<std::vector<Pod>, std::string> Pods::attach_netns(const std::string
     attached.push_back(std::move(*pod));
   }
   if (attached.empty()) {
-    return tl::unexpected("network namespace " + netns->name + " has no IPv4 address: give it one, then attach it");
+    return tl::unexpected("network namespace " + netns->name + " has no address: give it one, then attach it");
   }
   return attached;
 }
@@ -107,12 +102,27 @@ tl::expected<Pod, std::string> Pods::attach_interface(const std::string& name) {
 
 tl::expected<void, std::string> Pods::detach(const std::string& name) {
   const auto named = [netns = canonical_name(name), &name](const Pod& pod) {
-    return pod.interface == name || (!pod.netns.empty() && pod.netns == netns);
+    return pod.interface == name || is_in(pod, netns);
   };
+  return detach_all(named, "no pod `" + name + "` is attached");
+}
+
+tl::expected<void, std::string> Pods::detach_netns(const std::string& name) {
+  const auto named = [netns = canonical_name(name)](const Pod& pod) { return is_in(pod, netns); };
+  return detach_all(named, "no pod of the network namespace `" + name + "` is attached");
+}
+
+tl::expected<void, std::string> Pods::detach_interface(const std::string& name) {
+  const auto named = [&name](const Pod& pod) { return pod.interface == name; };
+  return detach_all(named, "no pod behind the interface `" + name + "` is attached");
+}
+
+/// @param none what to say if there is none
+template <typename Named>
+Pods::Done Pods::detach_all(Named named, const std::string& none) {
   auto found = std::find_if(pods_.begin(), pods_.end(), named);
   if (found == pods_.end()) {
-    return tl::unexpected("no pod `" + name +
-                          "` is attached: give its network namespace or the host's end of its veth");
+    return tl::unexpected(none + ": give its network namespace or the host's end of its veth, as listed");
   }
   for (; found != pods_.end(); found = std::find_if(pods_.begin(), pods_.end(), named)) {
     if (auto done = release(*found); !done) {
@@ -120,68 +130,12 @@ tl::expected<void, std::string> Pods::detach(const std::string& name) {
     }
     pods_.erase(found);
   }
-  return {};
+  return sync_grants();
 }
 
 std::vector<Pod> Pods::list() {
   notice_changes();
   return pods_;
-}
-
-tl::expected<void, std::string> Pods::add_endpoints(const std::vector<LocalEndpoint>& endpoints) {
-  for (const LocalEndpoint& endpoint : endpoints) {
-    if (!endpoints_.contains(endpoint)) {
-      if (auto done = programs_->endpoints().set(endpoint_of(endpoint), bpf::kPresent); !done) {
-        return done;
-      }
-      endpoints_.insert(endpoint);
-    }
-  }
-  return {};
-}
-
-tl::expected<void, std::string> Pods::sync(std::vector<lb::Ipv4Address> vips, std::vector<LocalEndpoint> endpoints) {
-  const std::set<lb::Ipv4Address> wanted_vips(vips.begin(), vips.end());
-  const std::set<LocalEndpoint> wanted_endpoints(endpoints.begin(), endpoints.end());
-  if (wanted_vips.size() > WEFT_MAX_VIPS || wanted_endpoints.size() > WEFT_MAX_ENDPOINTS) {
-    return tl::unexpected("the mesh has " + std::to_string(wanted_vips.size()) + " VIPs and this node " +
-                          std::to_string(wanted_endpoints.size()) + " endpoints: weft takes " +
-                          std::to_string(WEFT_MAX_VIPS) + " and " + std::to_string(WEFT_MAX_ENDPOINTS) +
-                          "; the eBPF maps stay as they are");
-  }
-  // A VIP makes requests come, an endpoint steers their replies: endpoints come first and go last.
-  if (auto added = add_endpoints(endpoints); !added) {
-    return added;
-  }
-  for (const lb::Ipv4Address vip : wanted_vips) {
-    if (!vips_.contains(vip)) {
-      if (auto done = programs_->vips().set(static_cast<uint32_t>(vip), bpf::kPresent); !done) {
-        return done;
-      }
-      vips_.insert(vip);
-    }
-  }
-  for (auto vip = vips_.begin(); vip != vips_.end();) {
-    if (wanted_vips.contains(*vip)) {
-      ++vip;
-      continue;
-    }
-    if (auto done = programs_->vips().erase(static_cast<uint32_t>(*vip)); !done) {
-      return done;
-    }
-    vip = vips_.erase(vip);
-  }
-  for (auto endpoint = endpoints_.begin(); endpoint != endpoints_.end();) {
-    if (wanted_endpoints.contains(*endpoint)) {
-      ++endpoint;
-      continue;
-    }
-    if (auto done = programs_->endpoints().erase(endpoint_of(*endpoint)); !done) {
-      return done;
-    }
-    endpoint = endpoints_.erase(endpoint);
-  }
-  return {};
 }
 
 tl::expected<void, std::string> Pods::stop() {
@@ -195,7 +149,11 @@ tl::expected<void, std::string> Pods::stop() {
     return first;
   }
   stopped_ = true;
-  keep_first(programs_->set_worker_count(0));
+  keep_first(programs_->set_settings({.workers = 0, .mtu = config_.mtu}));
+  for (const Nic& nic : nics_) {
+    keep_first(programs_->detach(nic.ifindex));
+  }
+  nics_.clear();
   for (const Pod& pod : pods_) {
     keep_first(release(pod));
   }
@@ -218,8 +176,11 @@ tl::expected<Pod, std::string> Pods::attach(const Netns& netns, const PodVeth& v
           .mac = veth.pod.mac,
           .addresses = veth.addresses};
   if (pod.addresses.empty()) {
-    return tl::unexpected("network namespace " + netns.name + " has no IPv4 address on " + veth.pod.name +
+    return tl::unexpected("network namespace " + netns.name + " has no address on " + veth.pod.name +
                           ": give it one, then attach it");
+  }
+  if (std::any_of(nics_.begin(), nics_.end(), [&](const Nic& nic) { return nic.ifindex == pod.ifindex; })) {
+    return tl::unexpected(pod.interface + " is attached as a NIC: detach that first");
   }
   if (veth.pod.mtu > config_.mtu) {
     return tl::unexpected(describe(pod) + " sends packets of up to " + std::to_string(veth.pod.mtu) +
@@ -251,7 +212,10 @@ tl::expected<Pod, std::string> Pods::attach(const Netns& netns, const PodVeth& v
   const auto place = std::lower_bound(pods_.begin(), pods_.end(), pod,
                                       [](const Pod& a, const Pod& b) { return a.interface < b.interface; });
   pods_.insert(place, pod);
-  if (done = erase_addresses(pod.ifindex, before, pod.addresses); !done) {
+  if (done = erase_addresses(pod.ifindex, before, pod.addresses); done) {
+    done = sync_grants();
+  }
+  if (!done) {
     return tl::unexpected(done.error());
   }
   return pod;
@@ -259,7 +223,7 @@ tl::expected<Pod, std::string> Pods::attach(const Netns& netns, const PodVeth& v
 
 /// Both would let one pod receive what is meant for another.
 Pods::Done Pods::refuse_addresses(const Pod& pod) const {
-  for (const lb::Ipv4Address address : pod.addresses) {
+  for (const lb::Address& address : pod.addresses) {
     if (vips_.contains(address)) {
       return tl::unexpected(describe(pod) + " has the address " + to_string(address) +
                             ", which is a VIP: take it from one of the two");
@@ -278,11 +242,11 @@ Pods::Done Pods::write_addresses(const Pod& pod) {
   weft_pod entry{.ifindex = pod.ifindex};
   std::copy(pod.mac.begin(), pod.mac.end(), std::begin(entry.mac));
   std::copy(pod.host_mac.begin(), pod.host_mac.end(), std::begin(entry.host_mac));
-  for (const lb::Ipv4Address address : pod.addresses) {
-    if (auto done = programs_->sources().set(source_of(pod.ifindex, address), bpf::kPresent); !done) {
+  for (const lb::Address& address : pod.addresses) {
+    if (auto done = programs_->sources().set(source_of(pod.ifindex, address), WEFT_SOURCE_OWN); !done) {
       return done;
     }
-    if (auto done = programs_->pods().set(static_cast<uint32_t>(address), entry); !done) {
+    if (auto done = programs_->pods().set(key_of(address), entry); !done) {
       return done;
     }
   }
@@ -290,11 +254,11 @@ Pods::Done Pods::write_addresses(const Pod& pod) {
 }
 
 Pods::Done Pods::erase_addresses(uint32_t ifindex, const Addresses& addresses, const Addresses& except) {
-  for (const lb::Ipv4Address address : addresses) {
+  for (const lb::Address& address : addresses) {
     if (contains(except, address)) {
       continue;
     }
-    if (auto done = programs_->pods().erase(static_cast<uint32_t>(address)); !done) {
+    if (auto done = programs_->pods().erase(key_of(address)); !done) {
       return done;
     }
     if (auto done = programs_->sources().erase(source_of(ifindex, address)); !done) {
@@ -331,7 +295,13 @@ void Pods::notice_changes() {
     }
     return false;
   };
+  const size_t before = pods_.size();
   pods_.erase(std::remove_if(pods_.begin(), pods_.end(), changed), pods_.end());
+  if (pods_.size() != before) {
+    if (auto done = sync_grants(); !done) {
+      spdlog::warn("a pod is gone, and weft could not forget the VIPs that it served: {}", done.error());
+    }
+  }
 }
 
 }  // namespace weft::pods

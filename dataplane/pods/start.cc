@@ -4,7 +4,10 @@
 
 #include <algorithm>
 
+#include "bpf/tc.h"
+#include "pods/entries.h"
 #include "pods/pods.h"
+#include "pods/prefix_lock.h"
 
 namespace weft::pods {
 namespace {
@@ -37,19 +40,25 @@ tl::expected<std::unique_ptr<Pods>, std::string> Pods::start(const Config& confi
   if (auto good = check(config); !good) {
     return tl::unexpected(good.error());
   }
+  auto lock = lock_prefix(config.prefix);
   auto netlink = Netlink::open();
-  if (!netlink) {
-    return tl::unexpected(netlink.error());
+  auto link_events = LinkEvents::open();
+  if (!lock || !netlink || !link_events) {
+    return tl::unexpected(!lock ? lock.error() : !netlink ? netlink.error() : link_events.error());
   }
   auto programs = bpf::Loader::load(config.pin_dir);
   if (!programs) {
     return tl::unexpected(programs.error());
   }
   const bool took_over = (*programs)->took_over();
-  std::unique_ptr<Pods> pods(new Pods(config, std::move(*netlink), std::move(*programs)));
+  std::unique_ptr<Pods> pods(
+      new Pods(config, std::move(*lock), std::move(*netlink), std::move(*link_events), std::move(*programs)));
   Done done = took_over ? pods->take_over() : Done{};
   if (done) {
     done = pods->make_workers();
+  }
+  if (done) {
+    done = pods->add_host_routes();
   }
   if (!done) {
     pods->stopped_ = took_over;  // another weftd's pods stay attached for the next try; what is only ours goes
@@ -58,8 +67,13 @@ tl::expected<std::unique_ptr<Pods>, std::string> Pods::start(const Config& confi
   return pods;
 }
 
-Pods::Pods(Config config, Netlink netlink, std::unique_ptr<bpf::Loader> programs)
-    : config_(std::move(config)), netlink_(std::move(netlink)), programs_(std::move(programs)) {}
+Pods::Pods(Config config, Fd prefix_lock, Netlink netlink, LinkEvents link_events,
+           std::unique_ptr<bpf::Loader> programs)
+    : config_(std::move(config)),
+      prefix_lock_(std::move(prefix_lock)),
+      netlink_(std::move(netlink)),
+      link_events_(std::move(link_events)),
+      programs_(std::move(programs)) {}
 
 Pods::Done Pods::take_over() {
   const auto attached = programs_->attached();
@@ -73,10 +87,10 @@ Pods::Done Pods::take_over() {
                                      : endpoints.error());
   }
   for (const auto& [address, present] : *vips) {
-    vips_.insert(lb::Ipv4Address{address});
+    vips_.insert(address_of(address));
   }
   for (const auto& [endpoint, present] : *endpoints) {
-    endpoints_.insert({.address = lb::Ipv4Address{endpoint.address},
+    endpoints_.insert({.address = address_of(endpoint.address),
                        .port = lb::Port{endpoint.port},
                        .protocol = static_cast<lb::Protocol>(endpoint.protocol)});
   }
@@ -85,24 +99,33 @@ Pods::Done Pods::take_over() {
     if (!link) {
       return tl::unexpected(link.error());
     }
-    // The old workers' interfaces are about to be replaced, whatever becomes of their filters.
-    const bool lives = program == bpf::Program::from_pod && *link && (*link)->veth;
-    if (auto done = lives ? take_over_pod(**link, *entries) : programs_->detach(ifindex); !done) {
+    // An index may be another interface's by now. The old workers' interfaces are about to be replaced, whatever
+    // becomes of their filters.
+    Done done;
+    if (program == bpf::Program::from_pod && *link && (*link)->veth) {
+      done = take_over_pod(**link, *entries);
+    } else if (program == bpf::Program::from_nic && *link && bpf::has_filter(ifindex)) {
+      done = take_over_nic(**link);
+    } else {
+      done = programs_->detach(ifindex);
+    }
+    if (!done) {
       return done;
     }
   }
   std::sort(pods_.begin(), pods_.end(), [](const Pod& a, const Pod& b) { return a.interface < b.interface; });
-  spdlog::info("took over {} pods, {} VIPs and {} endpoints from a weftd that did not stop in order", pods_.size(),
-               vips_.size(), endpoints_.size());
+  std::sort(nics_.begin(), nics_.end(), [](const Nic& a, const Nic& b) { return a.interface < b.interface; });
+  spdlog::info("took over {} pods, {} NICs, {} VIPs and {} endpoints from a weftd that did not stop in order",
+               pods_.size(), nics_.size(), vips_.size(), endpoints_.size());
   return erase_leftovers(*entries);
 }
 
 /// With the addresses of its attachment, not those that it may have given itself since.
-Pods::Done Pods::take_over_pod(const Link& link, const std::vector<std::pair<uint32_t, weft_pod>>& entries) {
+Pods::Done Pods::take_over_pod(const Link& link, const std::vector<std::pair<weft_address, weft_pod>>& entries) {
   Pod pod{.interface = link.name, .ifindex = link.ifindex, .host_mac = link.mac};
   for (const auto& [address, entry] : entries) {
     if (entry.ifindex == link.ifindex) {
-      pod.addresses.push_back(lb::Ipv4Address{address});
+      pod.addresses.push_back(address_of(address));
       std::copy(std::begin(entry.mac), std::end(entry.mac), pod.mac.begin());
     }
   }
@@ -127,27 +150,38 @@ Pods::Done Pods::take_over_pod(const Link& link, const std::vector<std::pair<uin
   return {};
 }
 
+Pods::Done Pods::take_over_nic(const Link& link) {
+  nics_.push_back({.interface = link.name, .ifindex = link.ifindex});
+  return programs_->attach(bpf::Program::from_nic, link.ifindex);
+}
+
 /// Addresses of pods that are gone, or that the crash caught half attached or half detached.
-Pods::Done Pods::erase_leftovers(const std::vector<std::pair<uint32_t, weft_pod>>& entries) {
+Pods::Done Pods::erase_leftovers(const std::vector<std::pair<weft_address, weft_pod>>& entries) {
   const auto sources = programs_->sources().entries();
   if (!sources) {
     return tl::unexpected(sources.error());
   }
-  const auto known = [this](uint32_t ifindex, uint32_t address) {
-    return std::any_of(pods_.begin(), pods_.end(), [&](const Pod& pod) {
-      return pod.ifindex == ifindex &&
-             std::binary_search(pod.addresses.begin(), pod.addresses.end(), lb::Ipv4Address{address});
-    });
+  const auto pod_of = [this](uint32_t ifindex) {
+    return std::find_if(pods_.begin(), pods_.end(), [&](const Pod& pod) { return pod.ifindex == ifindex; });
   };
-  for (const auto& [source, present] : *sources) {
-    if (!known(source.ifindex, source.address)) {
+  const auto known = [&](uint32_t ifindex, const lb::Address& address) {
+    const auto pod = pod_of(ifindex);
+    return pod != pods_.end() && std::binary_search(pod->addresses.begin(), pod->addresses.end(), address);
+  };
+  for (const auto& [source, kind] : *sources) {
+    const lb::Address address = address_of(source.address);
+    if (const auto pod = pod_of(source.ifindex); kind == WEFT_SOURCE_VIP && pod != pods_.end()) {
+      // Which of its addresses is the endpoint, the registry says soon: until then the pod goes on to answer.
+      direct_.insert({.address = pod->addresses.front(), .vip = address});
+      grants_.emplace(source.ifindex, address);
+    } else if (!known(source.ifindex, address)) {
       if (auto done = programs_->sources().erase(source); !done) {
         return done;
       }
     }
   }
   for (const auto& [address, entry] : entries) {
-    if (!known(entry.ifindex, address)) {
+    if (!known(entry.ifindex, address_of(address))) {
       if (auto done = programs_->pods().erase(address); !done) {
         return done;
       }
@@ -172,6 +206,7 @@ Pods::Done Pods::make_workers() {
       return tl::unexpected(pair.error());
     }
     workers_.push_back(*pair);
+    worker_links_.push_back(WorkerLink::up);
     if (auto done = programs_->attach(bpf::Program::to_pod, pair->kernel.ifindex); !done) {
       return done;
     }
@@ -181,7 +216,24 @@ Pods::Done Pods::make_workers() {
       return done;
     }
   }
-  return programs_->set_worker_count(config_.workers);
+  return programs_->set_settings({.workers = config_.workers, .mtu = config_.mtu});
+}
+
+/// They go with the interface that they lead over.
+Pods::Done Pods::add_host_routes() {
+  if (config_.host_routes.empty()) {
+    return {};
+  }
+  const uint32_t first = workers_.front().kernel.ifindex;
+  if (auto done = programs_->attach_beside(bpf::Program::from_host, first); !done) {
+    return done;
+  }
+  for (const lb::Prefix& prefix : config_.host_routes) {
+    if (auto done = netlink_.add_route(prefix, first); !done) {
+      return tl::unexpected("pods.host_routes: " + done.error());
+    }
+  }
+  return {};
 }
 
 }  // namespace weft::pods

@@ -3,14 +3,17 @@
 
 #include <fcntl.h>
 #include <linux/ethtool.h>
+#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <netlink/route/addr.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/veth.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -63,7 +66,7 @@ tl::expected<void, std::string> switch_offloads_off(const std::string& name) {
   return {};
 }
 
-tl::expected<void, std::string> prepare_end(const std::string& name) {
+tl::expected<void, std::string> prepare_afxdp_end(const std::string& name) {
   if (auto done = write_sysctl("ipv6/conf/" + name + "/disable_ipv6", "1", false); !done) {
     return done;
   }
@@ -78,7 +81,24 @@ tl::expected<void, std::string> prepare_kernel_end(const std::string& name) {
       return done;
     }
   }
-  return prepare_end(name);
+  // No link-local address (mode 1), and with it no duplicate address detection; no router's advice; no groups of
+  // routers, which would be reported: only once multicast is off may the interface forward.
+  for (const auto& [key, value] :
+       {std::pair{"addr_gen_mode", "1"}, {"accept_ra", "0"}, {"forwarding", "0"}, {"disable_ipv6", "0"}}) {
+    if (auto done = write_sysctl("ipv6/conf/" + name + "/" + key, value, false); !done) {
+      return done;
+    }
+  }
+  return switch_offloads_off(name);
+}
+
+tl::expected<void, std::string> let_forward_ipv6(const std::string& name) {
+  for (const char* key : {"forwarding", "force_forwarding"}) {
+    if (auto done = write_sysctl("ipv6/conf/" + name + "/" + key, "1", false); !done) {
+      return done;
+    }
+  }
+  return {};
 }
 
 tl::expected<void, std::string> create(const Netlink& netlink, const std::string& name, const std::string& peer_name,
@@ -111,10 +131,30 @@ tl::expected<VethEnd, std::string> bring_up(const Netlink& netlink, const std::s
   const RtnlLink change(rtnl_link_alloc(), rtnl_link_put);
   rtnl_link_set_ifindex(before.get(), static_cast<int>((*link)->ifindex));
   rtnl_link_set_flags(change.get(), IFF_UP | IFF_NOARP);
+  rtnl_link_unset_flags(change.get(), IFF_MULTICAST);
   if (const int error = rtnl_link_change(netlink.socket(), before.get(), change.get(), 0); error < 0) {
     return tl::unexpected("cannot bring " + name + " up: " + nl_geterror(error));
   }
   return VethEnd{.name = name, .ifindex = (*link)->ifindex, .mac = (*link)->mac};
+}
+
+/// In the scope of the host, so that nothing takes it for its source.
+tl::expected<void, std::string> add_dummy_address(const Netlink& netlink, const VethEnd& end) {
+  constexpr std::array<uint8_t, 4> kDummy = {192, 0, 0, 8};
+  const std::unique_ptr<rtnl_addr, decltype(&rtnl_addr_put)> address(rtnl_addr_alloc(), rtnl_addr_put);
+  const std::unique_ptr<nl_addr, decltype(&nl_addr_put)> dummy(nl_addr_build(AF_INET, kDummy.data(), kDummy.size()),
+                                                               nl_addr_put);
+  if (address == nullptr || dummy == nullptr) {
+    return tl::unexpected("no memory for an address of " + end.name);
+  }
+  nl_addr_set_prefixlen(dummy.get(), 32);
+  rtnl_addr_set_ifindex(address.get(), static_cast<int>(end.ifindex));
+  rtnl_addr_set_local(address.get(), dummy.get());
+  rtnl_addr_set_scope(address.get(), RT_SCOPE_HOST);
+  if (const int error = rtnl_addr_add(netlink.socket(), address.get(), 0); error < 0) {
+    return tl::unexpected("cannot give " + end.name + " an address: " + nl_geterror(error));
+  }
+  return {};
 }
 
 }  // namespace
@@ -133,7 +173,7 @@ tl::expected<WorkerVeth, std::string> make_worker_veth(const Netlink& netlink, c
     WorkerVeth pair;
     auto prepared = prepare_kernel_end(kernel);
     if (prepared) {
-      prepared = prepare_end(afxdp);
+      prepared = prepare_afxdp_end(afxdp);
     }
     if (!prepared) {
       return tl::unexpected(prepared.error());
@@ -144,6 +184,13 @@ tl::expected<WorkerVeth, std::string> make_worker_veth(const Netlink& netlink, c
         return tl::unexpected(up.error());
       }
       *end = std::move(*up);
+    }
+    prepared = let_forward_ipv6(kernel);
+    if (prepared) {
+      prepared = add_dummy_address(netlink, pair.kernel);
+    }
+    if (!prepared) {
+      return tl::unexpected(prepared.error());
     }
     return pair;
   };
