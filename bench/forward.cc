@@ -33,28 +33,22 @@ constexpr size_t kFrameLength = 60;  // and 4 of the Ethernet check sequence
 const lb::Ipv4Address kVip = lb::address_from_host(0x0a600001);
 const lb::Port kVipPort = lb::port_from_host(80);
 
-std::shared_ptr<const lb::Snapshot> make_snapshot() {
-  std::vector<lb::Service> services;
-  for (const lb::Protocol protocol : {lb::Protocol::tcp, lb::Protocol::udp}) {
-    lb::Service service{.name = "default/bench", .address = kVip, .port = kVipPort, .protocol = protocol};
-    std::vector<lb::MaglevMember> members;
-    for (uint32_t i = 0; i < kEndpoints; ++i) {
-      const lb::Endpoint endpoint{.address = lb::address_from_host(0x0a020000 + i), .port = lb::port_from_host(8080)};
-      members.push_back({.identity = endpoint.identity()});
-    }
-    service.table = std::make_shared<lb::MaglevTable>(members, lb::MaglevTable::kDefaultSize, kSeed);
-    for (uint32_t i = 0; i < kEndpoints; ++i) {
-      const std::string& identity = service.table->members()[i].identity;
-      service.targets.push_back({.address = lb::parse_ipv4(identity.substr(0, identity.find(':'))).value(),
-                                 .port = lb::port_from_host(8080),
-                                 .slot = i});
-    }
-    for (const lb::Target& target : service.targets) {
-      service.endpoints.push_back({.address = target.address, .port = target.port, .slot = target.slot});
-    }
-    services.push_back(std::move(service));
+std::shared_ptr<const lb::Snapshot> make_snapshot(lb::Protocol protocol) {
+  lb::Service service{.name = "default/bench", .address = kVip, .port = kVipPort, .protocol = protocol};
+  std::vector<lb::MaglevMember> members;
+  for (uint32_t i = 0; i < kEndpoints; ++i) {
+    const lb::Endpoint endpoint{.address = lb::address_from_host(0x0a020000 + i), .port = lb::port_from_host(8080)};
+    members.push_back({.identity = endpoint.identity()});
   }
-  return std::make_shared<lb::Snapshot>(1, kSeed, std::move(services));
+  service.table = std::make_shared<lb::MaglevTable>(members, lb::MaglevTable::kDefaultSize, kSeed);
+  for (uint32_t i = 0; i < kEndpoints; ++i) {
+    const std::string& identity = service.table->members()[i].identity;
+    service.targets.push_back({.address = lb::parse_ipv4(identity.substr(0, identity.find(':'))).value(),
+                               .port = lb::port_from_host(8080),
+                               .slot = i});
+    service.endpoints.push_back({.address = service.targets[i].address, .port = service.targets[i].port, .slot = i});
+  }
+  return std::make_shared<lb::Snapshot>(1, kSeed, std::vector<lb::Service>{std::move(service)});
 }
 
 /// A frame whose source says which flow it is of.
@@ -92,7 +86,7 @@ struct Template {
 /// A worker on an in-memory port whose transmit ring is its receive ring.
 class Bed {
  public:
-  explicit Bed(uint32_t flow_capacity) : publisher_(1, make_snapshot()) {
+  Bed(lb::Protocol protocol, uint32_t flow_capacity) : publisher_(1, make_snapshot(protocol)) {
     ring_ =
         rte_ring_create(("bed" + std::to_string(count_)).c_str(), 256, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
     const int port = rte_eth_from_rings(("bed" + std::to_string(count_)).c_str(), &ring_, 1, &ring_, 1, SOCKET_ID_ANY);
@@ -109,13 +103,14 @@ class Bed {
     rte_eth_tx_queue_setup(port_, 0, 256, SOCKET_ID_ANY, nullptr);
     rte_eth_dev_start(port_);
     runtime::WorkerConfig config;
-    config.flow_capacity = flow_capacity;
-    config.seed = kSeed;
-    config.max_endpoints = kEndpoints;
-    config.max_services = 2;
-    config.ports = {port_};
-    config.egresses.ports.resize(1);
-    worker_ = std::make_unique<runtime::Worker>(config, publisher_, clock_);
+    config.pipeline = {.seed = kSeed,
+                       .max_endpoints = kEndpoints,
+                       .max_services = 2,
+                       .flows = flow_capacity,
+                       .flows6 = 1024,
+                       .new_flows = {.per_second = 1'000'000'000, .burst = 1'000'000}};
+    config.ports = {{.device = port_}};
+    worker_ = std::make_unique<runtime::Worker>(config, publisher_, forwarding_, *crossings_, clock_);
   }
   ~Bed() {
     worker_.reset();
@@ -153,6 +148,8 @@ class Bed {
   runtime::SnapshotPublisher publisher_;
   std::shared_ptr<const lb::Snapshot> snapshot_ = publisher_.current();
   time::TscClock clock_{runtime::Eal::tsc_hertz()};
+  const l4::Forwarding forwarding_{{{}}, {{}}, {}};
+  std::unique_ptr<runtime::Crossings> crossings_ = std::move(runtime::Crossings::make(1).value());
   rte_ring* ring_ = nullptr;
   rte_mempool* pool_ = nullptr;
   uint16_t port_ = 0;
@@ -180,7 +177,7 @@ void report(benchmark::State& state, std::vector<double>& cycles_a_packet) {
 /// Packets of flows that the table has.
 void hit(benchmark::State& state, lb::Protocol protocol) {
   const auto flows = static_cast<uint32_t>(state.range(0));
-  Bed bed(flows);
+  Bed bed(protocol, flows);
   const Template first(protocol, packet::tcp_flag::syn);
   const Template later(protocol, packet::tcp_flag::ack);
   const std::vector<uint32_t> order = shuffled(flows);
@@ -209,7 +206,7 @@ void first(benchmark::State& state, lb::Protocol protocol) {
     if (at + burst > flows) {
       state.PauseTiming();
       bed.reset();
-      bed = std::make_unique<Bed>(flows);
+      bed = std::make_unique<Bed>(protocol, flows);
       at = 0;
       state.ResumeTiming();
     }

@@ -36,7 +36,7 @@ void build(benchmark::State& state, uint32_t size) {
 /// Hash and pick for the packets of many flows, one after the other.
 void look_up(benchmark::State& state, uint32_t size) {
   const MaglevTable table(members(state.range(0)), size, 1);
-  weft::lb::FlowKey key;
+  weft::lb::FlowKey4 key;
   uint32_t source = 0;
   uint64_t picked = 0;
   const uint64_t start = __rdtsc();
