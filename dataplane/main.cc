@@ -72,6 +72,11 @@ int run(const weft::node::Config& config) {
   }
   serving = node->get();
   spdlog::info("node {} is up: {} workers, runtime socket {}", config.node, config.cores.size(), config.socket);
+  if ((*node)->has_pods()) {
+    (*server)->also_watch((*node)->with_pods([](weft::pods::Pods& pods) { return pods.link_events(); }), [serving] {
+      serving->with_pods([](weft::pods::Pods& pods) { pods.notice_link_changes(); });
+    });
+  }
   (*server)->run(stop);
   spdlog::info("stopping");
   return 0;

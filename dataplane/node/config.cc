@@ -10,6 +10,9 @@
 
 #include "bpf/abi.h"
 #include "flow/table.h"
+#include "l4/forwarding.h"
+#include "l4/own_ports.h"
+#include "lb/token_bucket.h"
 #include "registry-sync/yaml_document.h"
 #include "registry-sync/yaml_fields.h"
 
@@ -24,6 +27,8 @@ constexpr int64_t kMaxMicroseconds = 1'000'000;
 constexpr int64_t kMaxSeconds = 7 * 86400;  // well below the 49 days after which a flow's time stamps wrap
 constexpr size_t kMaxSocketPath = 107;      // sockaddr_un
 constexpr uint32_t kMinFlows = 1024;
+constexpr uint32_t kMinMtu = 576;
+constexpr uint32_t kMaxMtu = runtime::kBufferBytes - 256;  // a frame with all that a tunnel adds lies in one buffer
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -42,19 +47,17 @@ std::optional<runtime::MacAddress> parse_mac(const std::string& text) {
   return mac;
 }
 
-std::optional<NetworkConfig> parse_network(const std::string& text) {
-  const size_t slash = text.find('/');
-  const auto address = lb::parse_ipv4(text.substr(0, slash));
-  const auto length =
-      slash == std::string::npos ? std::nullopt : registry::parse_integer(text.substr(slash + 1), 0, 32);
-  if (!address || !length) {
-    return std::nullopt;
+std::vector<lb::Prefix> read_prefixes(Fields& fields, const char* key) {
+  std::vector<lb::Prefix> prefixes;
+  for (const std::string& text : fields.strings(key)) {
+    if (const auto prefix = lb::parse_prefix(text)) {
+      prefixes.push_back(*prefix);
+    } else {
+      fields.error(key, "expected a network such as 10.2.0.0/16 or fd00:2::/64 without host bits, got " +
+                            registry::in_quotes(text));
+    }
   }
-  const uint32_t mask = *length == 0 ? 0 : ~uint32_t{0} << (32 - *length);
-  if ((to_host(*address) & ~mask) != 0) {
-    return std::nullopt;
-  }
-  return NetworkConfig{.prefix = to_host(*address), .mask = mask};
+  return prefixes;
 }
 
 void read_workers(Fields workers, Config& config) {
@@ -91,8 +94,12 @@ void read_memory(Fields memory, Config& config) {
 }
 
 void read_flows(Fields flows, Config& config) {
-  config.flow_capacity = static_cast<uint32_t>(
-      flows.integer("capacity", kMinFlows, flow::FlowTable::kMaxCapacity).value_or(config.flow_capacity));
+  const auto number = [&](const char* key, int64_t least, int64_t most, uint32_t& value) {
+    value = static_cast<uint32_t>(flows.integer(key, least, most).value_or(value));
+  };
+  number("capacity", kMinFlows, flow::FlowTable4::kMaxCapacity, config.flow_capacity);
+  number("capacity_ipv6", kMinFlows, flow::FlowTable6::kMaxCapacity, config.flow_capacity6);
+  number("new_per_second", 1, lb::kMaxBurst, config.new_flows_a_second);
   Fields timeouts = flows.mapping("timeouts");
   const auto seconds = [&](const char* key, std::chrono::milliseconds& value) {
     if (const auto found = timeouts.integer(key, 1, kMaxSeconds)) {
@@ -111,8 +118,7 @@ void read_flows(Fields flows, Config& config) {
 }
 
 void read_limits(Fields limits, Config& config) {
-  config.max_services =
-      static_cast<uint32_t>(limits.integer("services", 1, WEFT_MAX_VIPS).value_or(config.max_services));
+  config.max_services = static_cast<uint32_t>(limits.integer("services", 1, UINT16_MAX).value_or(config.max_services));
   config.max_endpoints =
       static_cast<uint32_t>(limits.integer("endpoints", 1, WEFT_MAX_ENDPOINTS).value_or(config.max_endpoints));
   limits.finish();
@@ -134,8 +140,42 @@ void read_pods(Fields fields, Config& config) {
     fields.error("pins",
                  "expected an absolute path in a mounted bpffs, got " + registry::in_quotes(result.pin_dir.string()));
   }
+  config.pod_networks = read_prefixes(fields, "networks");
   result.mtu = static_cast<uint32_t>(fields.integer("mtu", pods::kMinMtu, pods::kMaxMtu).value_or(result.mtu));
+  for (const std::string& text : fields.strings("host_routes")) {
+    if (const auto prefix = lb::parse_prefix(text)) {
+      result.host_routes.push_back(*prefix);
+    } else {
+      fields.error("host_routes", "expected an address or a network such as 10.96.0.0/16 without host bits, got " +
+                                      registry::in_quotes(text));
+    }
+  }
+  config.nics = fields.strings("nics");
   fields.finish();
+}
+
+void read_sources(Fields& root, Config& config) {
+  Fields snat = root.mapping("snat");
+  for (const std::string& text : snat.strings("addresses")) {
+    if (const auto address = lb::parse_address(text)) {
+      config.own_addresses.push_back(*address);
+    } else {
+      snat.error("addresses", "expected an address, got " + registry::in_quotes(text));
+    }
+  }
+  if (config.own_addresses.size() > l4::OwnPorts::kMaxAddresses) {
+    snat.error("addresses", fmt::format("expected at most {}", l4::OwnPorts::kMaxAddresses));
+  }
+  snat.finish();
+  Fields tunnels = root.mapping("tunnels");
+  config.tunnel_sources = read_prefixes(tunnels, "sources");
+  std::set<lb::Family> families;
+  for (const lb::Prefix& source : config.tunnel_sources) {
+    if (!families.insert(source.address.family()).second) {
+      tunnels.error("sources", "expected one prefix of each family at most");
+    }
+  }
+  tunnels.finish();
 }
 
 void read_port(Fields port, Config& config, std::set<std::string>& names) {
@@ -151,13 +191,12 @@ void read_port(Fields port, Config& config, std::set<std::string>& names) {
   } else if (!next_hop.empty()) {
     port.error("next_hop", "expected a MAC address such as 02:00:00:00:00:01, got " + registry::in_quotes(next_hop));
   }
-  for (const std::string& text : port.strings("networks")) {
-    if (const auto network = parse_network(text)) {
-      uplink.networks.push_back(*network);
-    } else {
-      port.error("networks",
-                 "expected an IPv4 network such as 10.2.0.0/16 without host bits, got " + registry::in_quotes(text));
-    }
+  uplink.networks = read_prefixes(port, "networks");
+  uplink.mtu = static_cast<uint16_t>(port.integer("mtu", kMinMtu, kMaxMtu).value_or(uplink.mtu));
+  uplink.port.queues = static_cast<uint16_t>(port.integer("queues", 1, WEFT_MAX_WORKERS).value_or(0));
+  if (uplink.port.queues > 1 && uplink.port.queues != config.cores.size()) {
+    port.error("queues", fmt::format("expected 1, or one for each of the {} workers, got {}", config.cores.size(),
+                                     uplink.port.queues));
   }
   uplink.port.descriptors =
       static_cast<uint16_t>(port.integer("descriptors", 64, 16384).value_or(uplink.port.descriptors));
@@ -176,6 +215,7 @@ tl::expected<Config, std::vector<Diagnostic>> parse_config(const std::string& fi
   Config config;
   Fields root(*document, "", file, errors);
   config.node = root.string("node").value_or(host_name());
+  config.zone = root.string("zone").value_or("");
   config.seed = static_cast<uint64_t>(root.integer("seed", 0, INT64_MAX).value_or(0));
   config.socket = root.string("socket").value_or(config.socket);
   if (!config.socket.starts_with('/') || config.socket.size() > kMaxSocketPath) {
@@ -191,6 +231,7 @@ tl::expected<Config, std::vector<Diagnostic>> parse_config(const std::string& fi
   read_flows(root.mapping("flows"), config);
   read_limits(root.mapping("limits"), config);
   read_pods(root.mapping("pods"), config);
+  read_sources(root, config);
   std::set<std::string> names = {"pods"};
   for (Fields& port : root.mappings("ports")) {
     read_port(std::move(port), config, names);
@@ -200,11 +241,6 @@ tl::expected<Config, std::vector<Diagnostic>> parse_config(const std::string& fi
   }
   if (config.ports.size() + 1 > l4::kMaxPorts) {
     root.error("ports", fmt::format("expected at most {} ports", l4::kMaxPorts - 1));
-  }
-  if (!config.ports.empty() && config.cores.size() > 1) {
-    root.error("ports",
-               "expected none with more than one worker: only eBPF brings replies back to the worker that has "
-               "their flow; use one worker, or pods alone");
   }
   root.finish();
   if (!errors.empty()) {

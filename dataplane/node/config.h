@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "flow/state.h"
-#include "l4/egress.h"
+#include "lb/prefix.h"
 #include "pods/pods.h"
 #include "registry-sync/diagnostic.h"
 #include "runtime/idle.h"
@@ -20,19 +20,16 @@
 
 namespace weft::node {
 
-struct NetworkConfig {
-  uint32_t prefix = 0;  ///< host order
-  uint32_t mask = 0;    ///< host order
-};
-
 struct UplinkConfig {
   runtime::PortConfig port;
-  runtime::MacAddress next_hop = {};    ///< whom all frames that leave here are addressed to
-  std::vector<NetworkConfig> networks;  ///< endpoints in these are reached through this port
+  runtime::MacAddress next_hop = {};  ///< whom all frames that leave here are addressed to
+  std::vector<lb::Prefix> networks;   ///< endpoints and clients in these are reached through this port
+  uint16_t mtu = 1500;                ///< of an IP packet that leaves here
 };
 
 struct Config {
   std::string node;
+  std::string zone;  ///< may be empty: no zone is preferred
   uint64_t seed = 0;
   std::string socket = "/run/weft/weft.sock";
   std::filesystem::path registry;
@@ -41,11 +38,17 @@ struct Config {
   bool huge_pages = false;
   uint32_t megabytes = 256;
   uint32_t buffers = 16384;
-  uint32_t flow_capacity = 262144;
+  uint32_t flow_capacity = 262144;        ///< of IPv4
+  uint32_t flow_capacity6 = 65536;        ///< of IPv6
+  uint32_t new_flows_a_second = 400'000;  ///< of each worker; more is overload
   flow::Timeouts timeouts;
   uint32_t max_services = 4096;
   uint32_t max_endpoints = 65536;
   std::optional<pods::Config> pods;
+  std::vector<lb::Prefix> pod_networks;    ///< endpoints and clients in these are local pods
+  std::vector<lb::Address> own_addresses;  ///< sources of fullnat
+  std::vector<lb::Prefix> tunnel_sources;  ///< of dsr; one a family at most
+  std::vector<std::string> nics;           ///< to attach at start; none without pods
   std::vector<UplinkConfig> ports;
   std::string log_level = "info";
 };

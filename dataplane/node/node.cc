@@ -17,13 +17,6 @@ bool is_pci_address(const std::string& device) {
   return name.size() == 12 && name[4] == ':' && name[7] == ':' && name[10] == '.';
 }
 
-l4::Egress egress_of(const runtime::MacAddress& next_hop, const runtime::MacAddress& own, bool kernel_behind) {
-  l4::Egress egress{.kernel_behind = kernel_behind};
-  std::copy(next_hop.begin(), next_hop.end(), egress.addresses.begin());
-  std::copy(own.begin(), own.end(), egress.addresses.begin() + next_hop.size());
-  return egress;
-}
-
 void log_diagnostics(const registry::Status& status) {
   for (const registry::Diagnostic& warning : status.warnings) {
     spdlog::warn("registry: {}", to_string(warning));
@@ -43,8 +36,8 @@ int run_worker(void* worker) {
 tl::expected<std::unique_ptr<Node>, std::string> Node::start(const Config& config) {
   std::unique_ptr<Node> node(new Node(config));
   // The registry before the first packet: a worker that runs has its services.
-  for (const auto step :
-       {&Node::start_pods, &Node::start_eal, &Node::make_workers, &Node::follow_registry, &Node::launch_workers}) {
+  for (const auto step : {&Node::start_pods, &Node::start_eal, &Node::open_ports, &Node::make_workers,
+                          &Node::follow_registry, &Node::launch_workers}) {
     if (Step done = (*node.*step)(); !done) {
       return tl::unexpected(done.error());
     }
@@ -71,6 +64,11 @@ Node::Step Node::start_pods() {
     return tl::unexpected(started.error());
   }
   pods_ = std::move(*started);
+  for (const std::string& nic : config_.nics) {
+    if (auto attached = pods_->attach_nic(nic); !attached) {
+      return tl::unexpected("pods.nics: " + attached.error());
+    }
+  }
   return {};
 }
 
@@ -91,64 +89,61 @@ Node::Step Node::start_eal() {
   return {};
 }
 
-Node::Step Node::open_lane(uint32_t number, runtime::WorkerConfig& worker) {
-  auto buffers = runtime::BufferPool::make(fmt::format("buffers{}", number), config_.buffers);
-  if (!buffers) {
-    return tl::unexpected(buffers.error());
+Node::Step Node::open_ports() {
+  const auto workers = static_cast<uint32_t>(config_.cores.size());
+  std::vector<const runtime::BufferPool*> buffers;
+  buffers_.reserve(workers);
+  for (uint32_t worker = 0; worker < workers; ++worker) {
+    auto pool = runtime::BufferPool::make(fmt::format("buffers{}", worker), config_.buffers);
+    if (!pool) {
+      return tl::unexpected(pool.error());
+    }
+    buffers_.push_back(std::move(*pool));
+    buffers.push_back(&buffers_.back());
   }
-  Lane& lane = lanes_.emplace_back();
-  lane.buffers = std::move(*buffers);
-  const auto open = [&](const runtime::PortConfig& config, const runtime::MacAddress& next_hop, bool kernel) -> Step {
-    auto port = runtime::Port::open(config, lane.buffers);
-    if (!port) {
-      return tl::unexpected(port.error());
-    }
-    worker.ports.push_back((*port)->id());
-    worker.egresses.ports.push_back(egress_of(next_hop, (*port)->mac(), kernel));
-    lane.ports.push_back(std::move(*port));
-    return {};
-  };
-  if (pods_) {
-    const pods::WorkerVeth& veth = pods_->workers()[number];
-    const runtime::PortConfig config{.name = "pods",
-                                     .device = fmt::format("net_af_xdp{},iface={}", number, veth.afxdp.name)};
-    if (Step opened = open(config, veth.kernel.mac, true); !opened) {
-      return opened;
-    }
+  auto crossings = runtime::Crossings::make(workers);
+  if (!crossings) {
+    return tl::unexpected(crossings.error());
   }
-  for (const UplinkConfig& uplink : config_.ports) {
-    for (const NetworkConfig& network : uplink.networks) {
-      worker.egresses.networks.push_back(
-          {.prefix = network.prefix, .mask = network.mask, .port = static_cast<uint8_t>(lane.ports.size())});
-    }
-    if (Step opened = open(uplink.port, uplink.next_hop, false); !opened) {
-      return opened;
-    }
+  crossings_ = std::move(*crossings);
+  auto ports = Ports::open(config_, pods_.get(), buffers);
+  if (!ports) {
+    return tl::unexpected(ports.error());
   }
-  std::sort(worker.egresses.networks.begin(), worker.egresses.networks.end(),
-            [](const l4::Network& a, const l4::Network& b) { return a.mask > b.mask; });
+  ports_ = std::move(*ports);
   return {};
+}
+
+runtime::WorkerConfig Node::worker_config(uint32_t number) const {
+  runtime::WorkerConfig worker;
+  worker.core = config_.cores[number];
+  worker.idle = config_.idle;
+  worker.ports = ports_->access(number);
+  l4::PipelineConfig& pipeline = worker.pipeline;
+  pipeline.worker = number;
+  pipeline.workers = static_cast<uint32_t>(config_.cores.size());
+  pipeline.seed = config_.seed;
+  pipeline.max_endpoints = config_.max_endpoints;
+  pipeline.max_services = config_.max_services;
+  pipeline.flows = config_.flow_capacity;
+  pipeline.flows6 = config_.flow_capacity6;
+  pipeline.timeouts = config_.timeouts;
+  // A fiftieth of a second's worth may come at once: a worker that was away so long has that much to catch up with.
+  pipeline.new_flows = {.per_second = config_.new_flows_a_second,
+                        .burst = std::max(l4::Burst::kMax, config_.new_flows_a_second / 50)};
+  pipeline.own_addresses = config_.own_addresses;
+  pipeline.tunnel_sources = config_.tunnel_sources;
+  return worker;
 }
 
 Node::Step Node::make_workers() {
   const auto count = static_cast<uint32_t>(config_.cores.size());
   snapshots_ = std::make_unique<runtime::SnapshotPublisher>(
       count, std::make_shared<lb::Snapshot>(0, config_.seed, std::vector<lb::Service>{}));
-  lanes_.reserve(count);
   try {
     for (uint32_t number = 0; number < count; ++number) {
-      runtime::WorkerConfig worker{.number = number,
-                                   .core = config_.cores[number],
-                                   .flow_capacity = config_.flow_capacity,
-                                   .timeouts = config_.timeouts,
-                                   .seed = config_.seed,
-                                   .idle = config_.idle,
-                                   .max_endpoints = config_.max_endpoints,
-                                   .max_services = config_.max_services};
-      if (Step opened = open_lane(number, worker); !opened) {
-        return opened;
-      }
-      workers_.push_back(std::make_unique<runtime::Worker>(worker, *snapshots_, *clock_));
+      workers_.push_back(std::make_unique<runtime::Worker>(worker_config(number), *snapshots_, ports_->forwarding(),
+                                                           *crossings_, *clock_));
     }
   } catch (const std::bad_alloc&) {
     return tl::unexpected(std::string("not enough memory for the flow tables: lower flows.capacity"));
@@ -169,7 +164,8 @@ Node::Step Node::follow_registry() {
   auto started = registry::Syncer::start(
       {.folder = config_.registry,
        .seed = config_.seed,
-       .limits = {.services = config_.max_services, .endpoints = config_.max_endpoints}},
+       .limits = {.services = config_.max_services, .endpoints = config_.max_endpoints},
+       .zone = config_.zone},
       {.sink = [this](const registry::Publication& publication) { take(publication); },
        .in_use = {.services = [this](uint32_t slot) { return active_flows_of_service(slot) > 0; },
                   .endpoints = [this](uint32_t slot) { return active_flows_of_endpoint(slot) > 0; },
@@ -188,20 +184,37 @@ void Node::take(const registry::Publication& publication) {
     snapshots_->publish(publication.snapshot);
     return;
   }
-  std::set<lb::Ipv4Address> vips;
+  for (const registry::TrackedEndpoint& gone : publication.endpoints.gone) {
+    tracked_.erase(gone.slot);
+  }
+  for (const registry::TrackedEndpoint& changed : publication.endpoints.changed) {
+    tracked_[changed.slot] = changed;
+  }
+  std::set<lb::Address> vips;
+  std::set<pods::DirectEndpoint> direct;
   for (const lb::Service& service : publication.snapshot->services()) {
     vips.insert(service.address);
+    for (const lb::Endpoint& endpoint : service.endpoints) {
+      if (service.policy.mode == lb::Mode::dsr) {
+        direct.insert({.address = endpoint.address, .vip = service.address});
+      }
+    }
   }
-  std::vector<pods::LocalEndpoint> endpoints;
-  for (const registry::TrackedEndpoint& endpoint : publication.endpoints) {
+  std::vector<pods::Endpoint> endpoints;
+  for (const auto& [slot, endpoint] : tracked_) {
     vips.insert(endpoint.vip);  // its service may be gone while its last flows are not
     endpoints.push_back({.address = endpoint.address, .port = endpoint.port, .protocol = endpoint.protocol});
+    if (const pods::DirectEndpoint lingering{endpoint.address, endpoint.vip}; direct_.contains(lingering)) {
+      direct.insert(lingering);
+    }
   }
+  direct_ = std::move(direct);
+  const std::vector<pods::DirectEndpoint> answering(direct_.begin(), direct_.end());
   // A worker may choose an endpoint only once eBPF steers its replies, and asks for requests only once it can choose.
-  auto steered = with_pods([&](pods::Pods& pods) { return pods.add_endpoints(endpoints); });
+  auto steered = with_pods([&](pods::Pods& pods) { return pods.add_endpoints(endpoints, answering); });
   if (steered) {
     snapshots_->publish(publication.snapshot);
-    steered = with_pods([&](pods::Pods& pods) { return pods.sync({vips.begin(), vips.end()}, endpoints); });
+    steered = with_pods([&](pods::Pods& pods) { return pods.sync({vips.begin(), vips.end()}, endpoints, answering); });
   }
   if (!steered) {
     spdlog::error("snapshot {}: {}", publication.snapshot->epoch(), steered.error());

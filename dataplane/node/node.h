@@ -7,17 +7,20 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <tl/expected.hpp>
 #include <vector>
 
 #include "node/config.h"
+#include "node/ports.h"
 #include "pods/pods.h"
 #include "registry-sync/syncer.h"
+#include "runtime/crossings.h"
 #include "runtime/eal.h"
-#include "runtime/port.h"
 #include "runtime/publisher.h"
 #include "runtime/worker.h"
 
@@ -33,9 +36,10 @@ class Node {
   const Config& config() const { return config_; }
   std::chrono::steady_clock::time_point started() const { return started_; }
   const std::vector<std::unique_ptr<runtime::Worker>>& workers() const { return workers_; }
-  /// Of a worker, in the order of its books.
-  const std::vector<std::unique_ptr<runtime::Port>>& ports(size_t worker) const { return lanes_[worker].ports; }
-  const runtime::BufferPool& buffers(size_t worker) const { return lanes_[worker].buffers; }
+  /// In the order of the workers' books.
+  const Ports& ports() const { return *ports_; }
+  const runtime::BufferPool& buffers(size_t worker) const { return buffers_[worker]; }
+  const runtime::Crossings& crossings() const { return *crossings_; }
   const runtime::SnapshotPublisher& snapshots() const { return *snapshots_; }
   registry::Syncer& registry() { return *syncer_; }
   bool has_pods() const { return pods_ != nullptr; }
@@ -50,18 +54,14 @@ class Node {
   uint64_t active_flows_of_service(uint32_t slot) const;
 
  private:
-  /// What a worker has of its own beside itself.
-  struct Lane {
-    runtime::BufferPool buffers;
-    std::vector<std::unique_ptr<runtime::Port>> ports;
-  };
   using Step = tl::expected<void, std::string>;
 
   explicit Node(const Config& config) : config_(config), started_(std::chrono::steady_clock::now()) {}
 
   Step start_pods();
   Step start_eal();
-  Step open_lane(uint32_t number, runtime::WorkerConfig& worker);
+  Step open_ports();
+  runtime::WorkerConfig worker_config(uint32_t number) const;
   Step make_workers();
   Step follow_registry();
   Step launch_workers();
@@ -75,8 +75,12 @@ class Node {
   // In the order of construction; destroyed in reverse, after ~Node has stopped what runs.
   std::unique_ptr<pods::Pods> pods_;  ///< under pods_mutex_; null without pods
   std::mutex pods_mutex_;
+  std::set<pods::DirectEndpoint> direct_;  ///< take()'s: endpoints stay what they were for the flows that they have
   std::unique_ptr<runtime::Eal> eal_;
-  std::vector<Lane> lanes_;  ///< one a worker
+  std::vector<runtime::BufferPool> buffers_;  ///< one a worker
+  std::unique_ptr<Ports> ports_;
+  std::unique_ptr<runtime::Crossings> crossings_;
+  std::map<uint32_t, registry::TrackedEndpoint> tracked_;  ///< by slot; the registry's thread alone
   std::unique_ptr<time::TscClock> clock_;
   std::unique_ptr<runtime::SnapshotPublisher> snapshots_;
   std::vector<std::unique_ptr<runtime::Worker>> workers_;

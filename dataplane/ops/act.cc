@@ -8,7 +8,7 @@ namespace {
 
 Json as_json(const pods::Pod& pod) {
   Json addresses = Json::array();
-  for (const lb::Ipv4Address address : pod.addresses) {
+  for (const lb::Address& address : pod.addresses) {
     addresses.push_back(to_string(address));
   }
   return {{"netns", pod.netns},
@@ -23,6 +23,14 @@ Json as_json(const std::vector<pods::Pod>& pods) {
     list.push_back(as_json(pod));
   }
   return list;
+}
+
+Json as_json(const pods::Nic& nic) {
+  return {{"interface", nic.interface}, {"index", nic.ifindex}};
+}
+
+tl::unexpected<std::string> no_pods() {
+  return tl::unexpected(std::string("this node has no pods: add `pods: {}` to its configuration"));
 }
 
 }  // namespace
@@ -57,7 +65,7 @@ Answer accept_registry(node::Node& node, const Words&) {
 
 Answer pod_attach(node::Node& node, const Words& arguments) {
   if (!node.has_pods()) {
-    return tl::unexpected(std::string("this node has no pods: add `pods: {}` to its configuration"));
+    return no_pods();
   }
   if (arguments.size() != 2 || (arguments[0] != "netns" && arguments[0] != "interface")) {
     return tl::unexpected(std::string());
@@ -75,21 +83,65 @@ Answer pod_attach(node::Node& node, const Words& arguments) {
 }
 
 Answer pod_detach(node::Node& node, const Words& arguments) {
+  const bool has_kind = arguments.size() == 2 && (arguments[0] == "netns" || arguments[0] == "interface");
+  if (arguments.size() != 1 && !has_kind) {
+    return tl::unexpected(std::string());
+  }
+  if (!node.has_pods()) {
+    return no_pods();
+  }
+  const auto detached = node.with_pods([&](pods::Pods& pods) {
+    if (!has_kind) {
+      return pods.detach(arguments[0]);
+    }
+    return arguments[0] == "netns" ? pods.detach_netns(arguments[1]) : pods.detach_interface(arguments[1]);
+  });
+  if (!detached) {
+    return tl::unexpected(detached.error());
+  }
+  return Json{{"detached", arguments.back()}};
+}
+
+Answer pod_list(node::Node& node, const Words&) {
+  return node.has_pods() ? as_json(node.with_pods([](pods::Pods& pods) { return pods.list(); })) : Json::array();
+}
+
+Answer nic_attach(node::Node& node, const Words& arguments) {
   if (arguments.size() != 1) {
     return tl::unexpected(std::string());
   }
   if (!node.has_pods()) {
-    return tl::unexpected(std::string("this node has no pods"));
+    return no_pods();
   }
-  const auto detached = node.with_pods([&](pods::Pods& pods) { return pods.detach(arguments[0]); });
+  const auto attached = node.with_pods([&](pods::Pods& pods) { return pods.attach_nic(arguments[0]); });
+  if (!attached) {
+    return tl::unexpected(attached.error());
+  }
+  return as_json(*attached);
+}
+
+Answer nic_detach(node::Node& node, const Words& arguments) {
+  if (arguments.size() != 1) {
+    return tl::unexpected(std::string());
+  }
+  if (!node.has_pods()) {
+    return no_pods();
+  }
+  const auto detached = node.with_pods([&](pods::Pods& pods) { return pods.detach_nic(arguments[0]); });
   if (!detached) {
     return tl::unexpected(detached.error());
   }
   return Json{{"detached", arguments[0]}};
 }
 
-Answer pod_list(node::Node& node, const Words&) {
-  return node.has_pods() ? as_json(node.with_pods([](pods::Pods& pods) { return pods.list(); })) : Json::array();
+Answer nic_list(node::Node& node, const Words&) {
+  Json list = Json::array();
+  if (node.has_pods()) {
+    for (const pods::Nic& nic : node.with_pods([](pods::Pods& pods) { return pods.list_nics(); })) {
+      list.push_back(as_json(nic));
+    }
+  }
+  return list;
 }
 
 }  // namespace weft::ops

@@ -14,9 +14,16 @@ Answer accept_registry(node::Node& node, const Words& arguments);
 
 /// `pod attach netns <name>|interface <name>`
 Answer pod_attach(node::Node& node, const Words& arguments);
-/// `pod detach <name>`
+/// `pod detach [netns|interface] <name>`
 Answer pod_detach(node::Node& node, const Words& arguments);
 /// `pod list`
 Answer pod_list(node::Node& node, const Words& arguments);
+
+/// `nic attach <interface>`
+Answer nic_attach(node::Node& node, const Words& arguments);
+/// `nic detach <interface>`
+Answer nic_detach(node::Node& node, const Words& arguments);
+/// `nic list`
+Answer nic_list(node::Node& node, const Words& arguments);
 
 }  // namespace weft::ops

@@ -30,6 +30,7 @@ constexpr std::array kCommands = {
     Command{"show endpoints", "[<service>]", "state, share and flows of each endpoint", show_endpoints},
     Command{"show flows", "[service <service>] [limit <n>]", "tracked flows, 100 by default", show_flows},
     Command{"show drops", "", "how packets ended, by name, in workers and in eBPF", show_drops},
+    Command{"show snat", "", "the node's own addresses, and how many of their ports are in use", show_snat},
     Command{"show snapshot", "", "what is in force, since when, and what is wrong with the registry", show_snapshot},
     Command{"where", "tcp|udp <source>:<port> <address>:<port>", "which endpoint this flow has or would get, and why",
             where},
@@ -37,8 +38,12 @@ constexpr std::array kCommands = {
             set_endpoint},
     Command{"set registry accept", "", "take it as meant that most endpoints vanished, and let them", accept_registry},
     Command{"pod attach", "netns <name>|interface <name>", "bring a pod's traffic to weft", pod_attach},
-    Command{"pod detach", "<namespace or interface>", "leave a pod's traffic to the kernel again", pod_detach},
+    Command{"pod detach", "[netns|interface] <name>", "leave a pod's traffic to the kernel again", pod_detach},
     Command{"pod list", "", "attached pods", pod_list},
+    Command{"nic attach", "<interface>", "bring replies, requests and tunnels from a NIC of the kernel's to weft",
+            nic_attach},
+    Command{"nic detach", "<interface>", "leave a NIC's traffic to the kernel again", nic_detach},
+    Command{"nic list", "", "attached NICs", nic_list},
     Command{"help", "", "this list", help},
 };
 

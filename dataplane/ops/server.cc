@@ -98,6 +98,11 @@ Server::~Server() {
   unlink(path_.c_str());
 }
 
+void Server::also_watch(int fd, std::function<void()> ready) {
+  watched_[fd] = std::move(ready);
+  watch(epoll_, fd, EPOLLIN, EPOLL_CTL_ADD);
+}
+
 void Server::run(int stop_fd) {
   watch(epoll_, stop_fd, EPOLLIN, EPOLL_CTL_ADD);
   std::array<epoll_event, 16> events;
@@ -110,6 +115,8 @@ void Server::run(int stop_fd) {
       }
       if (fd == listener_) {
         accept_one();
+      } else if (const auto watcher = watched_.find(fd); watcher != watched_.end()) {
+        watcher->second();
       } else {
         serve(fd, events[static_cast<size_t>(i)].events);
       }

@@ -27,6 +27,9 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
+  /// While the server runs, calls `ready` whenever there is something to read at `fd`, which is not the server's.
+  void also_watch(int fd, std::function<void()> ready);
+
   /// Serves until a byte can be read from `stop_fd`.
   void run(int stop_fd);
 
@@ -55,6 +58,7 @@ class Server {
   int listener_;
   int epoll_;
   std::map<int, Connection> connections_;
+  std::map<int, std::function<void()>> watched_;
   uint64_t uses_ = 0;  ///< orders connections by their last use
 };
 

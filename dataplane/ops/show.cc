@@ -34,6 +34,7 @@ runtime::Books sum_of_books(node::Node& node) {
   for (const auto& worker : node.workers()) {
     const runtime::Books books = worker->books();
     sum.received += books.received;
+    sum.taken_over += books.taken_over;
     for (size_t i = 0; i < l4::kVerdicts; ++i) {
       sum.verdicts[i] += books.verdicts[i];
     }
@@ -52,6 +53,17 @@ Json burst_sizes(const runtime::Books& books) {
   return sizes;
 }
 
+/// A veth is up in the eyes of its driver whatever an administrator does to it.
+std::string_view link_of(node::Node& node, size_t worker, const runtime::Port& port) {
+  if (node.has_pods() && port.name() == "pods") {
+    const pods::WorkerLink link = node.with_pods([&](pods::Pods& pods) { return pods.worker_link(worker); });
+    if (link != pods::WorkerLink::up) {
+      return to_string(link);
+    }
+  }
+  return port.link_up() ? "up" : "down";
+}
+
 }  // namespace
 
 Answer show_version(node::Node& node, const Words&) {
@@ -66,7 +78,7 @@ Answer show_version(node::Node& node, const Words&) {
 Answer show_workers(node::Node& node, const Words&) {
   Json list = Json::array();
   for (size_t i = 0; i < node.workers().size(); ++i) {
-    const runtime::Worker& worker = *node.workers()[i];
+    runtime::Worker& worker = *node.workers()[i];
     const runtime::Books books = worker.books();
     const uint64_t cycles = books.busy_cycles + books.idle_cycles;
     const auto share = [](uint64_t part, uint64_t whole) {
@@ -83,8 +95,10 @@ Answer show_workers(node::Node& node, const Words&) {
                     {"loops", books.loops},
                     {"sleeps", books.sleeps},
                     {"received", books.received},
+                    {"taken_over", books.taken_over},
                     {"transmitted", books.sum(l4::Outcome::transmitted)},
                     {"passed", books.sum(l4::Outcome::passed)},
+                    {"handed_over", books.sum(l4::Outcome::handed_over)},
                     {"dropped", books.sum(l4::Outcome::dropped)},
                     {"flows", books.active_flows},
                     {"flow_capacity", worker.flow_capacity()},
@@ -102,14 +116,14 @@ Answer show_ports(node::Node& node, const Words&) {
   Json list = Json::array();
   for (size_t worker = 0; worker < node.workers().size(); ++worker) {
     const runtime::Books books = node.workers()[worker]->books();
-    for (size_t i = 0; i < node.ports(worker).size(); ++i) {
-      const runtime::Port& port = *node.ports(worker)[i];
+    for (size_t i = 0; i < node.ports().size(); ++i) {
+      const runtime::Port& port = node.ports().device(i, static_cast<uint32_t>(worker));
       const runtime::PortTotals device = port.totals();
       list.push_back({{"port", port.name()},
                       {"worker", worker},
                       {"device", port.device()},
                       {"mac", runtime::to_string(port.mac())},
-                      {"link", port.link_up() ? "up" : "down"},
+                      {"link", link_of(node, worker, port)},
                       {"received", books.ports[i].received},
                       {"received_bytes", books.ports[i].received_bytes},
                       {"sent", books.ports[i].sent},
@@ -121,8 +135,22 @@ Answer show_ports(node::Node& node, const Words&) {
   return list;
 }
 
+Answer show_snat(node::Node& node, const Words&) {
+  Json list = Json::array();
+  for (const auto& worker : node.workers()) {
+    const runtime::Books books = worker->books();
+    for (size_t i = 0; i < node.config().own_addresses.size(); ++i) {
+      list.push_back({{"address", to_string(node.config().own_addresses[i])},
+                      {"worker", worker->config().pipeline.worker},
+                      {"ports_in_use", books.own_ports_used[i]},
+                      {"ports", l4::OwnPorts::kPorts * l4::OwnPorts::kClasses / node.workers().size()}});
+    }
+  }
+  return list;
+}
+
 Answer show_drops(node::Node& node, const Words&) {
-  static constexpr std::array<std::string_view, 3> kOutcomes = {"transmitted", "passed", "dropped"};
+  static constexpr std::array<std::string_view, 4> kOutcomes = {"transmitted", "passed", "handed over", "dropped"};
   const runtime::Books books = sum_of_books(node);
   Json packets = Json::array();
   for (size_t i = 0; i < l4::kVerdicts; ++i) {

@@ -14,6 +14,7 @@ using Words = std::vector<std::string>;
 Answer show_version(node::Node& node, const Words& arguments);
 Answer show_workers(node::Node& node, const Words& arguments);
 Answer show_ports(node::Node& node, const Words& arguments);
+Answer show_snat(node::Node& node, const Words& arguments);
 Answer show_services(node::Node& node, const Words& arguments);
 Answer show_endpoints(node::Node& node, const Words& arguments);
 Answer show_flows(node::Node& node, const Words& arguments);

@@ -86,7 +86,7 @@ std::map<uint32_t, uint32_t> table_shares(const lb::Service& service) {
 }
 
 struct SeenFlow {
-  flow::Flow flow;
+  flow::FlowInfo flow;
   uint32_t worker = 0;
   time::Millis now = 0;
 };
@@ -98,10 +98,10 @@ tl::expected<std::vector<SeenFlow>, std::string> ask_workers(node::Node& node,
   for (const auto& worker : node.workers()) {
     const auto answer = worker->inquiry().ask(question, kPatience);
     if (!answer) {
-      return tl::unexpected(fmt::format("worker {} did not answer", worker->config().number));
+      return tl::unexpected(fmt::format("worker {} did not answer", worker->config().pipeline.worker));
     }
-    for (const flow::Flow& flow : answer->flows) {
-      flows.push_back({.flow = flow, .worker = worker->config().number, .now = answer->now});
+    for (const flow::FlowInfo& flow : answer->flows) {
+      flows.push_back({.flow = flow, .worker = worker->config().pipeline.worker, .now = answer->now});
     }
     question.limit -= static_cast<uint32_t>(answer->flows.size());
     if (question.limit == 0) {
@@ -112,17 +112,20 @@ tl::expected<std::vector<SeenFlow>, std::string> ask_workers(node::Node& node,
 }
 
 struct SocketAddress {
-  lb::Ipv4Address address{};
+  lb::Address address;
   lb::Port port{};
 };
+/// "10.0.0.1:80" or "[fd00::1]:80".
 std::optional<SocketAddress> parse_socket_address(const std::string& text) {
-  const size_t colon = text.find(':');
-  if (colon == std::string::npos) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string::npos || colon == 0) {
     return std::nullopt;
   }
-  const auto address = lb::parse_ipv4(text.substr(0, colon));
+  const bool in_brackets = text[0] == '[' && text[colon - 1] == ']';
+  const auto address =
+      in_brackets ? lb::parse_address(text.substr(1, colon - 2)) : lb::parse_address(text.substr(0, colon));
   const auto port = lb::parse_port(text.substr(colon + 1));
-  if (!address || !port) {
+  if (!address || !port || address->is_ipv4() == in_brackets) {
     return std::nullopt;
   }
   return SocketAddress{*address, *port};
@@ -230,6 +233,7 @@ Answer show_flows(node::Node& node, const Words& arguments) {
                     {"address", to_string(flow.request.destination, flow.request.destination_port)},
                     {"endpoint", to_string(flow.reply.source, flow.reply.source_port)},
                     {"endpoint_name", name_of(names, flow.endpoint_slot)},
+                    {"way", to_string(flow.kind)},
                     {"state", to_string(flow.state)},
                     {"age_seconds", time::elapsed(flow.created, now) / 1000},
                     {"idle_seconds", time::elapsed(flow.last_seen, now) / 1000},
@@ -253,7 +257,10 @@ Answer where(node::Node& node, const Words& arguments) {
     return tl::unexpected("expected an address and port such as 10.0.0.1:80, got " +
                           registry::in_quotes(arguments[source ? 2 : 1]));
   }
-  const auto key = lb::FlowKey::make(source->address, source->port, destination->address, destination->port, *protocol);
+  if (source->address.family() != destination->address.family()) {
+    return tl::unexpected(std::string("expected two addresses of one family"));
+  }
+  const lb::Tuple key(source->address, source->port, destination->address, destination->port, *protocol);
   const auto snapshot = node.snapshots().current();
   const auto flows = ask_workers(node, {.key = key, .limit = 1});
   if (!flows) {
@@ -262,7 +269,7 @@ Answer where(node::Node& node, const Words& arguments) {
   const std::vector<std::string> names = endpoint_names(*snapshot);
   // A connection that is over has no say in where the next one from its port goes.
   if (!flows->empty() && !is_over(flows->front().flow.state)) {
-    const flow::Flow& flow = flows->front().flow;
+    const flow::FlowInfo& flow = flows->front().flow;
     return Json{{"rule", "flow table"},
                 {"endpoint", to_string(flow.reply.source, flow.reply.source_port)},
                 {"endpoint_name", name_of(names, flow.endpoint_slot)},

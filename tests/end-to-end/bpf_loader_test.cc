@@ -32,7 +32,7 @@ TEST(Loader, AFullMapSaysSo) {
   ASSERT_TRUE(loader) << loader.error();
   tl::expected<void, std::string> done;
   for (uint32_t i = 0; done && i <= 4 * WEFT_MAX_PODS; ++i) {
-    done = (*loader)->pods().set(i, {});
+    done = (*loader)->pods().set({.words = {0, 0, 0, i}}, {});
   }
   ASSERT_FALSE(done);
   EXPECT_THAT(done.error(), HasSubstr("`pods` is full"));
@@ -42,7 +42,7 @@ TEST(Loader, AFullMapSaysSo) {
 TEST(Loader, UnpinLeavesNothing) {
   auto loader = Loader::load(kPins);
   ASSERT_TRUE(loader) << loader.error();
-  EXPECT_TRUE(std::filesystem::exists(std::string(kPins) + "/v1/vips"));
+  EXPECT_TRUE(std::filesystem::exists(std::string(kPins) + "/v2/vips"));
   EXPECT_TRUE((*loader)->unpin());
   EXPECT_FALSE(std::filesystem::exists(kPins));
 }
@@ -62,7 +62,7 @@ TEST(Loader, SaysThatItNeedsRoot) {
 }
 
 TEST(Loader, RefusesPinsOfAnotherLayout) {
-  const std::string version = std::string(kPins) + "/v1";
+  const std::string version = std::string(kPins) + "/v2";
   std::filesystem::create_directories(version);
   const int other = bpf_map_create(BPF_MAP_TYPE_HASH, "vips", 4, 8, 10, nullptr);
   ASSERT_EQ(bpf_obj_pin(other, (version + "/vips").c_str()), 0);

@@ -1,302 +1,312 @@
 // SPDX-License-Identifier: Apache-2.0
-/// @file The eBPF programs in the kernel, a frame at a time: verdict, bytes and counters of every way out.
-///
-/// BPF_PROG_TEST_RUN shows frames as if they came in at `lo` (interface 1). It does not show where a redirect leads, so
-/// tests leave but one worker's interface set: only its flows are redirected then, the others drop. And it takes no
-/// frame that ends within its IP header: pods_test.cc sends those.
-#include <bpf/bpf.h>
-#include <gtest/gtest.h>
-#include <linux/pkt_cls.h>
+/// @file What pods send, and what workers send to them: every way out of from_pod and to_pod but tunnels'.
+#include <set>
 
-#include <cstring>
-
-#include "bpf/loader.h"
-#include "lb/address.h"
+#include "bpf_bed.h"
 
 namespace weft::bpf {
 namespace {
 
-using Frame = std::vector<uint8_t>;
+constexpr uint8_t kHopByHop = 0;
+constexpr uint8_t kRouting = 43;
+constexpr uint8_t kFragment = 44;
+constexpr uint8_t kAuthentication = 51;
+constexpr uint8_t kOptions = 60;
 
-constexpr uint32_t kInterface = 1;
-constexpr uint32_t kOtherInterface = 2;
-constexpr const char* kPins = "/sys/fs/bpf/weft-test";
-constexpr auto kPass = static_cast<uint32_t>(TC_ACT_UNSPEC);
+class Pods : public BothFamilies {};
+INSTANTIATE_TEST_SUITE_P(Families, Pods, ::testing::Values(kIpv4Addresses, kIpv6Addresses),
+                         [](const auto& test) { return test.param.icmp == kIcmp ? "IPv4" : "IPv6"; });
 
-uint32_t ip(const char* text) {
-  return static_cast<uint32_t>(lb::parse_ipv4(text).value());
-}
-uint16_t be(uint16_t value) {
-  return __builtin_bswap16(value);
-}
-
-struct Packet {
-  const char* from = "10.1.0.2";
-  uint16_t from_port = 40000;
-  const char* to = "10.96.0.1";
-  uint16_t to_port = 80;
-  uint8_t protocol = 17;
-  uint16_t type = 0x0800;
-  uint8_t version = 4;
-  uint8_t header_words = 5;
-  uint16_t fragment = 0;
-  size_t cut = SIZE_MAX;  ///< the frame's length
-};
-
-Frame frame_of(const Packet& packet) {
-  Frame frame = {2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 8};
-  const auto put16 = [&frame](uint16_t value) {
-    frame.push_back(static_cast<uint8_t>(value >> 8));
-    frame.push_back(static_cast<uint8_t>(value));
+TEST_P(Pods, FromPodRedirectsTheMeshAndPassesTheRest) {
+  const Packet request{.from = a_.pod, .to = a_.vip};
+  const auto with = [](Packet packet, auto edit) {
+    edit(packet);
+    return packet;
   };
-  const auto put_address = [&frame](const char* text) {
-    const uint32_t address = ip(text);
-    const auto* bytes = reinterpret_cast<const uint8_t*>(&address);
-    frame.insert(frame.end(), bytes, bytes + 4);
-  };
-  put16(packet.type);
-  frame.push_back(static_cast<uint8_t>(packet.version << 4 | packet.header_words));
-  frame.push_back(0);
-  put16(static_cast<uint16_t>(packet.header_words * 4 + 28));
-  put16(7);
-  put16(packet.fragment);
-  frame.push_back(64);
-  frame.push_back(packet.protocol);
-  put16(0);
-  put_address(packet.from);
-  put_address(packet.to);
-  for (int i = 5; i < packet.header_words; ++i) {
-    frame.insert(frame.end(), {1, 1, 1, 1});  // "no operation": as ports they would be 257 and 257
-  }
-  put16(packet.from_port);
-  put16(packet.to_port);
-  frame.resize(frame.size() + 24, 0x5a);
-  frame.resize(std::min(packet.cut, frame.size()));
-  return frame;
+  const Packet reply{.from = a_.pod, .to = a_.client, .from_port = 8080};
+  expect(
+      Program::from_pod,
+      {{"UDP to a VIP", request, TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_REQUEST},
+       {"TCP to a VIP", with(request, [](Packet& p) { p.protocol = kTcp; }), TC_ACT_REDIRECT,
+        WEFT_FROM_POD_REDIRECTED_REQUEST},
+       {"ping of a VIP", with(request, [&](Packet& p) { p.protocol = a_.icmp, p.icmp_type = a_.echo; }),
+        TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_REQUEST},
+       {"an unknown protocol to a VIP", with(request, [](Packet& p) { p.protocol = kSctp; }), TC_ACT_REDIRECT,
+        WEFT_FROM_POD_REDIRECTED_REQUEST},
+       {"ICMP error to a VIP", with(request, [&](Packet& p) { p.protocol = a_.icmp, p.icmp_type = 3; }),
+        TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_ERROR},
+       {"from an endpoint to a VIP", with(request, [](Packet& p) { p.from_port = 8080; }), TC_ACT_REDIRECT,
+        WEFT_FROM_POD_REDIRECTED_REQUEST},
+       {"UDP reply", reply, TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_REPLY},
+       {"TCP reply", with(reply, [](Packet& p) { p.protocol = kTcp; }), TC_ACT_REDIRECT,
+        WEFT_FROM_POD_REDIRECTED_REPLY},
+       {"an endpoint's ICMP error", with(reply, [&](Packet& p) { p.protocol = a_.icmp, p.icmp_type = 4; }),
+        TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_ERROR},
+       {"an endpoint's echo reply", with(reply, [&](Packet& p) { p.protocol = a_.icmp, p.icmp_type = 129; }), kPass,
+        WEFT_FROM_POD_PASSED},
+       {"another port", with(reply, [](Packet& p) { p.from_port = 8081; }), kPass, WEFT_FROM_POD_PASSED},
+       {"another protocol", with(reply, [](Packet& p) { p.protocol = kSctp; }), kPass, WEFT_FROM_POD_PASSED},
+       {"from an address of nobody", with(reply, [&](Packet& p) { p.from = a_.nobody; }), kPass, WEFT_FROM_POD_PASSED},
+       {"nobody's ICMP error",
+        with(reply, [&](Packet& p) { p.from = a_.nobody, p.protocol = a_.icmp, p.icmp_type = 3; }), kPass,
+        WEFT_FROM_POD_PASSED},
+       {"a direct endpoint's answer", with(reply, [&](Packet& p) { p.from = a_.direct; }), kPass,
+        WEFT_FROM_POD_PASSED_DIRECT},
+       {"a direct endpoint's ICMP error",
+        with(reply, [&](Packet& p) { p.from = a_.direct, p.protocol = a_.icmp, p.icmp_type = 3; }), kPass,
+        WEFT_FROM_POD_PASSED_DIRECT},
+       {"ARP", with(request, [](Packet& p) { p.type = 0x0806; }), kPass, WEFT_FROM_POD_PASSED_NOT_IP},
+       {"VLAN", with(request, [](Packet& p) { p.type = 0x8100; }), kPass, WEFT_FROM_POD_PASSED_NOT_IP}});
 }
 
-/// Pod 10.1.0.2 on kInterface, with a UDP and a TCP endpoint at port 8080; pod 10.1.0.3 elsewhere; VIP 10.96.0.1.
-class Programs : public ::testing::Test {
- protected:
-  void SetUp() override {
-    auto loaded = Loader::load(kPins);
-    ASSERT_TRUE(loaded) << loaded.error();
-    loader_ = std::move(*loaded);
-    ASSERT_TRUE(loader_->vips().set(ip("10.96.0.1"), kPresent));
-    for (const char* pod : {"10.1.0.2", "10.1.0.3"}) {
-      for (const uint8_t protocol : {uint8_t{6}, uint8_t{17}}) {
-        ASSERT_TRUE(loader_->endpoints().set({.address = ip(pod), .port = be(8080), .protocol = protocol}, kPresent));
-      }
-    }
-    ASSERT_TRUE(loader_->sources().set({.ifindex = kInterface, .address = ip("10.1.0.2")}, kPresent));
-    ASSERT_TRUE(loader_->sources().set({.ifindex = kOtherInterface, .address = ip("10.1.0.3")}, kPresent));
-    set_workers(1);
-  }
-  void TearDown() override {
-    if (loader_ != nullptr) {
-      EXPECT_TRUE(loader_->unpin());
-    }
-  }
-
-  void set_workers(uint32_t count) {
-    ASSERT_TRUE(loader_->set_worker_count(count));
-    for (uint32_t worker = 0; worker < WEFT_MAX_WORKERS; ++worker) {
-      ASSERT_TRUE(loader_->set_worker(worker, worker < count ? kInterface : 0));
-    }
-  }
-  void leave_only(uint32_t worker) {
-    for (uint32_t each = 0; each < WEFT_MAX_WORKERS; ++each) {
-      ASSERT_TRUE(loader_->set_worker(each, each == worker ? kInterface : 0));
-    }
-  }
-
-  struct Outcome {
-    uint32_t verdict;
-    Frame frame;
-    Counters counted;
-  };
-  Outcome run(Program program, const Frame& in) {
-    const Counters before = loader_->counters().value();
-    Frame out(in.size() + 64);
-    bpf_test_run_opts options;
-    std::memset(&options, 0, sizeof options);  // its padding too, or libbpf refuses it
-    options.sz = sizeof options;
-    options.data_in = in.data();
-    options.data_out = out.data();
-    options.data_size_in = static_cast<uint32_t>(in.size());
-    options.data_size_out = static_cast<uint32_t>(out.size());
-    EXPECT_EQ(bpf_prog_test_run_opts(loader_->fd(program), &options), 0) << std::strerror(errno);
-    out.resize(options.data_size_out);
-    Counters counted = loader_->counters().value();
-    for (size_t i = 0; i < counted.size(); ++i) {
-      counted[i] -= before[i];
-    }
-    return {.verdict = options.retval, .frame = out, .counted = counted};
-  }
-
-  struct Row {
-    const char* name;
-    Packet packet;
-    uint32_t verdict;
-    weft_counter counter;
-  };
-  void expect(Program program, const std::vector<Row>& rows) {
-    for (const Row& row : rows) {
-      SCOPED_TRACE(row.name);
-      const Frame in = frame_of(row.packet);
-      const Outcome outcome = run(program, in);
-      Counters one{};
-      one[row.counter] = 1;
-      EXPECT_EQ(outcome.verdict, row.verdict);
-      EXPECT_EQ(outcome.counted, one) << "exactly " << to_string(row.counter);
-      EXPECT_EQ(outcome.frame, in) << "not a byte changes";
-    }
-  }
-
-  std::unique_ptr<Loader> loader_;
-};
-
-TEST_F(Programs, FromPodRedirectsTheMeshAndPassesTheRest) {
+TEST_P(Pods, FromPodDropsSpoofedMeshTraffic) {
   expect(Program::from_pod,
-         {{"UDP to a VIP", {}, TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_REQUEST},
-          {"TCP to a VIP", {.protocol = 6}, TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_REQUEST},
-          {"ping of a VIP", {.protocol = 1}, TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_REQUEST},
-          {"an unknown protocol to a VIP", {.protocol = 132}, TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_REQUEST},
-          {"options", {.header_words = 15}, TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_REQUEST},
-          {"don't fragment", {.fragment = 0x4000}, TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_REQUEST},
-          {"a fragment to a VIP", {.fragment = 0x2000}, TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_REQUEST},
-          {"from an endpoint to a VIP", {.from_port = 8080}, TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_REQUEST},
-          {"UDP reply", {.from_port = 8080, .to = "10.1.9.9"}, TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_REPLY},
-          {"TCP reply",
-           {.from_port = 8080, .to = "10.1.9.9", .protocol = 6},
-           TC_ACT_REDIRECT,
-           WEFT_FROM_POD_REDIRECTED_REPLY},
-          {"reply with options",
-           {.from_port = 8080, .to = "10.1.9.9", .header_words = 7},
-           TC_ACT_REDIRECT,
-           WEFT_FROM_POD_REDIRECTED_REPLY},
-          {"another port", {.from_port = 8081, .to = "10.1.9.9"}, kPass, WEFT_FROM_POD_PASSED},
-          {"another protocol", {.from_port = 8080, .to = "10.1.9.9", .protocol = 132}, kPass, WEFT_FROM_POD_PASSED},
-          {"ping of another pod", {.to = "10.1.9.9", .protocol = 1}, kPass, WEFT_FROM_POD_PASSED},
-          {"from an address of nobody", {.from = "10.1.0.7", .to = "10.1.9.9"}, kPass, WEFT_FROM_POD_PASSED},
-          {"fragment of what may be a reply",
-           {.from_port = 8080, .to = "10.1.9.9", .fragment = 0x2000},
-           kPass,
-           WEFT_FROM_POD_PASSED_FRAGMENT},
-          {"a later fragment", {.to = "10.1.9.9", .fragment = 0x00b9}, kPass, WEFT_FROM_POD_PASSED_FRAGMENT},
-          {"ARP", {.type = 0x0806}, kPass, WEFT_FROM_POD_PASSED_NOT_IPV4},
-          {"IPv6", {.type = 0x86dd, .version = 6}, kPass, WEFT_FROM_POD_PASSED_NOT_IPV4},
-          {"VLAN", {.type = 0x8100}, kPass, WEFT_FROM_POD_PASSED_NOT_IPV4}});
-}
-
-TEST_F(Programs, FromPodDropsSpoofedMeshTraffic) {
-  expect(Program::from_pod,
-         {{"an address of nobody", {.from = "10.1.0.7"}, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_SPOOFED},
-          {"another pod's", {.from = "10.1.0.3"}, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_SPOOFED},
-          {"another pod's, ping", {.from = "10.1.0.3", .protocol = 1}, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_SPOOFED},
-          {"another pod's, fragment", {.from = "10.1.0.3", .fragment = 1}, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_SPOOFED},
-          {"a VIP's", {.from = "10.96.0.1"}, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_SPOOFED},
+         {{"an address of nobody", {.from = a_.nobody, .to = a_.vip}, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_SPOOFED},
+          {"another pod's", {.from = a_.other, .to = a_.vip}, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_SPOOFED},
+          {"another pod's, ping",
+           {.from = a_.other, .to = a_.vip, .protocol = a_.icmp, .icmp_type = a_.echo},
+           TC_ACT_SHOT,
+           WEFT_FROM_POD_DROPPED_SPOOFED},
+          {"a VIP's", {.from = a_.vip, .to = a_.direct}, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_SPOOFED},
+          {"a request from a VIP that it may answer from",
+           {.from = a_.direct, .to = a_.vip},
+           TC_ACT_SHOT,
+           WEFT_FROM_POD_DROPPED_SPOOFED},
+          {"an answer from a VIP that it does not serve",
+           {.from = a_.vip, .to = a_.client, .from_port = 80},
+           TC_ACT_SHOT,
+           WEFT_FROM_POD_DROPPED_SPOOFED},
           {"a reply of another pod's endpoint",
-           {.from = "10.1.0.3", .from_port = 8080, .to = "10.1.9.9"},
+           {.from = a_.other, .to = a_.client, .from_port = 8080},
+           TC_ACT_SHOT,
+           WEFT_FROM_POD_DROPPED_SPOOFED},
+          {"an ICMP error of another pod's endpoint",
+           {.from = a_.other, .to = a_.client, .protocol = a_.icmp, .icmp_type = 3},
            TC_ACT_SHOT,
            WEFT_FROM_POD_DROPPED_SPOOFED}});
 }
 
-TEST_F(Programs, FromPodDropsWhatIsCutShort) {
-  constexpr size_t kPorts = 14 + 20;
-  expect(Program::from_pod,
-         {{"no ports", {.cut = kPorts}, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_MALFORMED},
-          {"half of the ports", {.cut = kPorts + 3}, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_MALFORMED},
-          {"just the ports", {.cut = kPorts + 4}, TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_REQUEST},
-          {"options without ports behind",
-           {.header_words = 6, .cut = kPorts + 4},
-           TC_ACT_SHOT,
-           WEFT_FROM_POD_DROPPED_MALFORMED},
-          {"ping needs no ports", {.protocol = 1, .cut = kPorts}, TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_REQUEST},
-          {"version 6 in an IPv4 frame", {.version = 6}, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_MALFORMED},
-          {"a header of 16 bytes", {.header_words = 4}, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_MALFORMED},
-          {"no ports, but not of the mesh", {.to = "10.1.9.9", .cut = kPorts}, kPass, WEFT_FROM_POD_PASSED}});
-}
-
-TEST_F(Programs, FromPodDropsWhatHasNoWorker) {
-  set_workers(1);
+TEST_P(Pods, FromPodDropsWhatHasNoWorker) {
   leave_only(1);
   expect(Program::from_pod,
-         {{"request", {}, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_NO_WORKER},
-          {"reply", {.from_port = 8080, .to = "10.1.9.9"}, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_NO_WORKER},
-          {"not of the mesh", {.to = "10.1.9.9"}, kPass, WEFT_FROM_POD_PASSED}});
+         {{"request", {.from = a_.pod, .to = a_.vip}, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_NO_WORKER},
+          {"reply", {.from = a_.pod, .to = a_.client, .from_port = 8080}, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_NO_WORKER},
+          {"not of the mesh", {.from = a_.pod, .to = a_.client}, kPass, WEFT_FROM_POD_PASSED}});
 }
 
-TEST_F(Programs, FromPodPassesAllWhileTheMeshIsOff) {
+TEST_P(Pods, FromPodPassesAllWhileTheMeshIsOff) {
   set_workers(0);
-  expect(Program::from_pod, {{"request", {}, kPass, WEFT_FROM_POD_PASSED_OFF},
-                             {"spoofed", {.from = "10.1.0.3"}, kPass, WEFT_FROM_POD_PASSED_OFF},
-                             {"ARP", {.type = 0x0806}, kPass, WEFT_FROM_POD_PASSED_OFF},
-                             {"malformed", {.version = 6}, kPass, WEFT_FROM_POD_PASSED_OFF}});
+  expect(Program::from_pod,
+         {{"request", {.from = a_.pod, .to = a_.vip}, kPass, WEFT_FROM_POD_PASSED_OFF},
+          {"malformed", {.from = a_.pod, .to = a_.vip, .version = 5}, kPass, WEFT_FROM_POD_PASSED_OFF}});
 }
 
-TEST_F(Programs, BothDirectionsOfAFlowReachTheWorkerOfItsClient) {
+TEST_P(Pods, FromPodDropsWhatTheWorkersInterfacesWould) {
+  Packet packet{.from = a_.pod, .to = a_.vip};
+  const size_t headers = packet_of(packet).size() - packet.payload.size();
+  packet.payload.resize(1500 - headers);
+  expect(Program::from_pod, {{"just fits", packet, TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_REQUEST}});
+  packet.payload.resize(1501 - headers);
+  expect(Program::from_pod, {{"too long", packet, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_TOO_LONG}});
+  packet.payload.resize(3000);
+  const Frame large = frame_of(packet);
+  const auto segment = static_cast<uint32_t>(1500 - headers);
+  expect(run(Program::from_pod, large, segment), TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_REQUEST, large);
+  expect(run(Program::from_pod, large, segment + 1), TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_TOO_LONG, large);
+}
+
+TEST_P(Pods, BothDirectionsOfAFlowReachTheWorkerOfItsClient) {
   constexpr uint32_t kWorkers = 5;
-  ASSERT_TRUE(loader_->set_worker_count(kWorkers));
+  ASSERT_TRUE(loader_->set_settings({.workers = kWorkers, .mtu = 1500}));
   // The pod of the fixture as client of requests, and other clients of its endpoint in replies.
   for (uint32_t worker = 0; worker < kWorkers; ++worker) {
     leave_only(worker);
     for (uint16_t port = 40000; port < 40100; ++port) {
-      for (const uint8_t protocol : {uint8_t{6}, uint8_t{17}}) {
-        const uint32_t owner = weft_worker_of(weft_client_hash(ip("10.1.0.2"), be(port), protocol), kWorkers);
+      for (const uint8_t protocol : {kTcp, kUdp}) {
+        const uint32_t owner = weft_worker_of(weft_client_hash(ip(a_.pod), be(port), protocol), kWorkers);
         const uint32_t verdict = owner == worker ? TC_ACT_REDIRECT : TC_ACT_SHOT;
-        const Packet request{.from_port = port, .protocol = protocol};
-        const Packet with_options{.from_port = port, .protocol = protocol, .header_words = 9};
-        const Packet reply{.from_port = 8080, .to = "10.1.0.2", .to_port = port, .protocol = protocol};
+        const Packet request{.from = a_.pod, .to = a_.vip, .from_port = port, .protocol = protocol};
+        const Packet reply{.from = a_.pod, .to = a_.pod, .from_port = 8080, .to_port = port, .protocol = protocol};
+        Packet with_options = request;
+        with_options.header_words = 9;
+        with_options.extensions = {kHopByHop, kOptions};
         ASSERT_EQ(run(Program::from_pod, frame_of(request)).verdict, verdict) << port;
         ASSERT_EQ(run(Program::from_pod, frame_of(with_options)).verdict, verdict) << port;
         ASSERT_EQ(run(Program::from_pod, frame_of(reply)).verdict, verdict) << port;
+        if (owner == worker) {
+          ASSERT_EQ(run(Program::from_nic, frame_of(request)).verdict, verdict) << port;
+          ASSERT_EQ(run(Program::from_nic, frame_of(reply)).verdict, verdict) << port;
+        }
       }
     }
   }
 }
 
-TEST_F(Programs, PacketsWithoutPortsReachTheWorkerOfTheAddress) {
+TEST_P(Pods, PacketsWithoutPortsReachTheWorkerOfTheClientsAddress) {
   constexpr uint32_t kWorkers = 7;
-  ASSERT_TRUE(loader_->set_worker_count(kWorkers));
-  const uint32_t owner = weft_worker_of(weft_address_hash(ip("10.1.0.2")), kWorkers);
-  for (uint32_t worker = 0; worker < kWorkers; ++worker) {
-    leave_only(worker);
-    const uint32_t verdict = owner == worker ? TC_ACT_REDIRECT : TC_ACT_SHOT;
-    for (uint16_t port = 40000; port < 40020; ++port) {
-      for (const Packet& packet :
-           {Packet{.from_port = port, .fragment = 0x2000}, Packet{.from_port = port, .fragment = 5},
-            Packet{.from_port = port, .protocol = 1}, Packet{.from_port = port, .protocol = 47}}) {
-        ASSERT_EQ(run(Program::from_pod, frame_of(packet)).verdict, verdict) << "worker " << worker;
+  ASSERT_TRUE(loader_->set_settings({.workers = kWorkers, .mtu = 1500}));
+  const bool is_ipv6 = a_.icmp == kIcmpv6;
+  const std::vector<uint8_t> fragmented = is_ipv6 ? std::vector<uint8_t>{kFragment} : std::vector<uint8_t>{};
+  for (const char* client : {a_.pod, a_.client}) {
+    // The pod as a client of the VIP, and then as an endpoint of a client.
+    const bool is_request = client == a_.pod;
+    const uint32_t owner = weft_worker_of(weft_address_hash(ip(client)), kWorkers);
+    for (uint32_t worker = 0; worker < kWorkers; ++worker) {
+      leave_only(worker);
+      const uint32_t verdict = owner == worker ? TC_ACT_REDIRECT : TC_ACT_SHOT;
+      const char* to = is_request ? a_.vip : a_.client;
+      for (uint16_t port = 8080; port < 8090; ++port) {
+        const Packet first{.from = a_.pod,
+                           .to = to,
+                           .from_port = port,
+                           .fragment = static_cast<uint16_t>(is_ipv6 ? 1 : 0x2000),
+                           .extensions = fragmented};
+        const Packet later{.from = a_.pod, .to = to, .from_port = port, .fragment = 0x00b8, .extensions = fragmented};
+        const Packet error{.from = a_.pod, .to = to, .protocol = a_.icmp, .icmp_type = 3};
+        for (const Packet& packet : {first, later, error}) {
+          ASSERT_EQ(run(Program::from_pod, frame_of(packet)).verdict, verdict) << "worker " << worker;
+        }
+      }
+      const Packet ping{.from = a_.pod, .to = a_.vip, .protocol = a_.icmp, .icmp_type = a_.echo};
+      const Packet other{.from = a_.pod, .to = a_.vip, .protocol = 47};
+      if (is_request) {
+        ASSERT_EQ(run(Program::from_pod, frame_of(ping)).verdict, verdict);
+        ASSERT_EQ(run(Program::from_pod, frame_of(other)).verdict, verdict);
       }
     }
   }
 }
 
-TEST_F(Programs, ToPodWritesThePodsAddressesAndNothingElse) {
-  const weft_pod pod{.ifindex = kOtherInterface, .mac = {2, 1, 1, 1, 1, 1}, .host_mac = {2, 7, 7, 7, 7, 7}};
-  ASSERT_TRUE(loader_->pods().set(ip("10.1.0.2"), pod));
-  for (const Packet& packet : {Packet{.from = "10.96.0.1", .to = "10.1.0.2"},
-                               Packet{.from = "10.96.0.1", .to = "10.1.0.2", .header_words = 15, .fragment = 3},
-                               Packet{.to = "10.1.0.2", .protocol = 1, .cut = 34}}) {
+TEST_P(Pods, ToPodWritesThePodsAddressesAndNothingElse) {
+  for (const Packet& packet :
+       {Packet{.from = a_.vip, .to = a_.pod},
+        Packet{.from = a_.vip, .to = a_.pod, .fragment = 3, .extensions = {kOptions}, .header_words = 15},
+        Packet{.from = a_.client, .to = a_.pod, .protocol = a_.icmp, .icmp_type = 3}}) {
     const Frame in = frame_of(packet);
-    const Outcome outcome = run(Program::to_pod, in);
     Frame expected = in;
-    std::copy(std::begin(pod.mac), std::end(pod.mac), expected.begin());
-    std::copy(std::begin(pod.host_mac), std::end(pod.host_mac), expected.begin() + 6);
-    Counters one{};
-    one[WEFT_TO_POD_REDIRECTED] = 1;
-    EXPECT_EQ(outcome.verdict, uint32_t{TC_ACT_REDIRECT});
-    EXPECT_EQ(outcome.frame, expected);
-    EXPECT_EQ(outcome.counted, one);
+    std::copy(std::begin(kPod.mac), std::end(kPod.mac), expected.begin());
+    std::copy(std::begin(kPod.host_mac), std::end(kPod.host_mac), expected.begin() + 6);
+    expect(run(Program::to_pod, in), TC_ACT_REDIRECT, WEFT_TO_POD_REDIRECTED, expected);
   }
 }
 
-TEST_F(Programs, ToPodPassesWhatIsNotForALocalPod) {
-  expect(Program::to_pod, {{"another address", {.to = "10.1.0.3"}, kPass, WEFT_TO_POD_PASSED},
-                           {"ARP", {.type = 0x0806}, kPass, WEFT_TO_POD_PASSED_NOT_IPV4},
-                           {"a header of 16 bytes", {.header_words = 4}, TC_ACT_SHOT, WEFT_TO_POD_DROPPED_MALFORMED},
-                           {"version 5", {.version = 5}, TC_ACT_SHOT, WEFT_TO_POD_DROPPED_MALFORMED}});
+TEST_P(Pods, ToPodPassesWhatIsNotForALocalPod) {
+  expect(Program::to_pod,
+         {{"another address", {.from = a_.vip, .to = a_.other}, kPass, WEFT_TO_POD_PASSED},
+          {"ARP", {.from = a_.vip, .to = a_.pod, .type = 0x0806}, kPass, WEFT_TO_POD_PASSED_NOT_IP},
+          {"version 5", {.from = a_.vip, .to = a_.pod, .version = 5}, TC_ACT_SHOT, WEFT_TO_POD_DROPPED_MALFORMED}});
+}
+
+TEST_F(Programs, FromPodTakesIpv4WithItsOptionsAndFragments) {
+  constexpr size_t kPorts = 14 + 20;
+  expect(
+      Program::from_pod,
+      {{"options", {.header_words = 15}, TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_REQUEST},
+       {"don't fragment", {.fragment = 0x4000}, TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_REQUEST},
+       {"a fragment to a VIP", {.fragment = 0x2000}, TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_FRAGMENT},
+       {"a later fragment to a VIP", {.fragment = 0x00b9}, TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_FRAGMENT},
+       {"an endpoint's fragment",
+        {.to = "10.1.9.9", .fragment = 0x2000},
+        TC_ACT_REDIRECT,
+        WEFT_FROM_POD_REDIRECTED_FRAGMENT},
+       {"nobody's fragment", {.from = "10.1.0.7", .to = "10.1.9.9", .fragment = 1}, kPass, WEFT_FROM_POD_PASSED},
+       {"a spoofed fragment", {.from = "10.1.0.3", .fragment = 1}, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_SPOOFED},
+       {"a fragment of ICMP is no error",
+        {.to = "10.1.9.9", .protocol = kIcmp, .icmp_type = 3, .fragment = 1},
+        TC_ACT_REDIRECT,
+        WEFT_FROM_POD_REDIRECTED_FRAGMENT},
+       {"reply with options",
+        {.to = "10.1.9.9", .from_port = 8080, .header_words = 7},
+        TC_ACT_REDIRECT,
+        WEFT_FROM_POD_REDIRECTED_REPLY},
+       {"no ports", {.cut = kPorts}, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_MALFORMED},
+       {"half of the ports", {.cut = kPorts + 3}, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_MALFORMED},
+       {"just the ports", {.cut = kPorts + 4}, TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_REQUEST},
+       {"options without ports behind",
+        {.header_words = 6, .cut = kPorts + 4},
+        TC_ACT_SHOT,
+        WEFT_FROM_POD_DROPPED_MALFORMED},
+       {"ping needs no ports", {.protocol = kIcmp, .cut = kPorts}, TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_REQUEST},
+       {"version 6 in an IPv4 frame", {.version = 6}, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_MALFORMED},
+       {"a header of 16 bytes", {.header_words = 4}, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_MALFORMED},
+       {"no ports, but not of the mesh", {.to = "10.1.9.9", .cut = kPorts}, kPass, WEFT_FROM_POD_PASSED}});
+  for (const uint8_t type : {3, 4, 11, 12}) {
+    expect(Program::from_pod, {{"error",
+                                {.to = "10.1.9.9", .protocol = kIcmp, .icmp_type = type},
+                                TC_ACT_REDIRECT,
+                                WEFT_FROM_POD_REDIRECTED_ERROR}});
+  }
+  for (const uint8_t type : {0, 5, 8, 9, 10, 13}) {
+    expect(Program::from_pod,
+           {{"no error", {.to = "10.1.9.9", .protocol = kIcmp, .icmp_type = type}, kPass, WEFT_FROM_POD_PASSED}});
+  }
+}
+
+TEST_F(Programs, FromPodWalksIpv6ExtensionHeaders) {
+  const Packet request{.from = "fd00:1::2", .to = "fd00:96::1"};
+  const auto of = [](Packet packet, std::vector<uint8_t> extensions, uint16_t fragment = 0, size_t cut = SIZE_MAX) {
+    packet.extensions = std::move(extensions);
+    packet.fragment = fragment;
+    packet.cut = cut;
+    return packet;
+  };
+  const Packet reply{.from = "fd00:1::2", .to = "fd00:1::9:9", .from_port = 8080};
+  const Packet nobody{.from = "fd00:1::7", .to = "fd00:1::9:9"};
+  constexpr size_t kRest = 14 + 40;
+  expect(Program::from_pod,
+         {{"all of them", of(reply, {kHopByHop, kOptions, kRouting, kFragment, kOptions}), TC_ACT_REDIRECT,
+           WEFT_FROM_POD_REDIRECTED_REPLY},
+          {"as many as are walked", of(reply, std::vector<uint8_t>(8, kOptions)), TC_ACT_REDIRECT,
+           WEFT_FROM_POD_REDIRECTED_REPLY},
+          {"one more is another protocol", of(reply, std::vector<uint8_t>(9, kOptions)), kPass, WEFT_FROM_POD_PASSED},
+          {"one more to a VIP", of(request, std::vector<uint8_t>(9, kOptions)), TC_ACT_REDIRECT,
+           WEFT_FROM_POD_REDIRECTED_REQUEST},
+          {"authentication is another protocol", of(reply, {kAuthentication}), kPass, WEFT_FROM_POD_PASSED},
+          {"a first fragment", of(request, {kFragment}, 1), TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_FRAGMENT},
+          {"a later fragment", of(request, {kHopByHop, kFragment}, 0xb8), TC_ACT_REDIRECT,
+           WEFT_FROM_POD_REDIRECTED_FRAGMENT},
+          {"an endpoint's fragment", of(reply, {kFragment}, 1), TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_FRAGMENT},
+          {"nobody's fragment", of(nobody, {kFragment}, 1), kPass, WEFT_FROM_POD_PASSED},
+          {"ends before an extension", of(request, {kOptions}, 0, kRest), TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_MALFORMED},
+          {"ends within an extension", of(request, {kOptions}, 0, kRest + 1), TC_ACT_SHOT,
+           WEFT_FROM_POD_DROPPED_MALFORMED},
+          {"ends within a fragment header", of(request, {kFragment}, 0, kRest + 3), TC_ACT_SHOT,
+           WEFT_FROM_POD_DROPPED_MALFORMED},
+          {"ends behind an extension", of(request, {kHopByHop}, 0, kRest + 24), TC_ACT_SHOT,
+           WEFT_FROM_POD_DROPPED_MALFORMED},
+          {"an extension that says more than is there", of(request, {kHopByHop}, 0, kRest + 8), TC_ACT_SHOT,
+           WEFT_FROM_POD_DROPPED_MALFORMED},
+          {"cut short, but not of the mesh", of(reply, {kOptions}, 0, kRest + 1), kPass, WEFT_FROM_POD_PASSED},
+          {"just the ports", of(request, {}, 0, kRest + 4), TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_REQUEST}});
+  for (const uint8_t type : {1, 2, 3, 4}) {
+    expect(Program::from_pod, {{"error",
+                                {.from = "fd00:1::2", .to = "fd00:1::9:9", .protocol = kIcmpv6, .icmp_type = type},
+                                TC_ACT_REDIRECT,
+                                WEFT_FROM_POD_REDIRECTED_ERROR}});
+  }
+}
+
+TEST_F(Programs, WhatStaysOnTheLinkIsTheKernels) {
+  for (const uint8_t type : {133, 134, 135, 136, 137}) {
+    const Packet discovery{.from = "fd00:1::2", .to = "fd00:96::1", .protocol = kIcmpv6, .icmp_type = type};
+    const Packet from_worker{.from = "fd00:96::1", .to = "fd00:1::2", .protocol = kIcmpv6, .icmp_type = type};
+    expect(Program::from_pod, {{"discovery", discovery, kPass, WEFT_FROM_POD_PASSED_LINK}});
+    expect(Program::from_nic, {{"discovery", discovery, kPass, WEFT_FROM_NIC_PASSED_LINK}});
+    expect(Program::from_host, {{"discovery", discovery, TC_ACT_SHOT, WEFT_FROM_HOST_DROPPED_NOT_MESH}});
+    expect(Program::to_pod, {{"discovery", from_worker, kPass, WEFT_TO_POD_PASSED_LINK}});
+  }
+  expect(Program::from_pod,
+         {{"multicast", {.from = "fd00:1::2", .to = "ff02::fb"}, kPass, WEFT_FROM_POD_PASSED_LINK},
+          {"from link-local", {.from = "fe80::2", .to = "fd00:96::1"}, kPass, WEFT_FROM_POD_PASSED_LINK},
+          {"to link-local", {.from = "fd00:1::2", .to = "febf::1"}, kPass, WEFT_FROM_POD_PASSED_LINK},
+          {"beside link-local", {.from = "fec0::2", .to = "fd00:96::1"}, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_SPOOFED}});
+}
+
+TEST_F(Programs, Ipv4MappedAddressesOnTheWireAreNoIpv4Addresses) {
+  Packet to{.from = "fd00:1::2", .to = "::ffff:10.96.0.1"};
+  Packet from{.from = "::ffff:10.1.0.2", .to = "fd00:96::1"};
+  expect(Program::from_pod, {{"to a VIP's", to, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_MALFORMED},
+                             {"from the pod's", from, TC_ACT_SHOT, WEFT_FROM_POD_DROPPED_MALFORMED}});
 }
 
 TEST_F(Programs, ARestartFindsTheMapsAsTheyWere) {
@@ -313,23 +323,42 @@ TEST_F(Programs, ARestartFindsTheMapsAsTheyWere) {
   expect(Program::from_pod, {{"the new program", {}, TC_ACT_REDIRECT, WEFT_FROM_POD_REDIRECTED_REQUEST}});
 }
 
+TEST(Counters, HaveNamesOfTheirOwn) {
+  std::set<std::string_view> names;
+  for (uint32_t counter = 0; counter < WEFT_COUNTERS; ++counter) {
+    names.insert(to_string(static_cast<weft_counter>(counter)));
+  }
+  EXPECT_EQ(names.size(), size_t{WEFT_COUNTERS});
+  EXPECT_FALSE(names.contains("unknown"));
+}
+
 // Pins the hash: a change here would part the two directions of flows that live over an upgrade.
 TEST(ClientHash, IsTheSameInEveryRelease) {
-  EXPECT_EQ(weft_client_hash(ip("10.1.0.2"), be(40000), 6), 2369175464U);
-  EXPECT_EQ(weft_address_hash(ip("10.1.0.2")), 813397939U);
+  EXPECT_EQ(weft_client_hash(ip("10.1.0.2"), be(40000), kTcp), 471808523U);
+  EXPECT_EQ(weft_client_hash(ip("fd00:1::2"), be(40000), kTcp), 1368927395U);
+  EXPECT_EQ(weft_address_hash(ip("10.1.0.2")), 2533048494U);
 }
 
 TEST(ClientHash, SpreadsPortsAndAddressesOverWorkers) {
   for (const uint32_t workers : {2U, 3U, 8U, 16U}) {
-    std::vector<uint32_t> by_port(workers);
-    std::vector<uint32_t> by_address(workers);
-    for (uint16_t i = 0; i < 16000; ++i) {
-      ++by_port[weft_worker_of(weft_client_hash(ip("10.1.0.2"), be(static_cast<uint16_t>(32768 + i)), 6), workers)];
-      ++by_address[weft_worker_of(weft_client_hash(ip("10.1.0.0") + (uint32_t{be(i)} << 16), be(40000), 17), workers)];
-    }
-    for (uint32_t worker = 0; worker < workers; ++worker) {
-      EXPECT_NEAR(by_port[worker], 16000.0 / workers, 16000.0 / workers * 0.12);
-      EXPECT_NEAR(by_address[worker], 16000.0 / workers, 16000.0 / workers * 0.12);
+    for (const char* base : {"10.1.0.0", "fd00:1::"}) {
+      std::vector<uint32_t> by_port(workers);
+      std::vector<uint32_t> by_address(workers);
+      std::vector<uint32_t> by_network(workers);
+      for (uint16_t i = 0; i < 16000; ++i) {
+        weft_address address = ip(base);
+        ++by_port[weft_worker_of(weft_client_hash(address, be(static_cast<uint16_t>(32768 + i)), kTcp), workers)];
+        address.words[3] += uint32_t{be(i)} << 16;
+        ++by_address[weft_worker_of(weft_client_hash(address, be(40000), kUdp), workers)];
+        address = ip("fd00:1::");
+        address.words[1] += uint32_t{be(i)};
+        ++by_network[weft_worker_of(weft_client_hash(address, be(40000), kUdp), workers)];
+      }
+      for (uint32_t worker = 0; worker < workers; ++worker) {
+        EXPECT_NEAR(by_port[worker], 16000.0 / workers, 16000.0 / workers * 0.12);
+        EXPECT_NEAR(by_address[worker], 16000.0 / workers, 16000.0 / workers * 0.12);
+        EXPECT_NEAR(by_network[worker], 16000.0 / workers, 16000.0 / workers * 0.12);
+      }
     }
   }
 }

@@ -12,11 +12,34 @@
 #include <cstdlib>
 #include <thread>
 
+#include "pods/entries.h"
+
 namespace weft::pods {
 namespace {
 
-sockaddr_in at(const char* address, uint16_t port) {
-  return {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {static_cast<uint32_t>(ip(address))}};
+/// Of either family.
+struct Name {
+  sockaddr_storage storage{};
+  socklen_t length = 0;
+  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+};
+
+Name at(const char* address, uint16_t port) {
+  Name name;
+  if (const lb::Address parsed = ip(address); parsed.is_ipv4()) {
+    const sockaddr_in ipv4{
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {static_cast<uint32_t>(parsed.ipv4())}};
+    std::memcpy(&name.storage, &ipv4, name.length = sizeof ipv4);
+  } else {
+    sockaddr_in6 ipv6{.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    std::memcpy(&ipv6.sin6_addr, parsed.ipv6().bytes.data(), sizeof ipv6.sin6_addr);
+    std::memcpy(&name.storage, &ipv6, name.length = sizeof ipv6);
+  }
+  return name;
+}
+
+int index_in(const std::string& netns, const std::string& interface) {
+  return std::stoi(output_of("ip netns exec " + netns + " cat /sys/class/net/" + interface + "/ifindex"));
 }
 
 }  // namespace
@@ -36,8 +59,8 @@ std::string output_of(const std::string& command) {
   return all;
 }
 
-lb::Ipv4Address ip(const char* text) {
-  return lb::parse_ipv4(text).value();
+lb::Address ip(const char* text) {
+  return lb::parse_address(text).value();
 }
 
 Fd socket_in(const std::string& netns, int family, int type) {
@@ -53,32 +76,55 @@ Fd socket_in(const std::string& netns, int family, int type) {
 }
 
 Fd udp_socket(const std::string& netns, const char* address, uint16_t port) {
-  Fd made = socket_in(netns, AF_INET, SOCK_DGRAM);
-  const sockaddr_in name = at(address, port);
-  EXPECT_EQ(bind(made.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name), 0) << std::strerror(errno);
+  const Name name = at(address, port);
+  Fd made = socket_in(netns, name.storage.ss_family, SOCK_DGRAM);
+  EXPECT_EQ(bind(made.get(), name.get(), name.length), 0) << std::strerror(errno);
+  return made;
+}
+
+Fd udp_socket_here(const char* address, uint16_t port) {
+  const Name name = at(address, port);
+  Fd made(socket(name.storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(bind(made.get(), name.get(), name.length), 0) << std::strerror(errno);
   return made;
 }
 
 Fd packet_socket(uint32_t ifindex) {
   Fd fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
+  const int ignore = 1;
+  EXPECT_EQ(setsockopt(fd.get(), SOL_PACKET, PACKET_IGNORE_OUTGOING, &ignore, sizeof ignore), 0);
   const sockaddr_ll name{
-      .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP), .sll_ifindex = static_cast<int>(ifindex)};
+      .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = static_cast<int>(ifindex)};
+  EXPECT_EQ(bind(fd.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name), 0) << std::strerror(errno);
+  return fd;
+}
+
+Fd packet_socket_in(const std::string& netns, const std::string& interface) {
+  Fd fd = socket_in(netns, AF_PACKET, SOCK_RAW);
+  const sockaddr_ll name{
+      .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = index_in(netns, interface)};
   EXPECT_EQ(bind(fd.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name), 0) << std::strerror(errno);
   return fd;
 }
 
 void send_to(const Fd& socket, const char* address, uint16_t port, const std::string& payload) {
-  const sockaddr_in name = at(address, port);
-  ASSERT_EQ(
-      sendto(socket.get(), payload.data(), payload.size(), 0, reinterpret_cast<const sockaddr*>(&name), sizeof name),
-      static_cast<ssize_t>(payload.size()))
-      << std::strerror(errno);
+  ASSERT_TRUE(try_to_send(socket, address, port, payload)) << std::strerror(errno);
+}
+
+bool try_to_send(const Fd& socket, const char* address, uint16_t port, const std::string& payload) {
+  const Name name = at(address, port);
+  return sendto(socket.get(), payload.data(), payload.size(), 0, name.get(), name.length) ==
+         static_cast<ssize_t>(payload.size());
+}
+
+bool is_readable(int fd) {
+  pollfd readable{.fd = fd, .events = POLLIN, .revents = 0};
+  return poll(&readable, 1, static_cast<int>(kPatience.count())) == 1;
 }
 
 std::string receive(const Fd& socket) {
-  pollfd readable{.fd = socket.get(), .events = POLLIN, .revents = 0};
   std::string data(65536, 0);
-  if (poll(&readable, 1, static_cast<int>(kPatience.count())) != 1) {
+  if (!is_readable(socket.get())) {
     return {};
   }
   const ssize_t length = recv(socket.get(), data.data(), data.size(), 0);
@@ -133,6 +179,13 @@ void PodsTest::make_pod(const std::string& name, const std::string& address) {
   sh("ip route add " + address + " dev veth-" + name);
 }
 
+void PodsTest::add_ipv6(const std::string& name, const std::string& address) {
+  sh("ip -n " + name + " address add " + address + "/128 dev eth0 nodad");
+  sh("ip -n " + name + " route add fd00:ffff::1 dev eth0 && ip -n " + name + " route add default via fd00:ffff::1");
+  sh("ip -n " + name + " neigh add fd00:ffff::1 dev eth0 lladdr $(cat /sys/class/net/veth-" + name + "/address)");
+  sh("ip route add " + address + " dev veth-" + name);
+}
+
 std::string PodsTest::state() {
   return output_of(
       "ip -br link | sed 's/@.*//' | sort; tc qdisc; ls -R /sys/fs/bpf; "
@@ -170,7 +223,7 @@ bool PodsTest::reaches(weft_counter counter, uint64_t count) const {
 }
 
 const WorkerVeth& PodsTest::owner_of(const char* address, uint16_t port) const {
-  const uint32_t hash = weft_client_hash(static_cast<uint32_t>(ip(address)), htons(port), IPPROTO_UDP);
+  const uint32_t hash = weft_client_hash(key_of(ip(address)), htons(port), IPPROTO_UDP);
   return pods_->workers()[weft_worker_of(hash, static_cast<uint32_t>(pods_->workers().size()))];
 }
 

@@ -27,16 +27,23 @@ std::string error_of(const tl::expected<T, std::string>& result) {
   return result ? std::string() : result.error();
 }
 
-lb::Ipv4Address ip(const char* text);
+lb::Address ip(const char* text);
 
 /// A socket of a pod: made there by a thread of its own, then used from here.
 Fd socket_in(const std::string& netns, int family, int type);
 /// A pod's UDP socket with an address.
 Fd udp_socket(const std::string& netns, const char* address, uint16_t port);
-/// All IPv4 frames that come in at an interface of this namespace, as AF_XDP would see them.
+/// All frames of an interface of a pod, its own too.
+Fd packet_socket_in(const std::string& netns, const std::string& interface);
+/// The same of a process of the host.
+Fd udp_socket_here(const char* address, uint16_t port);
+/// All frames that come in at an interface of this namespace, as AF_XDP would see them.
 Fd packet_socket(uint32_t ifindex);
 
 void send_to(const Fd& socket, const char* address, uint16_t port, const std::string& payload);
+bool try_to_send(const Fd& socket, const char* address, uint16_t port, const std::string& payload);
+/// In time.
+bool is_readable(int fd);
 /// Empty if none comes in time.
 std::string receive(const Fd& socket);
 
@@ -52,6 +59,8 @@ class PodsTest : public ::testing::Test {
 
   /// The host's end is veth-<name>, and the pod's gateway; the pod's end is eth0.
   static void make_pod(const std::string& name, const std::string& address);
+  /// A second address for a pod.
+  static void add_ipv6(const std::string& name, const std::string& address);
   /// What weft must leave as it found it.
   static std::string state();
 

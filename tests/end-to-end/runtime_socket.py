@@ -33,7 +33,7 @@ assert stat.S_IMODE(mode.st_mode) == 0o660 and mode.st_uid == 0, oct(mode.st_mod
 
 # Every command that help names works, as text and as JSON, through socat as through weftctl.
 commands = [row["command"] for row in mesh.ctl("help")]
-assert {command.split()[0] for command in commands} == {"show", "where", "set", "pod", "help"}
+assert {command.split()[0] for command in commands} == {"show", "where", "set", "pod", "nic", "help"}
 for subject in ("version", "workers", "ports", "services", "endpoints", "flows", "drops", "snapshot"):
     assert f"show {subject}" in [" ".join(command.split()[:2]) for command in commands]
     text = lab.run("bash", "-c", f"echo show {subject} | socat - UNIX-CONNECT:{mesh.socket}")
@@ -41,7 +41,7 @@ for subject in ("version", "workers", "ports", "services", "endpoints", "flows",
     answer = ask(f"json show {subject}\n".encode())
     assert answer.count("\n") == 1 and isinstance(json.loads(answer), (dict, list)), answer
 worker, = mesh.ctl("show", "workers")
-assert worker["flow_memory_bytes"] == 65536 * 96 and worker["burst_sizes"], worker
+assert worker["flow_memory_bytes"] == 65536 * (96 + 160) and worker["burst_sizes"], worker
 service, = mesh.ctl("show", "services")
 assert service["memory_bytes"] >= 2 * 65537, service
 
@@ -71,6 +71,14 @@ for line, message in {
     b"pod attach netns nowhere": "nowhere",
     b"pod attach interface lo": "lo",
     b"pod detach nobody": "nobody",
+    b"pod detach netns nobody": "nobody",
+    b"pod detach interface nobody": "nobody",
+    b"pod detach somewhere nobody": "usage: pod detach",
+    b"nic attach nowhere": "no interface nowhere",
+    b"nic attach lo": "no Ethernet interface",
+    b"nic attach weft0": "weft's own",
+    b"nic attach": "usage: nic attach",
+    b"nic detach nowhere": "no NIC `nowhere`",
     b"\xff\xfe\x00\x01": "unknown command",
     b"A" * 4000: "unknown command",
     b"A" * 100000: "error: a line has at most 4096 characters",

@@ -103,7 +103,8 @@ TEST_F(Policies, AffinityDoesNotHoldOnToAnEndpointThatIsGone) {
 
 TEST_F(Policies, SourceRangesAllowAndDeny) {
   const auto ranges = [](std::vector<lb::Prefix> allow, std::vector<lb::Prefix> deny) {
-    return lb::Policy{.sources = std::make_shared<lb::SourceRanges>(lb::PrefixSet(allow), lb::PrefixSet(deny))};
+    return lb::Policy{
+        .sources = std::make_shared<lb::SourceRanges>(lb::SourceRanges{lb::PrefixSet(allow), lb::PrefixSet(deny)})};
   };
   const lb::Prefix all = lb::parse_prefix("10.1.0.0/16").value();
   const lb::Prefix one = lb::parse_prefix("10.1.0.7").value();

@@ -79,6 +79,15 @@ TEST(Checksum, ThePseudoHeaderIsThatOfTheRfcs) {
   EXPECT_EQ(swap16(fold(pseudo_header_sum(source, destination, lb::Protocol::udp, 0x1234))), fold(kByHand));
 }
 
+TEST(Checksum, ThePseudoHeaderOfIpv6IsThatOfTheReference) {
+  const lb::Ipv6Address source = lb::parse_ipv6("fd00:1:ffff::1").value();
+  const lb::Ipv6Address destination = lb::parse_ipv6("2001:db8::ffff:8000").value();
+  for (const uint16_t length : {0, 8, 0x1234, 0xffff}) {
+    EXPECT_EQ(swap16(fold(pseudo_header_sum(source, destination, lb::Protocol::icmpv6, length))),
+              test::reference_pseudo_header(source, destination, 58, length));
+  }
+}
+
 TEST(Checksum, AnUpdateIsWhatARecomputationGives) {
   std::mt19937 random(3);
   for (int i = 0; i < 20000; ++i) {

@@ -42,6 +42,7 @@ TEST(NodeConfig, TheLeastOneGetsTheDocumentedDefaults) {
 TEST(NodeConfig, EveryFieldIsTaken) {
   const auto config = parse_config("node.yaml", R"(
 node: n1
+zone: a
 seed: 7
 socket: /run/other.sock
 log: error
@@ -53,12 +54,13 @@ flows:
   timeouts: {udp_request_s: 1, udp_exchange_s: 2, tcp_opening_s: 3, tcp_established_s: 4, tcp_closing_s: 5,
              tcp_closed_s: 6, tcp_reset_s: 7}
 limits: {services: 10, endpoints: 20}
-pods: {prefix: mesh, pins: /sys/fs/bpf/mesh, mtu: 1700}
+pods: {prefix: mesh, pins: /sys/fs/bpf/mesh, mtu: 1700, nics: [eth0, eth1], host_routes: [10.96.0.0/16, "fd00:96::1"]}
 ports:
 - {name: up, device: "net_null0", next_hop: "02:00:00:00:00:aF", networks: [10.2.0.0/16, 0.0.0.0/0], descriptors: 512}
 )");
   ASSERT_TRUE(config);
   EXPECT_EQ(config->node, "n1");
+  EXPECT_EQ(config->zone, "a");
   EXPECT_EQ(config->seed, 7U);
   EXPECT_EQ(config->idle.mode, runtime::IdleMode::busy);
   EXPECT_EQ(config->idle.longest_sleep, std::chrono::microseconds(3));
@@ -68,11 +70,14 @@ ports:
   EXPECT_EQ(config->timeouts.tcp_reset, std::chrono::seconds(7));
   EXPECT_EQ(config->max_endpoints, 20U);
   EXPECT_EQ(config->pods->mtu, 1700U);
+  EXPECT_EQ(config->nics, (std::vector<std::string>{"eth0", "eth1"}));
+  ASSERT_EQ(config->pods->host_routes.size(), 2U);
+  EXPECT_EQ(to_string(config->pods->host_routes[0]), "10.96.0.0/16");
+  EXPECT_EQ(to_string(config->pods->host_routes[1]), "fd00:96::1/128");
   ASSERT_EQ(config->ports.size(), 1U);
   EXPECT_EQ(runtime::to_string(config->ports[0].next_hop), "02:00:00:00:00:af");
-  EXPECT_EQ(config->ports[0].networks[0].prefix, 0x0a020000U);
-  EXPECT_EQ(config->ports[0].networks[0].mask, 0xffff0000U);
-  EXPECT_EQ(config->ports[0].networks[1].mask, 0U);
+  EXPECT_EQ(to_string(config->ports[0].networks[0]), "10.2.0.0/16");
+  EXPECT_EQ(to_string(config->ports[0].networks[1]), "0.0.0.0/0");
   EXPECT_EQ(config->ports[0].port.descriptors, 512U);
 }
 
@@ -94,9 +99,14 @@ TEST(NodeConfig, WhatIsWrongIsNamedByLineAndField) {
            Wrong{"ports: [{name: pods, device: d, next_hop: '02:00:00:00:00:01'}]", "ports[0].name: another port"},
            Wrong{"ports: [{name: a, device: d, next_hop: '02:00:00:00:00:01 '}]", "ports[0].next_hop: expected a MAC"},
            Wrong{"ports: [{name: a, device: d, next_hop: '02:00:00:00:00:01', networks: [10.2.0.1/16]}]",
-                 "ports[0].networks: expected an IPv4 network"},
+                 "ports[0].networks: expected a network"},
            Wrong{"ports: [{name: a, device: d, next_hop: '02:00:00:00:00:01', networks: [10.2.0.0/33]}]",
-                 "ports[0].networks: expected an IPv4 network"},
+                 "ports[0].networks: expected a network"},
+           Wrong{"ports: [{name: a, device: d, next_hop: '02:00:00:00:00:01', queues: 3}]",
+                 "ports[0].queues: expected 1, or one for each of the 1 workers, got 3"},
+           Wrong{"ports: [{name: a, device: d, next_hop: '02:00:00:00:00:01', mtu: 9000}]", "ports[0].mtu: expected"},
+           Wrong{"snat: {addresses: [10.9.0.0/24]}", "node.yaml:5: snat.addresses: expected an address"},
+           Wrong{"tunnels: {sources: [10.8.0.0/24, 10.9.0.0/24]}", "tunnels.sources: expected one prefix of each"},
        }) {
     const std::string errors = errors_of(std::string(kLeast) + more);
     EXPECT_NE(errors.find(message), std::string::npos) << more << "\n" << errors;
@@ -106,16 +116,17 @@ TEST(NodeConfig, WhatIsWrongIsNamedByLineAndField) {
 TEST(NodeConfig, WhatDoesNotGoTogetherIsRefused) {
   EXPECT_NE(errors_of("registry: {folder: r}\nworkers: {cores: [1]}\n").find("at least one port, or pods, or both"),
             std::string::npos);
-  EXPECT_NE(errors_of(R"(
-registry: {folder: r}
-workers: {cores: [1, 2]}
-ports: [{name: a, device: d, next_hop: "02:00:00:00:00:01"}]
-)")
-                .find("none with more than one worker"),
-            std::string::npos);
   EXPECT_NE(
       errors_of("workers: {cores: []}\nregistry: {}\npods: {prefix: much_too_long_a_prefix, pins: x}").find("pins"),
       std::string::npos);
+}
+
+TEST(NodeConfig, RoutesOfTheHostAreNetworks) {
+  const std::string errors =
+      errors_of("registry: {folder: r}\nworkers: {cores: [1]}\npods: {host_routes: [10.96.0.1/16, all]}");
+  EXPECT_NE(errors.find("node.yaml:3: pods.host_routes: expected an address or a network such as"), std::string::npos)
+      << errors;
+  EXPECT_NE(errors.find("\"all\""), std::string::npos) << errors;
 }
 
 TEST(NodeConfig, AllErrorsAreReportedAtOnce) {

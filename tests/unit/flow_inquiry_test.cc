@@ -17,13 +17,13 @@ constexpr uint64_t kSeed = 3;
 constexpr time::Millis kNow = 1000;
 constexpr milliseconds kPatience{20'000};
 
-lb::FlowKey request(uint32_t n) {
-  return lb::FlowKey::make(lb::address_from_host(0x0a010000 + n), lb::port_from_host(9),
-                           lb::address_from_host(0x0a600001), lb::port_from_host(53), lb::Protocol::udp);
+lb::FlowKey4 request(uint32_t n) {
+  return lb::FlowKey4::make(lb::address_from_host(0x0a010000 + n), lb::port_from_host(9),
+                            lb::address_from_host(0x0a600001), lb::port_from_host(53), lb::Protocol::udp);
 }
-lb::FlowKey reply(uint32_t n) {
-  return lb::FlowKey::make(lb::address_from_host(0x0a020001), lb::port_from_host(53), request(n).source,
-                           lb::port_from_host(9), lb::Protocol::udp);
+lb::FlowKey4 reply(uint32_t n) {
+  return lb::FlowKey4::make(lb::address_from_host(0x0a020001), lb::port_from_host(53), request(n).source,
+                            lb::port_from_host(9), lb::Protocol::udp);
 }
 
 class FlowInquiryTest : public ::testing::Test {
@@ -32,10 +32,10 @@ class FlowInquiryTest : public ::testing::Test {
 
   FlowInquiryTest() {
     for (uint32_t n = 0; n < kFlows; ++n) {
-      flow::Flow* flow =
-          table.insert(request(n), hash_of(request(n), kSeed), reply(n), kNow, [](const flow::Flow&) {}).flow;
+      flow::Flow4* flow =
+          table.insert(request(n), hash_of(request(n), kSeed), reply(n), kNow, [](const flow::Flow4&) {}).flow;
       flow->state = flow::State::udp_exchange;
-      flow->service_slot = n % 3;
+      flow->service_slot = static_cast<uint16_t>(n % 3);
     }
   }
 
@@ -44,7 +44,7 @@ class FlowInquiryTest : public ::testing::Test {
     std::atomic<bool> stop = false;
     std::thread worker([&] {
       while (!stop.load()) {
-        inquiry.answer(table, kSeed, kNow);
+        inquiry.answer(table, table6, kSeed, kNow);
         table[{0, flow::Direction::request}].last_seen = kNow;
       }
     });
@@ -54,15 +54,16 @@ class FlowInquiryTest : public ::testing::Test {
     return answer;
   }
 
-  flow::FlowTable table{4096, {}, kSeed};
+  flow::FlowTable4 table{4096, {}, kSeed};
+  flow::FlowTable6 table6{64, {}, kSeed};
   FlowInquiry inquiry;
 };
 
 TEST_F(FlowInquiryTest, GivesEachFlowOnce) {
   const auto answer = ask_a_worker({.key = {}, .service_slots = {}, .limit = 10'000});
   ASSERT_TRUE(answer);
-  std::set<lb::Ipv4Address> clients;
-  for (const flow::Flow& flow : answer->flows) {
+  std::set<lb::Address> clients;
+  for (const flow::FlowInfo& flow : answer->flows) {
     clients.insert(flow.request.source);
   }
   EXPECT_THAT(answer->flows, SizeIs(kFlows));
@@ -82,17 +83,17 @@ TEST_F(FlowInquiryTest, GivesOnlyFlowsOfTheServicesAskedFor) {
   const auto answer = ask_a_worker({.key = {}, .service_slots = {0, 2}, .limit = 10'000});
   ASSERT_TRUE(answer);
   EXPECT_THAT(answer->flows, SizeIs(kFlows / 3 * 2));
-  EXPECT_THAT(answer->flows, ::testing::Each(::testing::Field(&flow::Flow::service_slot, ::testing::Ne(1U))));
+  EXPECT_THAT(answer->flows, ::testing::Each(::testing::Field(&flow::FlowInfo::service_slot, ::testing::Ne(1U))));
 }
 
 TEST_F(FlowInquiryTest, FindsOneFlowByEitherTuple) {
-  for (const lb::FlowKey& key : {request(17), reply(17)}) {
-    const auto answer = ask_a_worker({.key = key, .service_slots = {}});
+  for (const lb::FlowKey4& key : {request(17), reply(17)}) {
+    const auto answer = ask_a_worker({.key = lb::Tuple(key), .service_slots = {}});
     ASSERT_TRUE(answer);
     ASSERT_THAT(answer->flows, SizeIs(1));
-    EXPECT_EQ(answer->flows.front().request, request(17));
+    EXPECT_EQ(answer->flows.front().request, lb::Tuple(request(17)));
   }
-  const auto none = ask_a_worker({.key = request(kFlows), .service_slots = {}});
+  const auto none = ask_a_worker({.key = lb::Tuple(request(kFlows)), .service_slots = {}});
   ASSERT_TRUE(none);
   EXPECT_THAT(none->flows, SizeIs(0));
 }
@@ -104,7 +105,7 @@ TEST_F(FlowInquiryTest, SaysSoWhenNobodyAnswers) {
 
 TEST_F(FlowInquiryTest, AnAnswerThatCameTooLateDoesNotBlockTheNextQuestion) {
   EXPECT_EQ(inquiry.ask({.key = {}, .service_slots = {}, .limit = 1}, milliseconds(0)), std::nullopt);
-  inquiry.answer(table, kSeed, kNow);
+  inquiry.answer(table, table6, kSeed, kNow);
   const auto answer = ask_a_worker({.key = {}, .service_slots = {}, .limit = 70});
   ASSERT_TRUE(answer);
   EXPECT_THAT(answer->flows, SizeIs(70));

@@ -131,7 +131,7 @@ TEST(FlowState, EachHasItsOwnTimeoutAndName) {
   timeouts.tcp_closing = std::chrono::milliseconds(5);
   timeouts.tcp_closed = std::chrono::milliseconds(6);
   timeouts.tcp_reset = std::chrono::milliseconds(7);
-  EXPECT_THAT(timeouts.by_state(), ::testing::ElementsAre(0, 1, 2, 3, 3, 4, 5, 5, 6, 7, 7, 7));
+  EXPECT_THAT(timeouts.by_state(), ::testing::ElementsAre(0, 1, 2, 3, 3, 4, 5, 5, 6, 7, 7, 7, 8));
   std::set<std::string_view> names;
   for (size_t i = 0; i < kStates; ++i) {
     names.insert(to_string(static_cast<State>(i)));

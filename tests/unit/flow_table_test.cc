@@ -14,27 +14,28 @@
 namespace weft::flow {
 namespace {
 
-using lb::FlowKey;
-using Refusal = FlowTable::Refusal;
+using lb::FlowKey4;
+using Flow = Flow4;
+using Refusal = FlowTable4::Refusal;
 
 constexpr uint64_t kSeed = 3;
 constexpr time::Millis kNow = 100'000;
 
-FlowKey request(uint32_t n) {
-  return FlowKey::make(lb::address_from_host(0x0a010000 + n / 60000),
-                       lb::port_from_host(static_cast<uint16_t>(n % 60000)), lb::address_from_host(0x0a600001),
-                       lb::port_from_host(80), lb::Protocol::tcp);
+FlowKey4 request(uint32_t n) {
+  return FlowKey4::make(lb::address_from_host(0x0a010000 + n / 60000),
+                        lb::port_from_host(static_cast<uint16_t>(n % 60000)), lb::address_from_host(0x0a600001),
+                        lb::port_from_host(80), lb::Protocol::tcp);
 }
-FlowKey reply(uint32_t n) {
-  const FlowKey key = request(n);
-  return FlowKey::make(lb::address_from_host(0x0a020001), lb::port_from_host(8080), key.source, key.source_port,
-                       lb::Protocol::tcp);
+FlowKey4 reply(uint32_t n) {
+  const FlowKey4 key = request(n);
+  return FlowKey4::make(lb::address_from_host(0x0a020001), lb::port_from_host(8080), key.source, key.source_port,
+                        lb::Protocol::tcp);
 }
 
-struct Table : FlowTable {
-  explicit Table(uint32_t capacity) : FlowTable(capacity, Timeouts{}, kSeed) {}
+struct Table : FlowTable4 {
+  explicit Table(uint32_t capacity) : FlowTable4(capacity, Timeouts{}, kSeed) {}
 
-  Insertion add(const FlowKey& from, const FlowKey& back, time::Millis now = kNow) {
+  Insertion add(const FlowKey4& from, const FlowKey4& back, time::Millis now = kNow) {
     const Insertion insertion = insert(from, hash_of(from, kSeed), back, now, [this](const Flow&) { ++removed; });
     if (insertion.flow != nullptr) {
       insertion.flow->state = State::tcp_established;
@@ -43,7 +44,7 @@ struct Table : FlowTable {
   }
   Insertion add(uint32_t n, time::Millis now = kNow) { return add(request(n), reply(n), now); }
   /// As a burst looks a packet up, and also without a nominee: both must agree.
-  Ref at(const FlowKey& key, time::Millis now = kNow) {
+  Ref at(const FlowKey4& key, time::Millis now = kNow) {
     const uint64_t hash = hash_of(key, kSeed);
     const Ref found = find(key, hash, nominate(hash), now);
     EXPECT_EQ(found, find(key, hash, {}, now));
@@ -79,9 +80,9 @@ TEST(FlowTable, FindsAFlowFromBothDirections) {
 TEST(FlowTable, TellsTuplesApartThatDifferInOneFieldOnly) {
   Table table(16);
   table.add(1);
-  const FlowKey key = request(1);
+  const FlowKey4 key = request(1);
   for (size_t i = 0; i < 13; ++i) {
-    FlowKey other = key;
+    FlowKey4 other = key;
     reinterpret_cast<uint8_t*>(&other)[i] ^= 1;
     EXPECT_FALSE(table.at(other)) << "byte " << i;
   }
@@ -232,8 +233,11 @@ TEST(FlowTable, AgesAcrossTheWrapOfItsClock) {
   EXPECT_TRUE(table.has(1, 5));
   EXPECT_TRUE(table.has(1, kBeforeWrap + lifetime));
   EXPECT_FALSE(table.has(1, kBeforeWrap + lifetime + 1));
-  table.sweep(16, kBeforeWrap + lifetime, [](const Flow&) { FAIL() << "still alive"; });
-  table.sweep(16, kBeforeWrap + lifetime + 1, [](const Flow&) {});
+  table.sweep(16, kBeforeWrap + lifetime, [](const Flow&) {
+    ADD_FAILURE() << "still alive";
+    return true;
+  });
+  table.sweep(16, kBeforeWrap + lifetime + 1, [](const Flow&) { return true; });
   EXPECT_EQ(table.size(), 0U);
 }
 
@@ -246,7 +250,10 @@ TEST(FlowTable, SweepsWithinItsBudgetAndComesToAll) {
   std::set<uint16_t> swept;
   for (int turn = 0; turn < 10; ++turn) {
     const size_t before = swept.size();
-    table.sweep(4, later, [&](const Flow& flow) { swept.insert(to_host(flow.request.source_port)); });
+    table.sweep(4, later, [&](const Flow& flow) {
+      swept.insert(to_host(flow.request.source_port));
+      return true;
+    });
     EXPECT_LE(swept.size() - before, 4U);
   }
   EXPECT_EQ(swept.size(), 30U);
@@ -258,10 +265,16 @@ TEST(FlowTable, SweepsWithinItsBudgetAndComesToAll) {
 
 TEST(FlowTable, SweepsAnEmptyTable) {
   Table table(4);
-  table.sweep(1000, kNow, [](const Flow&) { FAIL(); });
+  table.sweep(1000, kNow, [](const Flow&) {
+    ADD_FAILURE();
+    return true;
+  });
   table.add(1);
   table.remove(table.at(request(1)));
-  table.sweep(1000, kNow, [](const Flow&) { FAIL(); });
+  table.sweep(1000, kNow, [](const Flow&) {
+    ADD_FAILURE();
+    return true;
+  });
 }
 
 TEST(FlowTable, VisitsEachLiveFlowOnceAFewRecordsAtATime) {
@@ -300,6 +313,50 @@ TEST(FlowTable, AVisitIsBoundedHoweverFewFlowsLive) {
     table.remove(table.at(request(n)));
   }
   EXPECT_EQ(table.visit(0, 64, kNow, [](const Flow&) {}), 64U);
+}
+
+TEST(FlowTable, KeepsAFlowThatMayNotGoYet) {
+  Table table(16);
+  table.add(1);
+  const time::Millis later = kNow + table.timeout(State::tcp_established) + 1;
+  table.sweep(16, later, [](const Flow&) { return false; });
+  EXPECT_EQ(table.size(), 1U);
+  table.sweep(16, later, [](const Flow&) { return true; });
+  EXPECT_EQ(table.size(), 0U);
+}
+
+TEST(FlowTable, FindsATunnelByItsRequestAlone) {
+  Table table(16);
+  const lb::Address end = lb::parse_address("fd00:2::1").value();
+  const auto inserted =
+      table.insert_tunnel(Kind::gue, request(1), hash_of(request(1), kSeed), end, kNow, [](const Flow&) {});
+  ASSERT_NE(inserted.flow, nullptr);
+  inserted.flow->state = State::udp_request;
+  EXPECT_EQ(inserted.flow->tunnel_end(), end);
+  EXPECT_TRUE(table.at(request(1)));
+  EXPECT_FALSE(table.at(reply(1)));
+  table.remove(table.at(request(1)));
+  EXPECT_FALSE(table.at(request(1)));
+  EXPECT_EQ(table.size(), 0U);
+}
+
+TEST(FlowTable, RemembersWhoseAReplyIsUntilTheOwnerTakesItBack) {
+  Table table(16);
+  table.insert_steered(reply(1), 3, kNow, [](const Flow&) {});
+  const Ref ref = table.at(reply(1));
+  ASSERT_TRUE(ref);
+  EXPECT_EQ(table[ref].kind, Kind::steered);
+  EXPECT_EQ(table[ref].endpoint_slot, 3U);
+  EXPECT_EQ(table.add(1).refusal, Refusal::conflict) << "the tuple is another worker's";
+  table.remove_steered(reply(1), 2);
+  EXPECT_TRUE(table.at(reply(1))) << "not that worker's to take back";
+  table.insert_steered(reply(1), 2, kNow, [](const Flow&) {});
+  EXPECT_EQ(table[table.at(reply(1))].endpoint_slot, 2U) << "a new owner";
+  table.remove_steered(reply(1), 2);
+  EXPECT_EQ(table.size(), 0U);
+  EXPECT_NE(table.add(1).flow, nullptr);
+  table.remove_steered(reply(1), 2);
+  EXPECT_EQ(table.size(), 1U) << "a flow of its own";
 }
 
 }  // namespace

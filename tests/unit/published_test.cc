@@ -69,9 +69,10 @@ TEST(Books, SumByOutcome) {
   books.received = l4::kVerdicts;
   books.verdicts.fill(1);
   EXPECT_TRUE(books.balanced());
-  EXPECT_EQ(books.sum(l4::Outcome::transmitted), 6U);
+  EXPECT_EQ(books.sum(l4::Outcome::transmitted), 13U);
   EXPECT_EQ(books.sum(l4::Outcome::passed), 1U);
-  EXPECT_EQ(books.sum(l4::Outcome::dropped), l4::kVerdicts - 7);
+  EXPECT_EQ(books.sum(l4::Outcome::handed_over), 1U);
+  EXPECT_EQ(books.sum(l4::Outcome::dropped), l4::kVerdicts - 15);
   ++books.received;
   EXPECT_FALSE(books.balanced());
 }

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "registry-sync/builder.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <random>
 
-#include "registry-sync/parse.h"
-#include "registry_fixture.h"
+#include "registry_builder_fixture.h"
 
 namespace weft::registry {
 namespace {
@@ -16,57 +13,19 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-constexpr uint64_t kSeed = 42;
-
-ResourceSet parsed(const std::string& text) {
-  ParsedFile file = parse_file("f.yaml", text);
-  EXPECT_THAT(lines(file.errors), IsEmpty());
-  return file.resources;
-}
-
-/// A builder with the arguments that a test seldom cares for.
-struct Bench {
-  Builder builder{kSeed, {.services = 100, .endpoints = 100}};
-  std::set<Drain> drains;
-  std::set<uint32_t> used;  ///< endpoint slots that flows hold
-
-  SlotUse in_use() {
-    return {.services = {}, .endpoints = [this](uint32_t slot) { return used.contains(slot); }};
-  }
-  Builder::Outcome build(const std::string& text) { return builder.build(parsed(text), drains, in_use()); }
-  const lb::Snapshot& snapshot() const { return *builder.snapshot(); }
-};
-
-/// All that two nodes must agree on.
-std::string shown(const lb::Snapshot& snapshot) {
-  std::string text;
-  for (const lb::Service& service : snapshot.services()) {
-    text += service.name + " " + service.port_name + " " + to_string(service.address, service.port) + " " +
-            std::to_string(service.slot) + " " + std::to_string(service.table->digest()) + "\n";
-    for (const lb::Endpoint& endpoint : service.endpoints) {
-      text += "  " + endpoint.identity() + " " + endpoint.name + " " + std::to_string(endpoint.weight) + " " +
-              std::string(lb::to_string(endpoint.state)) + " " + std::to_string(endpoint.slot) + "\n";
-    }
-    for (const lb::Target& target : service.targets) {
-      text += "  > " + to_string(target.address, target.port) + " " + std::to_string(target.slot) + "\n";
-    }
-  }
-  return text;
-}
-
 TEST(SlotLedger, KeepsReturnsAndReusesSlots) {
   SlotLedger ledger(2);
   EXPECT_EQ(ledger.take("a"), 0U);
   EXPECT_EQ(ledger.take("b"), 1U);
   EXPECT_EQ(ledger.take("a"), 0U);
   EXPECT_EQ(ledger.take("c"), std::nullopt) << "full";
-  ledger.retain({"b"});
+  ledger.release(0);
   EXPECT_THAT(ledger.lingering(), ElementsAre(0));
   EXPECT_EQ(ledger.take("c"), std::nullopt) << "a lingering slot is not free";
   EXPECT_THAT(ledger.reclaim([](uint32_t slot) { return slot == 0; }), IsEmpty()) << "flows hold it";
   EXPECT_EQ(ledger.take("a"), 0U) << "a is back";
   EXPECT_THAT(ledger.lingering(), IsEmpty());
-  ledger.retain({"b"});
+  ledger.release(0);
   EXPECT_THAT(ledger.reclaim({}), ElementsAre(0));
   EXPECT_EQ(ledger.take("c"), 0U);
   EXPECT_EQ(ledger.take("b"), 1U);
@@ -112,21 +71,25 @@ TEST(Builder, OrderOfResourcesDoesNotMatter) {
     text += slice("s" + n, "web" + n, endpoints(i, i + 4), "[{name: a, port: 8080}, {name: b, port: 8081}]");
     text += slice("t" + n, "web" + n, endpoints(i + 3, i + 7), "[{name: b, port: 8081}]", "2");
   }
-  ResourceSet set = parsed(text);
+  const std::shared_ptr<const ResourceSet> set = parsed(text);
   Bench first;
-  first.builder.build(set, first.drains, {});
+  first.build(set, {});
   std::mt19937 random(7);
   for (int round = 0; round < 10; ++round) {
-    std::shuffle(set.services.begin(), set.services.end(), random);
-    std::shuffle(set.slices.begin(), set.slices.end(), random);
-    for (EndpointSlice& each : set.slices) {
-      std::shuffle(each.endpoints.begin(), each.endpoints.end(), random);
-      std::shuffle(each.ports.begin(), each.ports.end(), random);
+    ResourceSet shuffled = *set;
+    std::shuffle(shuffled.services.begin(), shuffled.services.end(), random);
+    for (auto& each : shuffled.slices) {
+      EndpointSlice slice = *each;
+      std::shuffle(slice.endpoints.begin(), slice.endpoints.end(), random);
+      std::shuffle(slice.ports.begin(), slice.ports.end(), random);
+      each = std::make_shared<const EndpointSlice>(std::move(slice));
     }
+    std::shuffle(shuffled.slices.begin(), shuffled.slices.end(), random);
+    const auto documents = std::make_shared<const ResourceSet>(std::move(shuffled));
     Bench other;
-    other.builder.build(set, other.drains, {});
+    other.build(documents, {});
     ASSERT_EQ(shown(other.snapshot()), shown(first.snapshot()));
-    EXPECT_FALSE(first.builder.build(set, first.drains, {}).changed);
+    EXPECT_FALSE(first.build(documents, {}).changed);
   }
   EXPECT_EQ(first.snapshot().epoch(), 1U);
 }
@@ -206,11 +169,11 @@ TEST(Builder, AsksOnlyAboutSlotsThatItPublishedASnapshotWithout) {
                          asked.push_back(slot);
                          return false;
                        }};
-  bench.builder.build(parsed(web + slice("a", "web", endpoints(1, 1))), bench.drains, in_use);
-  bench.builder.build(parsed(web + slice("a", "web", endpoints(2, 2))), bench.drains, in_use);
+  bench.build(parsed(web + slice("a", "web", endpoints(1, 1))), in_use);
+  bench.build(parsed(web + slice("a", "web", endpoints(2, 2))), in_use);
   EXPECT_THAT(asked, IsEmpty()) << "workers may still make flows to endpoint 1 by the first snapshot";
   EXPECT_EQ(bench.snapshot().services()[0].endpoints[0].slot, 1U);
-  bench.builder.build(parsed(web + slice("a", "web", endpoints(3, 3))), bench.drains, in_use);
+  bench.build(parsed(web + slice("a", "web", endpoints(3, 3))), in_use);
   EXPECT_THAT(asked, ElementsAre(0));
 }
 
@@ -229,21 +192,20 @@ TEST(Builder, AnEndpointThatReturnsGetsItsSlotBack) {
 }
 
 TEST(Builder, LeavesOutWhatGetsNoSlotAndKeepsTheOld) {
-  Builder builder(kSeed, {.services = 2, .endpoints = 3});
-  std::set<Drain> drains;
+  Bench bench("", {.services = 2, .endpoints = 3});
   const std::string web = service("web", "10.96.0.1", "[{port: 80}]", "251") + slice("a", "web", endpoints(4, 6));
-  EXPECT_THAT(lines(builder.build(parsed(web), drains, {}).errors), IsEmpty());
+  EXPECT_THAT(lines(bench.build(web).errors), IsEmpty());
   const std::string api = service("api", "10.96.0.2", "[{port: 80}]", "251") + slice("b", "api", endpoints(1, 2));
   const std::string zoo = service("zoo", "10.96.0.3", "[{port: 80}]", "251");
-  const Builder::Outcome outcome = builder.build(parsed(api + web + zoo), drains, {});
+  const Builder::Outcome outcome = bench.build(api + web + zoo);
   EXPECT_THAT(
       lines(outcome.errors),
       ElementsAre("f.yaml:1: 2 endpoints of service default/api 10.96.0.2:80/tcp left out: all 3 slots of "
                   "endpoints are taken",
                   "f.yaml:9: service default/zoo 10.96.0.3:80/tcp left out: all 2 slots of services are taken"));
-  ASSERT_EQ(builder.snapshot()->services().size(), 2U);
-  EXPECT_THAT(builder.snapshot()->services()[0].endpoints, IsEmpty());
-  EXPECT_EQ(builder.snapshot()->services()[1].endpoints.size(), 3U);
+  ASSERT_EQ(bench.snapshot().services().size(), 2U);
+  EXPECT_THAT(bench.snapshot().services()[0].endpoints, IsEmpty());
+  EXPECT_EQ(bench.snapshot().services()[1].endpoints.size(), 3U);
 }
 
 TEST(Builder, ADrainedEndpointGetsNoNewFlowsOnAnyPort) {

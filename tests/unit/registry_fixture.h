@@ -2,6 +2,7 @@
 /// @file What the tests of registry-sync share: documents in one line each, and a folder that goes with the test.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <stdlib.h>
 
 #include <filesystem>
@@ -9,7 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "registry-sync/diagnostic.h"
+#include "registry-sync/inventory.h"
+#include "registry-sync/parse.h"
 
 namespace weft::registry {
 
@@ -19,6 +21,31 @@ inline std::vector<std::string> lines(const std::vector<Diagnostic>& diagnostics
     result.push_back(to_string(diagnostic));
   }
   return result;
+}
+
+/// Of a text without errors.
+inline std::shared_ptr<const ResourceSet> parsed(const std::string& text, const std::string& file = "f.yaml") {
+  ParsedFile read = parse_file(file, text);
+  EXPECT_EQ(lines(read.errors), std::vector<std::string>());
+  return std::make_shared<ResourceSet>(std::move(read.resources));
+}
+
+/// What all of a text says together.
+inline Validation validated(const std::shared_ptr<const ResourceSet>& documents) {
+  Inventory inventory;
+  inventory.set("f.yaml", documents);
+  EXPECT_EQ(inventory.clean(), inventory.errors().empty());
+  return {.errors = inventory.errors(), .warnings = inventory.warnings(), .endpoints = inventory.endpoints()};
+}
+inline Validation validated(const std::string& text) {
+  return validated(parsed(text));
+}
+
+/// What a text says of one service.
+inline ServiceResources about(const std::string& text, const std::string& service = "default/web") {
+  Inventory inventory;
+  inventory.set("f.yaml", parsed(text));
+  return inventory.take_changes()[service];
 }
 
 inline std::string service(const std::string& name, const std::string& vip, const std::string& ports = "[{port: 80}]",
@@ -32,6 +59,14 @@ inline std::string slice(const std::string& name, const std::string& of, const s
   return "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: " + name +
          ", annotations: {weft.dev/weight: '" + weight + "'}, labels: {kubernetes.io/service-name: " + of +
          "}}, addressType: IPv4, ports: " + ports + ", endpoints: " + endpoints + "}\n---\n";
+}
+
+/// @param spec such as "forwarding: {mode: dsr}"
+inline std::string policy(const std::string& name, const std::string& of, const std::string& spec,
+                          const std::string& port = "") {
+  return "{apiVersion: weft.dev/v1, kind: ServicePolicy, metadata: {name: " + name +
+         "}, spec: {targetRef: {kind: Service, name: " + of + (port.empty() ? "" : ", sectionName: " + port) + "}, " +
+         spec + "}}\n---\n";
 }
 
 /// [{addresses: [10.1.0.FIRST]}, ...] with pods pod-FIRST and so on.

@@ -63,9 +63,9 @@ TEST_P(BadResource, IsRefusedWithItsFieldsName) {
 
 constexpr BadRow kBadResources[] = {
     {kService, "kind: Service", "kind: Ingress",
-     R"(2: kind: weft does not know kind "Ingress" of apiVersion "v1"; it knows Service (v1) and EndpointSlice (discovery.k8s.io/v1))"},
+     R"(2: kind: weft does not know kind "Ingress" of apiVersion "v1"; it knows Service (v1), EndpointSlice (discovery.k8s.io/v1) and ServicePolicy (weft.dev/v1))"},
     {kService, "apiVersion: v1", "apiVersion: v2",
-     R"(2: kind: weft does not know kind "Service" of apiVersion "v2"; it knows Service (v1) and EndpointSlice (discovery.k8s.io/v1))"},
+     R"(2: kind: weft does not know kind "Service" of apiVersion "v2"; it knows Service (v1), EndpointSlice (discovery.k8s.io/v1) and ServicePolicy (weft.dev/v1))"},
     {kService, "apiVersion: v1\n", "", "1: apiVersion: required field is missing"},
     {kService, "kind: Service\n", "", "1: kind: required field is missing"},
     {kService, "metadata:\n  name: web\n", "", "1: metadata: required field is missing"},
@@ -93,8 +93,16 @@ constexpr BadRow kBadResources[] = {
      R"(5: metadata.annotations["weft.dev/weight"]: unknown annotation; expected weft.dev/maglev-table-size)"},
     {kService, "spec:\n  clusterIP: 10.96.0.10\n  ports:\n  - port: 80\n", "", "1: spec: required field is missing"},
     {kService, "  clusterIP: 10.96.0.10\n", "", "6: spec.clusterIP: required field is missing"},
-    {kService, "10.96.0.10", "''", R"(6: spec.clusterIP: expected an IPv4 address or None, got "")"},
-    {kService, "10.96.0.10", "fd00::1", R"(6: spec.clusterIP: expected an IPv4 address or None, got "fd00::1")"},
+    {kService, "10.96.0.10", "''", R"(6: spec.clusterIP: expected an IPv4 or IPv6 address or None, got "")"},
+    {kService, "10.96.0.10", "::ffff:10.96.0.10",
+     R"(6: spec.clusterIP: expected an IPv4 or IPv6 address or None, got "::ffff:10.96.0.10")"},
+    {kService, "10.96.0.10", "'::'",
+     R"(6: spec.clusterIP: expected a unicast address, got "::", which is unspecified)"},
+    {kService, "10.96.0.10", "'::1'", R"(6: spec.clusterIP: expected a unicast address, got "::1", which is loopback)"},
+    {kService, "10.96.0.10", "ff02::1",
+     R"(6: spec.clusterIP: expected a unicast address, got "ff02::1", which is multicast)"},
+    {kService, "10.96.0.10", "fe80::1",
+     R"(6: spec.clusterIP: expected a unicast address, got "fe80::1", which is link-local)"},
     {kService, "10.96.0.10", "0.0.0.0",
      R"(6: spec.clusterIP: expected a unicast address, got "0.0.0.0", which is of the unspecified network)"},
     {kService, "10.96.0.10", "127.0.0.1",
@@ -106,16 +114,50 @@ constexpr BadRow kBadResources[] = {
     {kService, "10.96.0.10", "255.255.255.255",
      R"(6: spec.clusterIP: expected a unicast address, got "255.255.255.255", which is broadcast)"},
     {kService, "  ports:", "  clusterIPs: [10.96.0.11]\n  ports:",
-     "7: spec.clusterIPs: expected clusterIP alone: weft does not implement a second address"},
+     R"(7: spec.clusterIPs: expected clusterIP, "10.96.0.10", as the first, got "10.96.0.11")"},
+    {kService, "  ports:", "  clusterIPs: [10.96.0.10, 10.96.0.11]\n  ports:",
+     "7: spec.clusterIPs: expected addresses of different families, got two of IPv4"},
+    {kService, "  ports:", "  clusterIPs: [10.96.0.10, fd00::10, fd00::11]\n  ports:",
+     "7: spec.clusterIPs: expected at most one address of each family, got 3"},
+    {kService, "  ports:", "  clusterIPs: [10.96.0.10, fd00::/64]\n  ports:",
+     R"(7: spec.clusterIPs: expected an IPv4 or IPv6 address or None, got "fd00::/64")"},
+    {kService, "10.96.0.10\n", "None\n  clusterIPs: [None, fd00::1]\n", "7: spec.clusterIPs: expected None alone"},
     {kService, "  ports:", "  ipFamilies: [IPv4, IPv6]\n  ports:",
-     R"(7: spec.ipFamilies: weft implements IPv4 only, got "IPv6")"},
+     "7: spec.ipFamilies: expected the families of the addresses, IPv4, got IPv4, IPv6"},
+    {kService, "  ports:", "  ipFamilies: [IPv6]\n  ports:",
+     "7: spec.ipFamilies: expected the families of the addresses, IPv4, got IPv6"},
+    {kService,
+     "  ports:", "  ipFamilies: [IPv4, IPv4]\n  ports:", "7: spec.ipFamilies: expected each family once at most"},
+    {kService,
+     "  ports:", "  ipFamilies: [ipv4]\n  ports:", R"(7: spec.ipFamilies: expected IPv4 or IPv6, got "ipv4")"},
     {kService, "  ports:", "  ipFamilyPolicy: RequireDualStack\n  ports:",
-     "7: spec.ipFamilyPolicy: weft does not implement RequireDualStack; expected SingleStack or PreferDualStack"},
+     "7: spec.ipFamilyPolicy: RequireDualStack needs an address of each family in clusterIPs, which has one"},
+    {kService, "  ports:", "  clusterIPs: [10.96.0.10, fd00::10]\n  ipFamilyPolicy: SingleStack\n  ports:",
+     "8: spec.ipFamilyPolicy: SingleStack contradicts clusterIPs, which has two addresses"},
+    {kService, "  ports:", "  ipFamilyPolicy: DualStack\n  ports:",
+     R"(7: spec.ipFamilyPolicy: expected SingleStack, PreferDualStack or RequireDualStack, got "DualStack")"},
     {kService,
      "  ports:", "  type: NodePort\n  ports:", "7: spec.type: weft does not implement NodePort; expected ClusterIP"},
     {kService, "  ports:", "  type: Cluster\n  ports:", R"(7: spec.type: expected ClusterIP, got "Cluster")"},
-    {kService, "  ports:", "  sessionAffinity: ClientIP\n  ports:",
-     "7: spec.sessionAffinity: weft does not implement ClientIP; expected None"},
+    {kService, "  ports:", "  sessionAffinity: Cookie\n  ports:",
+     R"(7: spec.sessionAffinity: expected None or ClientIP, got "Cookie")"},
+    {kService, "  ports:", "  sessionAffinityConfig: {clientIP: {timeoutSeconds: 5}}\n  ports:",
+     "7: spec.sessionAffinityConfig: expected no configuration without sessionAffinity: ClientIP"},
+    {kService,
+     "  ports:", "  sessionAffinity: ClientIP\n  sessionAffinityConfig: {clientIP: {timeoutSeconds: 86401}}\n  ports:",
+     R"(8: spec.sessionAffinityConfig.clientIP.timeoutSeconds: expected an integer from 1 to 86400, got "86401")"},
+    {kService,
+     "  ports:", "  sessionAffinity: ClientIP\n  sessionAffinityConfig: {clientIP: {timeoutSeconds: 0}}\n  ports:",
+     R"(8: spec.sessionAffinityConfig.clientIP.timeoutSeconds: expected an integer from 1 to 86400, got "0")"},
+    {kService, "  ports:", "  sessionAffinity: ClientIP\n  sessionAffinityConfig: {clientIP: {seconds: 5}}\n  ports:",
+     "8: spec.sessionAffinityConfig.clientIP.seconds: unknown field; expected one of timeoutSeconds"},
+    {kService, "  ports:", "  loadBalancerSourceRanges: [10.0.0.0/8, 10.1.0.1/16]\n  ports:",
+     R"(7: spec.loadBalancerSourceRanges[1]: expected an address prefix without bits behind its length, such as )"
+     R"(10.0.0.0/8 or fd00::/8, got "10.1.0.1/16")"},
+    {kService, "  ports:", "  trafficDistribution: PreferSameNode\n  ports:",
+     "7: spec.trafficDistribution: weft does not implement PreferSameNode; expected PreferClose or PreferSameZone"},
+    {kService, "  ports:", "  publishNotReadyAddresses: 1\n  ports:",
+     R"(7: spec.publishNotReadyAddresses: expected true or false, got "1")"},
     {kService, "  ports:", "  internalTrafficPolicy: Local\n  ports:",
      "7: spec.internalTrafficPolicy: weft does not implement Local; expected Cluster"},
     {kService,
@@ -153,7 +195,13 @@ constexpr BadRow kBadResources[] = {
      R"(5: metadata.annotations["weft.dev/weight"]: expected an integer from 0 to 65535, got "65536")"},
     {kSlice, "name: web-1", "name: web-1\n  annotations: {weft.dev/wieght: '5'}",
      R"(5: metadata.annotations["weft.dev/wieght"]: unknown annotation; expected weft.dev/weight)"},
-    {kSlice, "IPv4", "IPv6", "7: addressType: weft does not implement IPv6; expected IPv4"},
+    {kSlice, "IPv4", "FQDN", "7: addressType: weft does not implement FQDN; expected IPv4 or IPv6"},
+    {kSlice, "IPv4", "IPv6", R"(11: endpoints[0].addresses[0]: expected an IPv6 address, got "10.1.0.1")"},
+    {kSlice, "[10.1.0.1]", "[fd00::1]", R"(11: endpoints[0].addresses[0]: expected an IPv4 address, got "fd00::1")"},
+    {kSlice, "[10.1.0.1]", "[10.1.0.1]\n  hints: {forZones: [{}]}",
+     "12: endpoints[0].hints.forZones[0].name: required field is missing"},
+    {kSlice, "[10.1.0.1]", "[10.1.0.1]\n  hints: {zones: []}",
+     "12: endpoints[0].hints.zones: unknown field; expected one of forZones or forNodes"},
     {kSlice, "addressType: IPv4\n", "", "1: addressType: required field is missing"},
     {kSlice, "- port: 8080", "- name: http", "9: ports[0].port: required field is missing"},
     {kSlice, "- port: 8080", "- port: 8080\n- port: 8081",
@@ -184,15 +232,15 @@ TEST(Parse, FillsInKubernetesDefaults) {
   const ParsedFile parsed = parse_file("f.yaml", std::string(kService) + "---\n" + std::string(kSlice));
   ASSERT_THAT(parsed.errors, IsEmpty());
   EXPECT_EQ(parsed.documents, 2U);
-  const Service& service = parsed.resources.services.at(0);
+  const Service& service = *parsed.resources.services.at(0);
   EXPECT_EQ(service.metadata.key(), "default/web");
   EXPECT_EQ(service.metadata.file, "f.yaml");
   EXPECT_EQ(service.metadata.line, 1U);
-  EXPECT_EQ(service.address, lb::parse_ipv4("10.96.0.10"));
+  EXPECT_THAT(service.addresses, ElementsAre(*lb::parse_address("10.96.0.10")));
   EXPECT_EQ(service.table_size, 65537U);
   EXPECT_EQ(service.ports.at(0).protocol, lb::Protocol::tcp);
   EXPECT_EQ(lb::to_host(service.ports.at(0).port), 80);
-  const EndpointSlice& slice = parsed.resources.slices.at(0);
+  const EndpointSlice& slice = *parsed.resources.slices.at(0);
   EXPECT_EQ(slice.metadata.line, 10U);
   EXPECT_EQ(slice.service, "default/web");
   EXPECT_EQ(slice.weight, 1U);
@@ -257,15 +305,15 @@ items:
   ASSERT_THAT(parsed.errors, IsEmpty());
   EXPECT_EQ(parsed.documents, 1U);
   ASSERT_EQ(parsed.resources.services.size(), 1U);
-  EXPECT_EQ(parsed.resources.services[0].metadata.key(), "prod/web");
-  EXPECT_EQ(parsed.resources.services[0].table_size, 251U);
-  EXPECT_EQ(parsed.resources.services[0].ports.at(1).protocol, lb::Protocol::udp);
+  EXPECT_EQ(parsed.resources.services[0]->metadata.key(), "prod/web");
+  EXPECT_EQ(parsed.resources.services[0]->table_size, 251U);
+  EXPECT_EQ(parsed.resources.services[0]->ports.at(1).protocol, lb::Protocol::udp);
   ASSERT_EQ(parsed.resources.slices.size(), 1U);
-  const EndpointSlice& slice = parsed.resources.slices[0];
+  const EndpointSlice& slice = *parsed.resources.slices[0];
   EXPECT_EQ(slice.weight, 7U);
   ASSERT_EQ(slice.endpoints.size(), 4U);
   EXPECT_EQ(slice.endpoints[0].name, "web-0");
-  EXPECT_EQ(slice.endpoints[0].address, lb::parse_ipv4("10.1.0.1")) << "consumers use the first address";
+  EXPECT_EQ(slice.endpoints[0].address, *lb::parse_ipv4("10.1.0.1")) << "consumers use the first address";
   EXPECT_EQ(slice.endpoints[1].name, "two");
   EXPECT_EQ(slice.endpoints[1].state, lb::EndpointState::ready) << "null means ready";
   EXPECT_EQ(slice.endpoints[2].state, lb::EndpointState::draining);
@@ -287,7 +335,7 @@ TEST(Parse, AHeadlessServiceHasNoVip) {
   text.replace(text.find("10.96.0.10"), 10, "None");
   const ParsedFile parsed = parse_file("f.yaml", text);
   EXPECT_THAT(parsed.errors, IsEmpty());
-  EXPECT_EQ(parsed.resources.services.at(0).address, std::nullopt);
+  EXPECT_THAT(parsed.resources.services.at(0)->addresses, IsEmpty());
 }
 
 TEST(Parse, EmptyDocumentsCountForNothing) {
@@ -300,7 +348,7 @@ TEST(Parse, NamesTheItemOfAList) {
   EXPECT_THAT(errors_of("{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: List}, 5]}"),
               ElementsAre(R"(f.yaml:1: items[1]: expected a mapping, got "5")",
                           R"(f.yaml:1: items[0].kind: weft does not know kind "List" of apiVersion "v1"; it knows )"
-                          "Service (v1) and EndpointSlice (discovery.k8s.io/v1)"));
+                          "Service (v1), EndpointSlice (discovery.k8s.io/v1) and ServicePolicy (weft.dev/v1)"));
 }
 
 }  // namespace

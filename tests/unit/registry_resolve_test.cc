@@ -6,8 +6,6 @@
 
 #include <algorithm>
 
-#include "registry-sync/parse.h"
-#include "registry-sync/validate.h"
 #include "registry_fixture.h"
 
 namespace weft::registry {
@@ -16,16 +14,10 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-ResourceSet parsed(const std::string& text) {
-  ParsedFile file = parse_file("f.yaml", text);
-  EXPECT_THAT(file.errors, IsEmpty());
-  return file.resources;
-}
-
 /// "10.1.0.1:8080 name weight state"
 std::vector<std::string> shown(const ResolvedPort& port) {
   std::vector<std::string> result;
-  for (const lb::Endpoint& each : port.endpoints) {
+  for (const auto& [each, near, drained, warms_since] : port.endpoints) {
     result.push_back(each.identity() + " " + each.name + " " + std::to_string(each.weight) + " " +
                      std::string(lb::to_string(each.state)));
   }
@@ -33,11 +25,11 @@ std::vector<std::string> shown(const ResolvedPort& port) {
 }
 
 TEST(Resolve, MatchesPortsByNameAndProtocol) {
-  const ResourceSet set = parsed(
+  const ServiceResources set = about(
       service("web", "10.96.0.1", "[{name: a, port: 80}, {name: b, port: 53, protocol: UDP}, {name: c, port: 53}]") +
       slice("web-1", "web", "[{addresses: [10.1.0.1]}]",
             "[{name: a, port: 8080}, {name: b, port: 5353, protocol: UDP}, {name: b, port: 1}]"));
-  const std::vector<ResolvedPort> ports = resolve(set);
+  const std::vector<ResolvedPort> ports = resolve(set, "");
   ASSERT_EQ(ports.size(), 3U);
   EXPECT_EQ(ports[0].port->name, "c");
   EXPECT_THAT(shown(ports[0]), IsEmpty());
@@ -52,8 +44,8 @@ TEST(Resolve, AnEndpointInTwoSlicesCountsOnceAndTheReadierWins) {
   const std::string draining =
       slice("web-2", "web", "[{addresses: [10.1.0.1], hostname: d, conditions: {terminating: true}}]");
   for (const std::string& both : {ready + draining, draining + ready}) {
-    const ResourceSet set = parsed(service("web", "10.96.0.1") + both);
-    EXPECT_THAT(shown(resolve(set).at(0)), ElementsAre("10.1.0.1:8080 r 1 ready"));
+    const ServiceResources set = about(service("web", "10.96.0.1") + both);
+    EXPECT_THAT(shown(resolve(set, "").at(0)), ElementsAre("10.1.0.1:8080 r 1 ready"));
   }
 }
 
@@ -63,46 +55,48 @@ TEST(Resolve, OfTwoAsReadyTheHeavierWinsThenTheFirstName) {
   const std::string c = slice("web-3", "web", "[{addresses: [10.1.0.2], hostname: c}]");
   const std::string d = slice("web-4", "web", "[{addresses: [10.1.0.2], hostname: d}]");
   for (const std::string& order : {a + b + c + d, d + c + b + a}) {
-    const ResourceSet set = parsed(service("web", "10.96.0.1") + order);
-    EXPECT_THAT(shown(resolve(set).at(0)), ElementsAre("10.1.0.1:8080 z 5 ready", "10.1.0.2:8080 c 1 ready"));
+    const ServiceResources set = about(service("web", "10.96.0.1") + order);
+    EXPECT_THAT(shown(resolve(set, "").at(0)), ElementsAre("10.1.0.1:8080 z 5 ready", "10.1.0.2:8080 c 1 ready"));
   }
 }
 
 TEST(Resolve, HeadlessServicesAndStrangersSlicesResolveToNothing) {
-  const ResourceSet set = parsed(service("web", "None") + slice("web-1", "web", "[{addresses: [10.1.0.1]}]") +
-                                 slice("other-1", "other", "[{addresses: [10.1.0.1]}]"));
-  EXPECT_THAT(resolve(set), IsEmpty());
+  const std::string text = service("web", "None") + slice("web-1", "web", "[{addresses: [10.1.0.1]}]") +
+                           slice("other-1", "other", "[{addresses: [10.1.0.1]}]");
+  EXPECT_THAT(resolve(about(text), ""), IsEmpty());
+  EXPECT_THAT(resolve(about(text, "default/other"), ""), IsEmpty());
 }
 
 TEST(Validate, NamesBothPlacesOfADuplicate) {
-  const Validation result = validate(parsed(service("web", "10.96.0.1") + service("web", "10.96.0.2") +
-                                            slice("s", "web", "[]") + slice("s", "web", "[]")));
+  const Validation result = validated(
+      (service("web", "10.96.0.1") + service("web", "10.96.0.2") + slice("s", "web", "[]") + slice("s", "web", "[]")));
   EXPECT_THAT(lines(result.errors),
               ElementsAre("f.yaml:3: metadata.name: duplicate Service default/web; the first is at f.yaml:1",
                           "f.yaml:7: metadata.name: duplicate EndpointSlice default/s; the first is at f.yaml:5"));
 }
 
 TEST(Validate, NamesBothServicesOfAVip) {
-  const Validation result = validate(parsed(service("web", "10.96.0.1") + service("api", "10.96.0.1") +
-                                            service("dns", "10.96.0.1", "[{port: 80, protocol: UDP}]") +
-                                            service("x", "None") + service("y", "None")));
+  const Validation result = validated((service("web", "10.96.0.1") + service("api", "10.96.0.1") +
+                                       service("dns", "10.96.0.1", "[{port: 80, protocol: UDP}]") +
+                                       service("x", "None") + service("y", "None")));
   EXPECT_THAT(lines(result.errors),
               ElementsAre("f.yaml:3: spec.clusterIP: 10.96.0.1:80/tcp of service default/api is that of service "
                           "default/web at f.yaml:1 too"));
 }
 
 TEST(Validate, DoesNotDependOnTheOrderOfArrival) {
-  ResourceSet set = parsed(service("web", "10.96.0.1") + service("api", "10.96.0.1") + service("web", "10.96.0.3"));
-  const Validation before = validate(set);
-  std::reverse(set.services.begin(), set.services.end());
-  EXPECT_EQ(before.errors, validate(set).errors);
+  const auto set = parsed(service("web", "10.96.0.1") + service("api", "10.96.0.1") + service("web", "10.96.0.3"));
+  const Validation before = validated(set);
+  auto reversed = std::make_shared<ResourceSet>(*set);
+  std::reverse(reversed->services.begin(), reversed->services.end());
+  EXPECT_EQ(before.errors, validated(reversed).errors);
   EXPECT_EQ(before.errors.size(), 2U);
 }
 
 TEST(Validate, WarnsOfSlicesThatGetNoTraffic) {
   const Validation result =
-      validate(parsed(service("web", "10.96.0.1") + slice("a", "web", "[]", "[{name: http, port: 8080}]") +
-                      slice("b", "nobody", "[]") + slice("c", "web", "[]")));
+      validated((service("web", "10.96.0.1") + slice("a", "web", "[]", "[{name: http, port: 8080}]") +
+                 slice("b", "nobody", "[]") + slice("c", "web", "[]")));
   EXPECT_THAT(result.errors, IsEmpty());
   EXPECT_THAT(lines(result.warnings),
               ElementsAre("f.yaml:3: ports: none has the name and protocol of a port of service default/web: these "
@@ -112,11 +106,11 @@ TEST(Validate, WarnsOfSlicesThatGetNoTraffic) {
 
 TEST(Validate, WarnsOfATableTooSmallForItsWeights) {
   const auto warnings = [](const std::string& heavy) {
-    return lines(validate(parsed(service("web", "10.96.0.1", "[{port: 80}]", "509") +
-                                 slice("a", "web", "[{addresses: [10.1.0.1]}]") +
-                                 slice("b", "web", "[{addresses: [10.1.0.2]}]", "[{port: 8080}]", heavy) +
-                                 slice("c", "web", "[{addresses: [10.1.0.3]}]", "[{port: 8080}]", "0")))
-                     .warnings);
+    return lines(
+        validated((service("web", "10.96.0.1", "[{port: 80}]", "509") + slice("a", "web", "[{addresses: [10.1.0.1]}]") +
+                   slice("b", "web", "[{addresses: [10.1.0.2]}]", "[{port: 8080}]", heavy) +
+                   slice("c", "web", "[{addresses: [10.1.0.3]}]", "[{port: 8080}]", "0")))
+            .warnings);
   };
   EXPECT_THAT(warnings("4"), IsEmpty());
   EXPECT_THAT(warnings("5"),
@@ -125,13 +119,18 @@ TEST(Validate, WarnsOfATableTooSmallForItsWeights) {
 }
 
 TEST(Validate, BoundsTheEndpointsOfAPort) {
-  ResourceSet set = parsed(service("web", "10.96.0.1") + slice("a", "web", "[]"));
-  for (uint32_t i = 0; i < lb::MaglevTable::kMaxMembers; ++i) {
-    set.slices[0].endpoints.push_back({.name = "e", .address = lb::address_from_host(0x0a000001 + i)});
-  }
-  EXPECT_THAT(validate(set).errors, IsEmpty());
-  set.slices[0].endpoints.push_back({.name = "e", .address = lb::address_from_host(0x0b000000)});
-  EXPECT_THAT(lines(validate(set).errors),
+  const auto web = parsed(service("web", "10.96.0.1") + slice("a", "web", "[]"));
+  const auto with = [&](uint32_t count) {
+    EndpointSlice slice = *web->slices[0];
+    for (uint32_t i = 0; i < count; ++i) {
+      slice.endpoints.push_back({.name = "e", .address = lb::address_from_host(0x0a000001 + i)});
+    }
+    auto set = std::make_shared<ResourceSet>(*web);
+    set->slices[0] = std::make_shared<const EndpointSlice>(std::move(slice));
+    return set;
+  };
+  EXPECT_THAT(validated(with(lb::MaglevTable::kMaxMembers)).errors, IsEmpty());
+  EXPECT_THAT(lines(validated(with(lb::MaglevTable::kMaxMembers + 1)).errors),
               ElementsAre("f.yaml:1: spec.ports: port 80/tcp of service default/web has 65536 endpoints; weft takes at "
                           "most 65535"));
 }

@@ -71,7 +71,7 @@ struct SyncerTest : ::testing::Test {
   std::unique_ptr<Syncer> syncer;
 
   void start() {
-    auto started = Syncer::start({.folder = folder.path(), .seed = 1, .limits = {}},
+    auto started = Syncer::start({.folder = folder.path(), .seed = 1, .limits = {}, .zone = {}},
                                  {.sink = [this](const Publication& publication) { recorder.take(publication); },
                                   .in_use = {.services = {}, .endpoints = [this](uint32_t) { return in_use.load(); }}});
     ASSERT_TRUE(started) << started.error();
@@ -106,7 +106,8 @@ TEST_F(SyncerTest, HasASnapshotWhenStarted) {
 
 TEST_F(SyncerTest, RefusesAFolderThatIsNotThere) {
   const auto refusal = [](const std::filesystem::path& path) {
-    return Syncer::start({.folder = path, .seed = 1, .limits = {}}, {}).error();
+    const auto started = Syncer::start({.folder = path, .seed = 1, .limits = {}, .zone = {}}, {});
+    return started.error();
   };
   EXPECT_EQ(refusal("/nonexistent"),
             R"(registry folder "/nonexistent" does not exist: create it, or set the path of the folder that holds the )"
@@ -218,11 +219,33 @@ TEST_F(SyncerTest, PublishesAgainWhenLingeringEndpointsGo) {
   start();
   folder.write("a.yaml", web + slice("s", "web", endpoints(1, 1)));
   ASSERT_TRUE(recorder.wait_for([](const Publication& publication) { return publication.snapshot->epoch() == 2; }));
-  ASSERT_THAT(recorder.publications().back().endpoints, SizeIs(2));
-  EXPECT_TRUE(recorder.publications().back().endpoints[1].lingering);
+  EXPECT_THAT(recorder.publications().front().endpoints.changed, SizeIs(2)) << "the first has all";
+  ASSERT_THAT(recorder.publications().back().endpoints.changed, SizeIs(1));
+  const TrackedEndpoint left = recorder.publications().back().endpoints.changed[0];
+  EXPECT_TRUE(left.lingering);
   in_use = false;
-  EXPECT_TRUE(recorder.wait_for([](const Publication& publication) { return publication.endpoints.size() == 1; }));
+  EXPECT_TRUE(recorder.wait_for([&](const Publication& publication) {
+    return publication.endpoints.gone == std::vector<TrackedEndpoint>{left};
+  }));
   EXPECT_EQ(recorder.publications().back().snapshot->epoch(), 2U) << "the snapshot is the one before";
+}
+
+TEST_F(SyncerTest, PublishesResetsAndSlowStartsWhenTheirTimeComes) {
+  const std::string web = service("web", "10.96.0.1", "[{port: 80}]", "251") +
+                          policy("p", "web",
+                                 "endpoints: {slowStart: {seconds: 1}, removal: {action: reset, "
+                                 "graceSeconds: 1}}");
+  folder.write("a.yaml", web + slice("s", "web", endpoints(1, 2)));
+  in_use = true;
+  start();
+  folder.write("a.yaml", web + slice("s", "web", endpoints(2, 3)));
+  EXPECT_TRUE(recorder.wait_for([](const Publication& publication) { return publication.snapshot->any_resets(); }));
+  EXPECT_TRUE(recorder.wait_for([](const Publication& publication) {
+    return publication.snapshot->services()[0].table->members() ==
+           std::vector<lb::MaglevMember>{{.identity = "10.1.0.2:8080"}, {.identity = "10.1.0.3:8080"}};
+  }));
+  EXPECT_GE(recorder.publications().size(), 3U);
+  EXPECT_THAT(recorder.threads(), SizeIs(1));
 }
 
 TEST(Debounce, WaitsForQuietButNotForever) {

@@ -23,7 +23,8 @@ std::vector<std::string> read_all(const std::string& text) {
     fields.word("word", {"TCP", "UDP"}, {"SCTP"});
     fields.strings("strings");
     fields.integers("integers", 0, 9);
-    fields.addresses("addresses");
+    fields.addresses("addresses", lb::Family::ipv4);
+    fields.prefixes("prefixes");
     Fields mapping = fields.mapping("mapping");
     mapping.required_string("name");
     mapping.finish();
@@ -71,8 +72,16 @@ constexpr BadRow kBadFields[] = {
     {"string: [a]", "f.yaml:1: string: expected a string, got a list"},
     {"boolean: yes", R"(f.yaml:1: boolean: expected true or false, got "yes")"},
     {"boolean: 'true'", R"(f.yaml:1: boolean: expected true or false, got the string "true")"},
-    {"address: 10.0.0.256", R"(f.yaml:1: address: expected an IPv4 address, got "10.0.0.256")"},
-    {"address: '::1'", R"(f.yaml:1: address: expected an IPv4 address, got the string "::1")"},
+    {"address: 10.0.0.256", R"(f.yaml:1: address: expected an IPv4 or IPv6 address, got "10.0.0.256")"},
+    {"address: 'fe80::1%eth0'",
+     R"(f.yaml:1: address: expected an IPv4 or IPv6 address, got the string "fe80::1%eth0")"},
+    {"addresses: [10.0.0.1, '::1']", R"(f.yaml:1: addresses[1]: expected an IPv4 address, got the string "::1")"},
+    {"prefixes: [fd00::/8, 10.0.0.1/8]",
+     R"(f.yaml:1: prefixes[1]: expected an address prefix without bits behind its length, such as 10.0.0.0/8 or )"
+     R"(fd00::/8, got "10.0.0.1/8")"},
+    {"prefixes: [10.0.0.0/33]",
+     R"(f.yaml:1: prefixes[0]: expected an address prefix without bits behind its length, such as 10.0.0.0/8 or )"
+     R"(fd00::/8, got "10.0.0.0/33")"},
     {"word: tcp", R"(f.yaml:1: word: expected TCP or UDP, got "tcp")"},
     {"word: SCTP", "f.yaml:1: word: weft does not implement SCTP; expected TCP or UDP"},
     {"strings: a", R"(f.yaml:1: strings: expected a list, got "a")"},
@@ -129,7 +138,7 @@ TEST(Fields, ReportsAllErrorsAtOnce) {
               ElementsAre(R"(f.yaml:1: integer: expected an integer from 1 to 65535, got "0")",
                           R"(f.yaml:2: boolean: expected true or false, got "1")",
                           "f.yaml:3: strin: unknown field; expected one of string, integer, boolean, address, word, "
-                          "strings, integers, addresses, mapping, mappings or ignored"));
+                          "strings, integers, addresses, prefixes, mapping, mappings or ignored"));
 }
 
 TEST(Fields, ShowsNoControlCharactersAndNoFloods) {

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file The node's ports, opened and shared out among its workers: who receives where, who sends where, and what the
+/// pipelines need to know of it.
+///
+/// Built whole at start, by one thread; read only after that.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "l4/forwarding.h"
+#include "node/config.h"
+#include "pods/pods.h"
+#include "runtime/port.h"
+#include "runtime/worker.h"
+
+namespace weft::node {
+
+class Ports {
+ public:
+  /// @param pods null if the node has none; else "pods" is the first port, a device a worker
+  /// @param buffers of each worker; they must outlive the ports
+  static tl::expected<std::unique_ptr<Ports>, std::string> open(const Config& config, const pods::Pods* pods,
+                                                                const std::vector<const runtime::BufferPool*>& buffers);
+
+  size_t size() const { return ports_.size(); }
+  /// The device behind a port, as a worker uses it.
+  const runtime::Port& device(size_t port, uint32_t worker) const {
+    return ports_[port].devices.size() == 1 ? *ports_[port].devices[0] : *ports_[port].devices[worker];
+  }
+  /// What a worker does with each port, in order.
+  std::vector<runtime::PortAccess> access(uint32_t worker) const;
+  const l4::Forwarding& forwarding() const { return *forwarding_; }
+
+ private:
+  using Step = tl::expected<void, std::string>;
+  struct NodePort {
+    std::vector<std::unique_ptr<runtime::Port>> devices;  ///< one, or one a worker
+    uint32_t poller = 0;                                  ///< whose the only queue is, if there is but one
+  };
+
+  Step open_pods(const pods::Pods& pods, uint32_t mtu, const std::vector<const runtime::BufferPool*>& buffers);
+  Step open_uplink(const UplinkConfig& uplink, const std::vector<const runtime::BufferPool*>& buffers);
+  void add(NodePort port, const runtime::MacAddress& next_hop, uint32_t mtu, l4::Landing landing, bool kernel_behind);
+  l4::Landing landing_of(const NodePort& port) const;
+
+  std::vector<NodePort> ports_;
+  std::vector<l4::Port> views_;
+  std::vector<l4::NextHop> hops_;
+  std::vector<l4::Route> routes_;
+  std::unique_ptr<l4::Forwarding> forwarding_;
+  uint32_t workers_ = 1;
+};
+
+}  // namespace weft::node
