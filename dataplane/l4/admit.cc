@@ -7,18 +7,6 @@ namespace {
 
 using flow::Kind;
 
-Kind kind_of(const lb::Policy& policy) {
-  switch (policy.mode) {
-    case lb::Mode::fullnat:
-      return Kind::fullnat;
-    case lb::Mode::dsr:
-      return policy.encapsulation == lb::Encapsulation::gue ? Kind::gue : Kind::ipip;
-    case lb::Mode::nat:
-      break;
-  }
-  return Kind::nat;
-}
-
 /// Each worker has its part of a bound of the whole node. Never nothing of a client's: it has but few flows.
 lb::Rate part_of(const lb::Rate& rate, uint32_t worker, uint32_t workers, uint32_t least) {
   return {.per_second = std::max(least, lb::share_of(rate.per_second, worker, workers)),

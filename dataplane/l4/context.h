@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "flow/flow.h"
 #include "flow/recent_table.h"
 #include "l4/counters.h"
 #include "l4/crossing.h"
@@ -83,6 +84,20 @@ struct Context {
   lb::TokenBucket answers;
   uint64_t adopted_flows = 0;
 };
+
+/// What a service's flows are, by its policy.
+inline flow::Kind kind_of(const lb::Policy& policy) {
+  using flow::Kind;
+  switch (policy.mode) {
+    case lb::Mode::fullnat:
+      return Kind::fullnat;
+    case lb::Mode::dsr:
+      return policy.encapsulation == lb::Encapsulation::gue ? Kind::gue : Kind::ipip;
+    case lb::Mode::nat:
+      break;
+  }
+  return Kind::nat;
+}
 
 struct View {
   const lb::Snapshot& snapshot;

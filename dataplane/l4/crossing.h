@@ -44,7 +44,6 @@ class Outbox {
     }
   }
 
-  uint32_t workers() const { return workers_; }
   /// How many notes the receiver takes until this is called again; the worker's to say.
   void set_room(uint32_t receiver, uint32_t notes) { room_[receiver] = std::min(notes, kMost); }
   bool has_room(uint32_t receiver) const { return notes_[receiver].size() < room_[receiver]; }

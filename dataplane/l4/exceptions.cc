@@ -28,10 +28,8 @@ Verdict verdict_of(Kind malformed) {
   }
 }
 
-uint32_t ports_of(const lb::FlowKey4& key) {
-  return static_cast<uint32_t>(key.source_port) | static_cast<uint32_t>(key.destination_port) << 16;
-}
-uint32_t ports_of(const lb::FlowKey6& key) {
+template <typename Key>
+uint32_t ports_of(const Key& key) {
   return static_cast<uint32_t>(key.source_port) | static_cast<uint32_t>(key.destination_port) << 16;
 }
 
@@ -145,8 +143,7 @@ Verdict FamilyPipeline<Key>::icmp_error(Packet packet, const View& view) {
     if (!has_tunnel) {
       return Verdict::icmp;
     }
-    const flow::Kind kind =
-        decision.service->policy.encapsulation == lb::Encapsulation::gue ? flow::Kind::gue : flow::Kind::ipip;
+    const flow::Kind kind = kind_of(decision.service->policy);
     const lb::Address& end = decision.target->address;
     const Verdict sent = tunnel(packet, end, kind, view.forwarding.route(end, packet.ingress()), view);
     return sent == Verdict::tunneled ? Verdict::tunneled_by_hash : sent;

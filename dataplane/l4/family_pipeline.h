@@ -52,7 +52,6 @@ class FamilyPipeline {
 
   const Table& flows() const { return flows_; }
   Table& flows() { return flows_; }
-  uint64_t guarantee() const { return shares_.guarantee(); }
 
  private:
   /// One packet on its way: the burst's arrays at one index. No copy of anything: most packets need little of it.

@@ -68,7 +68,6 @@ class OwnPorts {
   bool is_own(const lb::Address& address) const { return index_of(address) < addresses_.size(); }
   bool empty() const { return addresses_.empty(); }
   size_t addresses() const { return addresses_.size(); }
-  const lb::Address& address(size_t i) const { return addresses_[i].address; }
   uint32_t used(size_t i) const { return addresses_[i].used; }
 
  private:

@@ -35,8 +35,6 @@ class Shares {
     owed_ += guaranteed_[service_slot] && used_after < guarantee_ ? 1 : 0;
   }
 
-  uint64_t guarantee() const { return guarantee_; }
-
  private:
   uint32_t capacity_;
   uint64_t guarantee_ = 0;        ///< flows of each service

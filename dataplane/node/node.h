@@ -39,7 +39,6 @@ class Node {
   /// In the order of the workers' books.
   const Ports& ports() const { return *ports_; }
   const runtime::BufferPool& buffers(size_t worker) const { return buffers_[worker]; }
-  const runtime::Crossings& crossings() const { return *crossings_; }
   const runtime::SnapshotPublisher& snapshots() const { return *snapshots_; }
   registry::Syncer& registry() { return *syncer_; }
   bool has_pods() const { return pods_ != nullptr; }

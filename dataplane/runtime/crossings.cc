@@ -58,12 +58,4 @@ uint32_t Crossings::receive(rte_ring* ring, void* elements, uint32_t size, uint3
   return rte_ring_sc_dequeue_burst_elem(ring, elements, size, count, nullptr);
 }
 
-uint32_t Crossings::in_transit() const {
-  uint32_t sum = 0;
-  for (const rte_ring* ring : packets_) {
-    sum += ring == nullptr ? 0 : rte_ring_count(ring);
-  }
-  return sum;
-}
-
 }  // namespace weft::runtime

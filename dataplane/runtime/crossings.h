@@ -59,9 +59,6 @@ class Crossings {
     return receive(notes_[index(from, to)], notes.data(), sizeof(l4::Note), N);
   }
 
-  /// Packets on their way between two workers; of a node at rest, none.
-  uint32_t in_transit() const;
-
  private:
   static constexpr uint32_t kRing = 1024;
 
