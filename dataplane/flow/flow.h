@@ -24,6 +24,9 @@ enum class Kind : uint8_t {
 };
 std::string_view to_string(Kind kind);
 
+constexpr bool is_translated(Kind kind) {
+  return kind <= Kind::fullnat;
+}
 constexpr bool is_tunnel(Kind kind) {
   return kind == Kind::ipip || kind == Kind::gue;
 }

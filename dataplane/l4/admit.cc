@@ -33,7 +33,7 @@ template <typename Key>
 void FamilyPipeline<Key>::admit(Burst& burst, uint32_t i, const View& view, const lb::Decision& decision) {
   Packet packet(burst, i);
   // A packet before this one, of the same burst, may have begun its flow.
-  if (!forward(packet, {}, view, burst.verdicts[i])) {
+  if (!forward_one(packet, {}, view, burst.verdicts[i])) {
     burst.verdicts[i] = admit(packet, decision, view);
   }
 }
@@ -229,7 +229,7 @@ Verdict FamilyPipeline<Key>::began(Packet packet, Ref ref, const Way& way, const
   }
   context_.adopted_flows += tcp && !flow::begins_connection(packet.parsed().tcp_flags) ? 1 : 0;
   Verdict verdict{};
-  forward(packet, ref, view, verdict);
+  forward_one(packet, ref, view, verdict);
   return verdict;
 }
 

@@ -41,6 +41,8 @@ struct Burst {
   std::array<packet::Parsed, kMax> parsed;
   std::array<uint64_t, kMax> hashes;
   std::array<flow::Ref, kMax> nominees;
+  uint32_t without_flow = 0;
+  std::array<uint8_t, kMax> flowless;  ///< indices of those
 };
 
 }  // namespace weft::l4

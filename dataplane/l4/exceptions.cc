@@ -85,7 +85,7 @@ Verdict FamilyPipeline<Key>::fragment(Packet packet, const View& view) {
                   lb::Port{static_cast<uint16_t>(packet.ports() >> 16)}, key.protocol);
   packet.hash() = hash_of(key, context_.config.seed);
   Verdict verdict{};
-  if (forward(packet, flows_.nominate(packet.hash()), view, verdict)) {
+  if (forward_one(packet, flows_.nominate(packet.hash()), view, verdict)) {
     return verdict;
   }
   return admit(packet, lb::decide(view.snapshot, lb::Tuple(key), packet.hash()), view);

@@ -30,15 +30,21 @@ class FamilyPipeline {
         flows_(flows, context.config.timeouts, context.config.seed),
         shares_(flows_.capacity(), context.config.max_services) {}
 
-  // Four passes over the packets of a burst, each ahead of the next one's memory. The last two are for packets that
-  // have no flow.
+  // Passes over the packets of a burst, each ahead of the next one's memory. The last two are for packets that have no
+  // flow.
   void prefetch(Burst& burst, uint32_t i) {
     burst.hashes[i] = hash_of(packet::key_of<Key>(burst.parsed[i]), context_.config.seed);
     flows_.prefetch(burst.hashes[i]);
   }
-  void nominate(Burst& burst, uint32_t i) { burst.nominees[i] = flows_.nominate(burst.hashes[i]); }
-  /// @returns false if there is no flow, and nothing was done
-  bool forward(Burst& burst, uint32_t i, const View& view);
+  void nominate(Burst& burst) {
+    for (uint32_t i = 0; i < burst.size; ++i) {
+      if (is_mine(burst.parsed[i])) [[likely]] {
+        burst.nominees[i] = flows_.nominate(burst.hashes[i]);
+      }
+    }
+  }
+  /// Packets that have no flow are left as they are, and noted in the burst.
+  void forward(Burst& burst, const View& view);
   lb::Decision decide(const Burst& burst, uint32_t i, const View& view) const;
   void admit(Burst& burst, uint32_t i, const View& view, const lb::Decision& decision);
 
@@ -96,13 +102,20 @@ class FamilyPipeline {
   using Refusal = typename Table::Refusal;
   using Ref = flow::Ref;
 
-  // known.cc
+  static bool is_mine(const packet::Parsed& parsed) {
+    constexpr lb::Family kFamily = std::is_same_v<Key, lb::FlowKey4> ? lb::Family::ipv4 : lb::Family::ipv6;
+    return parsed.kind == packet::Kind::transport && parsed.family == kFamily;
+  }
+
+  // known.cc; those that say whether there is a flow do nothing if there is none
   bool forward(Packet packet, Ref nominee, const View& view, Verdict& verdict);
+  bool forward_one(Packet packet, Ref nominee, const View& view, Verdict& verdict);
+  bool forward_odd(Packet packet, Ref ref, const View& view, Verdict& verdict);
   Verdict translate(Packet packet, Flow& flow, flow::Direction direction, const View& view);
   Verdict tunnel(Packet packet, const lb::Address& end, flow::Kind kind, uint16_t hop, const View& view);
   Verdict end_with_endpoint(Packet packet, Flow& flow, const View& view);
   void clamp_segment_size(Packet packet, const Key& request, const View& view);
-  bool must_move(Packet packet, const Flow& flow, const lb::Snapshot& snapshot) const;
+  bool must_move(Packet packet, const Flow& flow, lb::Fate fate) const;
   void count(Packet packet, Flow& flow, flow::Direction direction, time::Millis now);
 
   // admit.cc

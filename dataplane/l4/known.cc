@@ -19,17 +19,15 @@ constexpr lb::Encapsulation encapsulation_of(flow::Kind tunnel) {
 
 /// Is this request to be decided afresh, although it has a flow?
 template <typename Key>
-[[gnu::always_inline]] inline bool FamilyPipeline<Key>::must_move(Packet packet, const Flow& flow,
-                                                                  const lb::Snapshot& snapshot) const {
+bool FamilyPipeline<Key>::must_move(Packet packet, const Flow& flow, lb::Fate fate) const {
   if (packet.key().protocol == lb::Protocol::udp) {
     // UDP has no connection to break, and clients that never stop.
-    return snapshot.fate_of(flow.endpoint_slot) <= lb::Fate::reset;
+    return fate <= lb::Fate::reset;
   }
   // Another connection from the same port, or one that knocks in vain at an endpoint that has left. Anything else with
   // SYN is a retransmission and goes where the first one went.
   return flow::begins_connection(packet.parsed().tcp_flags) &&
-         (is_over(flow.state) ||
-          (flow.state == flow::State::tcp_opening && snapshot.fate_of(flow.endpoint_slot) != lb::Fate::open));
+         (is_over(flow.state) || (flow.state == flow::State::tcp_opening && fate != lb::Fate::open));
 }
 
 template <typename Key>
@@ -70,13 +68,22 @@ template <typename Key>
 }
 
 template <typename Key>
-bool FamilyPipeline<Key>::forward(Burst& burst, uint32_t i, const View& view) {
-  Packet packet(burst, i);
-  return forward(packet, burst.nominees[i], view, burst.verdicts[i]);
+void FamilyPipeline<Key>::forward(Burst& burst, const View& view) {
+  for (uint32_t i = 0; i < burst.size; ++i) {
+    if (is_mine(burst.parsed[i]) && !forward(Packet(burst, i), burst.nominees[i], view, burst.verdicts[i])) {
+      burst.flowless[burst.without_flow++] = static_cast<uint8_t>(i);
+    }
+  }
 }
 
 template <typename Key>
-bool FamilyPipeline<Key>::forward(Packet packet, Ref nominee, const View& view, Verdict& verdict) {
+bool FamilyPipeline<Key>::forward_one(Packet packet, Ref nominee, const View& view, Verdict& verdict) {
+  return forward(packet, nominee, view, verdict);
+}
+
+template <typename Key>
+[[gnu::always_inline]] inline bool FamilyPipeline<Key>::forward(Packet packet, Ref nominee, const View& view,
+                                                                Verdict& verdict) {
   const Ref ref = flows_.find(packet.key(), packet.hash(), nominee, view.now);
   if (!ref) {
     return false;
@@ -86,32 +93,42 @@ bool FamilyPipeline<Key>::forward(Packet packet, Ref nominee, const View& view, 
     return true;
   }
   Flow& flow = flows_[ref];
-  if (flow.kind == flow::Kind::steered) [[unlikely]] {
-    flow.last_seen = view.now;
-    verdict = hand_over(packet, flow.endpoint_slot);
-    return true;
-  }
-  if (ref.direction() == Direction::request && must_move(packet, flow, view.snapshot)) [[unlikely]] {
-    forget(flow, view);
-    flows_.remove(ref);
-    return false;
-  }
-  if (view.snapshot.any_resets() && view.snapshot.fate_of(flow.endpoint_slot) == lb::Fate::reset &&
-      packet.key().protocol == lb::Protocol::tcp) [[unlikely]] {
-    verdict = end_with_endpoint(packet, flow, view);
-    return true;
-  }
-  if (flow::is_tunnel(flow.kind)) {
-    verdict = tunnel(packet, flow.tunnel_end(), flow.kind, flow.to_endpoint, view);
-    if (verdict == Verdict::tunneled) {
-      count(packet, flow, Direction::request, view.now);
-    }
-    return true;
+  const bool odd = !flow::is_translated(flow.kind) || flow::begins_connection(packet.parsed().tcp_flags) ||
+                   view.snapshot.fate_of(flow.endpoint_slot) <= lb::Fate::reset;
+  if (odd) [[unlikely]] {
+    return forward_odd(packet, ref, view, verdict);
   }
   verdict = translate(packet, flow, ref.direction(), view);
   return true;
 }
 
+/// What is not simply translated: tunnels, other workers' flows, and what may have to move or end.
+template <typename Key>
+bool FamilyPipeline<Key>::forward_odd(Packet packet, Ref ref, const View& view, Verdict& verdict) {
+  Flow& flow = flows_[ref];
+  if (flow.kind == flow::Kind::steered) {
+    flow.last_seen = view.now;
+    verdict = hand_over(packet, flow.endpoint_slot);
+    return true;
+  }
+  const lb::Fate fate = view.snapshot.fate_of(flow.endpoint_slot);
+  if (ref.direction() == Direction::request && must_move(packet, flow, fate)) {
+    forget(flow, view);
+    flows_.remove(ref);
+    return false;
+  }
+  if (fate == lb::Fate::reset && packet.key().protocol == lb::Protocol::tcp) {
+    verdict = end_with_endpoint(packet, flow, view);
+  } else if (!flow::is_tunnel(flow.kind)) {
+    verdict = translate(packet, flow, ref.direction(), view);
+  } else {
+    verdict = tunnel(packet, flow.tunnel_end(), flow.kind, flow.to_endpoint, view);
+    if (verdict == Verdict::tunneled) {
+      count(packet, flow, Direction::request, view.now);
+    }
+  }
+  return true;
+}
 template <typename Key>
 Verdict FamilyPipeline<Key>::tunnel(Packet packet, const lb::Address& end, flow::Kind kind, uint16_t hop_number,
                                     const View& view) {

@@ -17,6 +17,34 @@ void Pipeline::process(Burst& burst, const lb::Snapshot& snapshot, const Forward
     v4_.renew(snapshot);
     v6_.renew(snapshot);
   }
+  burst.without_flow = 0;
+  uint32_t of_v4 = 0;
+  uint32_t of_v6 = 0;
+  for (uint32_t i = 0; i < burst.size; ++i) {
+    packet::Parsed& parsed = burst.parsed[i];
+    packet::parse({burst.frames[i].data, burst.frames[i].length}, parsed);
+    if (parsed.kind != Kind::transport) [[unlikely]] {
+      continue;
+    }
+    if (parsed.family == lb::Family::ipv4) [[likely]] {
+      v4_.prefetch(burst, i);
+      ++of_v4;
+    } else {
+      v6_.prefetch(burst, i);
+      ++of_v6;
+    }
+  }
+  if (of_v4 > 0) [[likely]] {
+    v4_.nominate(burst);
+    v4_.forward(burst, view);
+  }
+  if (of_v6 > 0) {
+    v6_.nominate(burst);
+    v6_.forward(burst, view);
+  }
+  if (of_v4 + of_v6 < burst.size) [[unlikely]] {
+    except(burst, view);
+  }
   const auto by_family = [&](uint32_t i, auto&& act) {
     if (burst.parsed[i].family == lb::Family::ipv4) [[likely]] {
       act(v4_);
@@ -24,38 +52,30 @@ void Pipeline::process(Burst& burst, const lb::Snapshot& snapshot, const Forward
       act(v6_);
     }
   };
-  for (uint32_t i = 0; i < burst.size; ++i) {
-    packet::parse({burst.frames[i].data, burst.frames[i].length}, burst.parsed[i]);
-    if (burst.parsed[i].kind == Kind::transport) [[likely]] {
-      by_family(i, [&](auto& family) { family.prefetch(burst, i); });
-    }
-  }
-  for (uint32_t i = 0; i < burst.size; ++i) {
-    if (burst.parsed[i].kind == Kind::transport) [[likely]] {
-      by_family(i, [&](auto& family) { family.nominate(burst, i); });
-    }
-  }
-  uint32_t without_flow = 0;
-  for (uint32_t i = 0; i < burst.size; ++i) {
-    if (burst.parsed[i].kind == Kind::transport) [[likely]] {
-      by_family(i, [&](auto& family) {
-        if (!family.forward(burst, i, view)) {
-          without_flow_[without_flow++] = static_cast<uint8_t>(i);
-        }
-      });
-    } else if (burst.parsed[i].kind == Kind::not_ip) {
-      burst.verdicts[i] = pass(burst.frames[i], burst.ingress[i], burst.egress[i], forwarding);
-    } else {
-      by_family(i, [&](auto& family) { family.except(burst, i, view); });
-    }
-  }
-  for (uint32_t n = 0; n < without_flow; ++n) {
-    const uint32_t i = without_flow_[n];
+  for (uint32_t n = 0; n < burst.without_flow; ++n) {
+    const uint32_t i = burst.flowless[n];
     by_family(i, [&](auto& family) { decisions_[n] = family.decide(burst, i, view); });
   }
-  for (uint32_t n = 0; n < without_flow; ++n) {
-    const uint32_t i = without_flow_[n];
+  for (uint32_t n = 0; n < burst.without_flow; ++n) {
+    const uint32_t i = burst.flowless[n];
     by_family(i, [&](auto& family) { family.admit(burst, i, view, decisions_[n]); });
+  }
+}
+
+/// Whatever is not a whole TCP or UDP packet.
+void Pipeline::except(Burst& burst, const View& view) {
+  for (uint32_t i = 0; i < burst.size; ++i) {
+    const packet::Parsed& parsed = burst.parsed[i];
+    if (parsed.kind == Kind::transport) {
+      continue;
+    }
+    if (parsed.kind == Kind::not_ip) {
+      burst.verdicts[i] = pass(burst.frames[i], burst.ingress[i], burst.egress[i], view.forwarding);
+    } else if (parsed.family == lb::Family::ipv4) {
+      v4_.except(burst, i, view);
+    } else {
+      v6_.except(burst, i, view);
+    }
   }
 }
 

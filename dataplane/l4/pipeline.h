@@ -46,11 +46,12 @@ class Pipeline {
   uint32_t active_flows() const { return v4_.flows().size() + v6_.flows().size(); }
 
  private:
+  void except(Burst& burst, const View& view);
+
   Context context_;
   FamilyPipeline<lb::FlowKey4> v4_;
   FamilyPipeline<lb::FlowKey6> v6_;
   uint64_t epoch_ = 0;  ///< of the snapshot that the tables' shares were divided by
-  std::array<uint8_t, Burst::kMax> without_flow_;
   std::array<lb::Decision, Burst::kMax> decisions_;
 };
 
