@@ -42,7 +42,9 @@ std::array<time::Millis, kStates> Timeouts::by_state() const {
   return result;
 }
 
-State next_tcp(State state, uint8_t flags, Direction direction) {
+namespace {
+
+constexpr State transition(State state, uint8_t flags, Direction direction) {
   const bool request = direction == Direction::request;
   if ((flags & packet::tcp_flag::rst) != 0) {
     return State::tcp_reset;
@@ -81,5 +83,22 @@ State next_tcp(State state, uint8_t flags, Direction direction) {
   }
   return state;
 }
+
+constexpr TcpTransitions all_transitions() {
+  static_assert((packet::tcp_flag::fin | packet::tcp_flag::syn | packet::tcp_flag::rst) == 7);
+  TcpTransitions all{};
+  for (size_t state = 0; state < kStates; ++state) {
+    for (uint8_t flags = 0; flags < 8; ++flags) {
+      for (const Direction direction : {Direction::request, Direction::reply}) {
+        all[state][static_cast<size_t>(direction)][flags] = transition(static_cast<State>(state), flags, direction);
+      }
+    }
+  }
+  return all;
+}
+
+}  // namespace
+
+constinit const TcpTransitions kTcpTransitions = all_transitions();
 
 }  // namespace weft::flow

@@ -53,8 +53,14 @@ struct Timeouts {
   std::array<time::Millis, kStates> by_state() const;
 };
 
+/// By state, direction, and the flags that matter: FIN, SYN and RST are TCP's lowest three.
+using TcpTransitions = std::array<std::array<std::array<State, 8>, 2>, kStates>;
+extern const TcpTransitions kTcpTransitions;
+
 /// Precondition: state is one of TCP's.
-State next_tcp(State state, uint8_t flags, Direction direction);
+inline State next_tcp(State state, uint8_t flags, Direction direction) {
+  return kTcpTransitions[static_cast<size_t>(state)][static_cast<size_t>(direction)][flags & 7];
+}
 
 /// Does a segment with these flags ask for a connection?
 constexpr bool begins_connection(uint8_t flags) {
