@@ -30,6 +30,8 @@ struct Ipv6Address {
 };
 
 enum class Family : uint8_t { ipv4, ipv6 };
+template <typename Address>
+constexpr Family family_of = std::is_same_v<Address, Ipv4Address> ? Family::ipv4 : Family::ipv6;
 enum class Protocol : uint8_t { icmp = 1, tcp = 6, udp = 17, icmpv6 = 58 };
 
 constexpr Port port_from_host(uint16_t value) {

@@ -296,8 +296,7 @@ void FamilyPipeline<Key>::note(const Note& note, time::Millis now) {
 
 template <typename Key>
 void FamilyPipeline<Key>::renew(const lb::Snapshot& snapshot) {
-  constexpr lb::Family kFamily = std::is_same_v<Key, lb::FlowKey4> ? lb::Family::ipv4 : lb::Family::ipv6;
-  shares_.renew(snapshot, kFamily, context_.counters);
+  shares_.renew(snapshot, lb::family_of<Address>, context_.counters);
 }
 
 /// Whoever steers a flow's replies is told before it goes: there is time, and there will be room.

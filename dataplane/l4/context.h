@@ -2,9 +2,8 @@
 /// @file What both address families of a worker's pipeline share, and what a burst is decided by.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
-#include <optional>
+#include <type_traits>
 #include <vector>
 
 #include "flow/flow.h"
@@ -13,6 +12,7 @@
 #include "l4/crossing.h"
 #include "l4/forwarding.h"
 #include "l4/own_ports.h"
+#include "l4/tunnel_source.h"
 #include "lb/snapshot.h"
 #include "lb/token_bucket.h"
 #include "time/clock.h"
@@ -52,24 +52,17 @@ struct Context {
         clients(its_config.remembered_clients),
         sources(its_config.remembered_sources),
         fragments(its_config.remembered_fragments),
-        service_rates(its_config.max_services) {}
+        service_rates(its_config.max_services),
+        tunnel_source4(its_config.tunnel_sources),
+        tunnel_source6(its_config.tunnel_sources) {}
 
-  /// An outer source address: of the prefix for the family, with the entropy in its last bits.
-  std::optional<lb::Address> tunnel_source(lb::Family family, uint16_t entropy) const {
-    for (const lb::Prefix& prefix : config.tunnel_sources) {
-      if (prefix.address.family() == family) {
-        return with_entropy(prefix, entropy);
-      }
+  template <typename Address>
+  const TunnelSource<Address>& tunnel_source() const {
+    if constexpr (std::is_same_v<Address, lb::Ipv4Address>) {
+      return tunnel_source4;
+    } else {
+      return tunnel_source6;
     }
-    return std::nullopt;
-  }
-  static lb::Address with_entropy(const lb::Prefix& prefix, uint16_t entropy) {
-    const uint32_t host_bits = (prefix.address.is_ipv4() ? 32 : 128) - prefix.length;
-    const uint32_t bits = entropy & ((uint64_t{1} << std::min(host_bits, 16U)) - 1);
-    lb::Ipv6Address address = prefix.address.ipv6();
-    address.bytes[14] = static_cast<uint8_t>(address.bytes[14] | bits >> 8);
-    address.bytes[15] = static_cast<uint8_t>(address.bytes[15] | bits);
-    return address;
   }
 
   const PipelineConfig config;
@@ -80,6 +73,8 @@ struct Context {
   flow::RecentTable<lb::TokenBucket> sources;
   flow::RecentTable<uint32_t> fragments;       ///< ports, as they lie in the first fragment
   std::vector<lb::TokenBucket> service_rates;  ///< by slot
+  const TunnelSource<lb::Ipv4Address> tunnel_source4;
+  const TunnelSource<lb::Ipv6Address> tunnel_source6;
   lb::TokenBucket new_flows;
   lb::TokenBucket answers;
   uint64_t adopted_flows = 0;

@@ -103,8 +103,7 @@ class FamilyPipeline {
   using Ref = flow::Ref;
 
   static bool is_mine(const packet::Parsed& parsed) {
-    constexpr lb::Family kFamily = std::is_same_v<Key, lb::FlowKey4> ? lb::Family::ipv4 : lb::Family::ipv6;
-    return parsed.kind == packet::Kind::transport && parsed.family == kFamily;
+    return parsed.kind == packet::Kind::transport && parsed.family == lb::family_of<Address>;
   }
 
   // known.cc; those that say whether there is a flow do nothing if there is none
@@ -113,6 +112,8 @@ class FamilyPipeline {
   bool forward_odd(Packet packet, Ref ref, const View& view, Verdict& verdict);
   Verdict translate(Packet packet, Flow& flow, flow::Direction direction, const View& view);
   Verdict tunnel(Packet packet, const lb::Address& end, flow::Kind kind, uint16_t hop, const View& view);
+  template <typename End>
+  Verdict tunnel_to(Packet packet, End end, flow::Kind kind, const NextHop& hop, const View& view);
   Verdict end_with_endpoint(Packet packet, Flow& flow, const View& view);
   void clamp_segment_size(Packet packet, const Key& request, const View& view);
   bool must_move(Packet packet, const Flow& flow, lb::Fate fate) const;

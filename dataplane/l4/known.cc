@@ -129,29 +129,36 @@ bool FamilyPipeline<Key>::forward_odd(Packet packet, Ref ref, const View& view, 
   }
   return true;
 }
+
 template <typename Key>
-Verdict FamilyPipeline<Key>::tunnel(Packet packet, const lb::Address& end, flow::Kind kind, uint16_t hop_number,
+Verdict FamilyPipeline<Key>::tunnel(Packet packet, const lb::Address& end, flow::Kind kind, uint16_t hop,
                                     const View& view) {
-  const NextHop& hop = view.forwarding[hop_number];
+  return end.is_ipv4() ? tunnel_to(packet, end.ipv4(), kind, view.forwarding[hop], view)
+                       : tunnel_to(packet, end.ipv6(), kind, view.forwarding[hop], view);
+}
+
+template <typename Key>
+template <typename End>
+Verdict FamilyPipeline<Key>::tunnel_to(Packet packet, End end, flow::Kind kind, const NextHop& hop, const View& view) {
+  const TunnelSource<End>& source = context_.tunnel_source<End>();
   const lb::Encapsulation encapsulation = encapsulation_of(kind);
-  const size_t overhead = packet::tunnel_overhead(end.family(), encapsulation);
-  if (packet.parsed().ip_length + overhead > hop.mtu) [[unlikely]] {
+  const uint16_t overhead = packet::tunnel_overhead(lb::family_of<End>, encapsulation);
+  const uint16_t length = packet.parsed().ip_length;
+  Frame& frame = packet.frame();
+  if (length + overhead > hop.mtu) [[unlikely]] {
     return answer_too_big(packet, hop.mtu - overhead, view);
   }
-  // The receiver's card spreads packets by their outer headers: the flow's hash gives it something to spread by.
-  const auto entropy = static_cast<uint16_t>(packet.hash() >> 16);
-  const std::optional<lb::Address> source = context_.tunnel_source(end.family(), entropy);
-  if (!source || packet.frame().headroom < overhead) {
-    return source ? Verdict::too_big : Verdict::no_tunnel_source;
+  if (!source.known() || frame.headroom < overhead) [[unlikely]] {
+    return source.known() ? Verdict::too_big : Verdict::no_tunnel_source;
   }
-  packet.frame().data -= overhead;
-  packet.frame().headroom = static_cast<uint16_t>(packet.frame().headroom - overhead);
-  packet.frame().length = static_cast<uint16_t>(packet.frame().length + overhead);
-  constexpr lb::Family kInner = std::is_same_v<Key, lb::FlowKey4> ? lb::Family::ipv4 : lb::Family::ipv6;
-  packet::encapsulate(packet.ip(), kInner, packet.parsed().ip_length, {.source = *source, .destination = end},
-                      encapsulation, entropy);
-  packet::view<packet::EthernetHeader>(packet.frame().data)->type =
-      end.is_ipv4() ? packet::kEtherTypeIpv4 : packet::kEtherTypeIpv6;
+  frame.data -= overhead;
+  frame.headroom = static_cast<uint16_t>(frame.headroom - overhead);
+  frame.length = static_cast<uint16_t>(frame.length + overhead);
+  const auto entropy = static_cast<uint16_t>(packet.hash() >> 16);
+  packet::encapsulate<End>(packet.ip(), lb::family_of<Address>, length,
+                           {.source = source.of(entropy), .destination = end}, encapsulation, entropy);
+  packet::view<packet::EthernetHeader>(frame.data)->type =
+      lb::family_of<End> == lb::Family::ipv4 ? packet::kEtherTypeIpv4 : packet::kEtherTypeIpv6;
   return send(packet, hop, Verdict::tunneled);
 }
 

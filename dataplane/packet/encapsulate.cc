@@ -46,47 +46,56 @@ void write_udp(std::byte* at, size_t inner_length, uint16_t entropy) {
                           .checksum = 0};
 }
 
+/// @param length of the whole outer packet
+void write_ip(std::byte* at, size_t length, lb::Protocol protocol, const Inner& inner, TunnelEnds<lb::Ipv4Address> ends,
+              uint16_t entropy) {
+  // RFC 6864: with don't-fragment the identification means nothing. Without, a flow's own stay as distinct as they
+  // were, and those of flows that meet in one tunnel are moved apart.
+  const auto identification = static_cast<uint16_t>(inner.may_fragment ? inner.identification ^ entropy : 0);
+  Ipv4Header header = {.version_and_length = kPlainIpv4,
+                       .type_of_service = inner.traffic_class,
+                       .total_length = swap16(static_cast<uint16_t>(length)),
+                       .identification = identification,
+                       .fragment = inner.may_fragment ? uint16_t{0} : kDontFragment,
+                       .time_to_live = kTimeToLive,
+                       .protocol = protocol,
+                       .checksum = 0,
+                       .source = ends.source,
+                       .destination = ends.destination};
+  header.checksum = checksum_of_fields(header);
+  std::memcpy(at, &header, sizeof header);
+}
+
+void write_ip(std::byte* at, size_t length, lb::Protocol protocol, const Inner& inner,
+              const TunnelEnds<lb::Ipv6Address>& ends, uint16_t entropy) {
+  // A label of 0 says that there is none (RFC 6437, section 2): one bit is always set.
+  const uint32_t label = 0x10000 | entropy;
+  *view<Ipv6Header>(at) = {.version_class_label = kIpv6Version | swap32(uint32_t{inner.traffic_class} << 20 | label),
+                           .payload_length = swap16(static_cast<uint16_t>(length - sizeof(Ipv6Header))),
+                           .next_header = protocol,
+                           .hop_limit = kTimeToLive,
+                           .source = ends.source.bytes,
+                           .destination = ends.destination.bytes};
+}
+
 }  // namespace
 
-void encapsulate(std::byte* outer_ip, lb::Family inner, size_t inner_length, const TunnelEnds& ends,
+template <typename Address>
+void encapsulate(std::byte* outer_ip, lb::Family inner, size_t inner_length, TunnelEnds<Address> ends,
                  lb::Encapsulation encapsulation, uint16_t entropy) {
+  constexpr lb::Family kOuter = lb::family_of<Address>;
   const bool gue = encapsulation == lb::Encapsulation::gue;
-  const lb::Family outer = ends.destination.family();
-  const size_t overhead = tunnel_overhead(outer, encapsulation);
-  const Inner packet = look_into(outer_ip + overhead, inner);
+  const size_t overhead = tunnel_overhead(kOuter, encapsulation);
   const lb::Protocol protocol = gue                         ? lb::Protocol::udp
                                 : inner == lb::Family::ipv4 ? ip_protocol::ipv4
                                                             : ip_protocol::ipv6;
-  if (outer == lb::Family::ipv4) {
-    // RFC 6864: with don't-fragment the identification means nothing. Without, a flow's own stay as distinct as they
-    // were, and those of flows that meet in one tunnel are moved apart.
-    const auto identification = static_cast<uint16_t>(packet.may_fragment ? packet.identification ^ entropy : 0);
-    Ipv4Header header = {.version_and_length = kPlainIpv4,
-                         .type_of_service = packet.traffic_class,
-                         .total_length = swap16(static_cast<uint16_t>(overhead + inner_length)),
-                         .identification = identification,
-                         .fragment = packet.may_fragment ? uint16_t{0} : kDontFragment,
-                         .time_to_live = kTimeToLive,
-                         .protocol = protocol,
-                         .checksum = 0,
-                         .source = ends.source.ipv4(),
-                         .destination = ends.destination.ipv4()};
-    header.checksum = checksum_of_fields(header);
-    std::memcpy(outer_ip, &header, sizeof header);
-  } else {
-    // A label of 0 says that there is none (RFC 6437, section 2): one bit is always set.
-    const uint32_t label = 0x10000 | entropy;
-    *view<Ipv6Header>(outer_ip) = {
-        .version_class_label = kIpv6Version | swap32(uint32_t{packet.traffic_class} << 20 | label),
-        .payload_length = swap16(static_cast<uint16_t>(overhead - sizeof(Ipv6Header) + inner_length)),
-        .next_header = protocol,
-        .hop_limit = kTimeToLive,
-        .source = ends.source.ipv6().bytes,
-        .destination = ends.destination.ipv6().bytes};
-  }
+  write_ip(outer_ip, overhead + inner_length, protocol, look_into(outer_ip + overhead, inner), ends, entropy);
   if (gue) {
     write_udp(outer_ip + overhead - sizeof(UdpHeader), inner_length, entropy);
   }
 }
+
+template void encapsulate(std::byte*, lb::Family, size_t, TunnelEnds<lb::Ipv4Address>, lb::Encapsulation, uint16_t);
+template void encapsulate(std::byte*, lb::Family, size_t, TunnelEnds<lb::Ipv6Address>, lb::Encapsulation, uint16_t);
 
 }  // namespace weft::packet

@@ -18,14 +18,15 @@ namespace weft::packet {
 constexpr uint16_t kGuePort = 6080;  ///< host order; IANA's for GUE
 
 /// The bytes that a tunnel's outer headers take.
-constexpr size_t tunnel_overhead(lb::Family outer, lb::Encapsulation encapsulation) {
-  return (outer == lb::Family::ipv4 ? 20 : 40) + (encapsulation == lb::Encapsulation::gue ? 8 : 0);
+constexpr uint16_t tunnel_overhead(lb::Family outer, lb::Encapsulation encapsulation) {
+  return static_cast<uint16_t>((outer == lb::Family::ipv4 ? 20 : 40) +
+                               (encapsulation == lb::Encapsulation::gue ? 8 : 0));
 }
 
-/// Of one family, which is the outer header's.
+template <typename Address>
 struct TunnelEnds {
-  lb::Address source;
-  lb::Address destination;
+  Address source;
+  Address destination;
 };
 
 /// Writes the outer headers into the tunnel_overhead() bytes at outer_ip, behind which the inner packet stands.
@@ -37,7 +38,13 @@ struct TunnelEnds {
 /// @param inner_length of the inner packet; with the overhead at most 65535
 /// @param entropy the same for all packets of a flow, so that they stay in order, and different for others: it becomes
 /// GUE's source port, and IPv6's flow label (RFC 6438), so that routers and the receiver's queues spread flows
-void encapsulate(std::byte* outer_ip, lb::Family inner, size_t inner_length, const TunnelEnds& ends,
+template <typename Address>
+void encapsulate(std::byte* outer_ip, lb::Family inner, size_t inner_length, TunnelEnds<Address> ends,
                  lb::Encapsulation encapsulation, uint16_t entropy);
+
+extern template void encapsulate(std::byte*, lb::Family, size_t, TunnelEnds<lb::Ipv4Address>, lb::Encapsulation,
+                                 uint16_t);
+extern template void encapsulate(std::byte*, lb::Family, size_t, TunnelEnds<lb::Ipv6Address>, lb::Encapsulation,
+                                 uint16_t);
 
 }  // namespace weft::packet

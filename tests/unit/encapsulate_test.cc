@@ -38,9 +38,10 @@ class Encapsulate : public ::testing::TestWithParam<Mix> {
                ? test::tcp("10.1.0.1:1024", "10.96.0.1:80").identification(0x4711).fragment(0x4000)
                : test::tcp("[fd00:1::1]:1024", "[fd00:96::1]:80");
   }
-  TunnelEnds ends() const {
-    return GetParam().outer == Family::ipv4 ? TunnelEnds{Socket("10.0.0.1").address, Socket("10.2.0.1").address}
-                                            : TunnelEnds{Socket("fd00::1").address, Socket("fd00:2::1").address};
+  TunnelEnds<lb::Address> ends() const {
+    return GetParam().outer == Family::ipv4
+               ? TunnelEnds<lb::Address>{Socket("10.0.0.1").address, Socket("10.2.0.1").address}
+               : TunnelEnds<lb::Address>{Socket("fd00::1").address, Socket("fd00:2::1").address};
   }
 
   /// The whole outer packet as weft writes it, in front of which nothing may be written.
@@ -49,8 +50,16 @@ class Encapsulate : public ::testing::TestWithParam<Mix> {
     Bytes buffer(kHeadroom, std::byte{0xee});
     buffer.insert(buffer.end(), packet.begin(), packet.end());
     const size_t overhead = tunnel_overhead(GetParam().outer, GetParam().encapsulation);
-    encapsulate(buffer.data() + kHeadroom - overhead, GetParam().inner, packet.size(), ends(), GetParam().encapsulation,
-                entropy);
+    std::byte* outer = buffer.data() + kHeadroom - overhead;
+    const auto put = [&](auto source, auto destination) {
+      encapsulate<decltype(source)>(outer, GetParam().inner, packet.size(), {source, destination},
+                                    GetParam().encapsulation, entropy);
+    };
+    if (GetParam().outer == Family::ipv4) {
+      put(ends().source.ipv4(), ends().destination.ipv4());
+    } else {
+      put(ends().source.ipv6(), ends().destination.ipv6());
+    }
     EXPECT_EQ(Bytes(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(kHeadroom - overhead)),
               Bytes(kHeadroom - overhead, std::byte{0xee}));
     return {buffer.begin() + static_cast<std::ptrdiff_t>(kHeadroom - overhead), buffer.end()};
@@ -58,7 +67,7 @@ class Encapsulate : public ::testing::TestWithParam<Mix> {
 
   /// The same built in the open: outer headers around a payload. By default one that must not be fragmented.
   PacketBuilder expected(const PacketBuilder& inner, uint16_t entropy) const {
-    const TunnelEnds between = ends();
+    const TunnelEnds<lb::Address> between = ends();
     const bool gue = GetParam().encapsulation == Encapsulation::gue;
     const uint8_t protocol = gue ? 17 : GetParam().inner == Family::ipv4 ? 4 : 41;
     PacketBuilder outer(protocol, {between.source, static_cast<uint16_t>(0xc000 | (entropy & 0x3fff))},
