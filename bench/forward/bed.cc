@@ -35,7 +35,6 @@ runtime::WorkerConfig config_of(const Node& node, uint32_t worker, uint32_t flow
                      .flows = flow_capacity,
                      .flows6 = flow_capacity,
                      .new_flows = {.per_second = 1'000'000'000, .burst = 1'000'000}};
-  config.pipeline.timeouts.tcp_closed = std::chrono::milliseconds(100);
   for (uint8_t i = 0; i < 16; ++i) {
     config.pipeline.own_addresses.push_back(node.family == lb::Family::ipv4
                                                 ? lb::Address(lb::address_from_host(0x0a630000U + i))

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <ctime>
 #include <memory>
 #include <thread>
 
@@ -45,21 +46,29 @@ struct Lane {
 struct alignas(64) Turn {
   Lane* lane = nullptr;
   const std::atomic<bool>* stop = nullptr;
-  uint64_t packets = 0;
+  double packets_per_second = 0;
 };
+
+/// Of the thread, so that what other processes took of a core does not count.
+double processor_seconds() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+}
 
 int take_turn(void* turn) {
   auto& its = *static_cast<Turn*>(turn);
-  its.packets = its.lane->run(*its.stop);
+  const double start = processor_seconds();
+  const auto packets = static_cast<double>(its.lane->run(*its.stop));
+  its.packets_per_second = packets / (processor_seconds() - start);
   return 0;
 }
 
-/// Packets a second of those lanes together.
+/// Packets a second of processor time, of those lanes together.
 double rate_of(std::vector<std::unique_ptr<Lane>>& lanes, std::initializer_list<uint32_t> which) {
   constexpr auto kTurn = std::chrono::milliseconds(50);
   std::atomic<bool> stop{false};
   std::array<Turn, kWorkers> turns;
-  const auto start = std::chrono::steady_clock::now();
   for (const uint32_t i : which) {
     turns[i] = {.lane = lanes[i].get(), .stop = &stop};
     rte_eal_remote_launch(take_turn, &turns[i], i + 1);
@@ -67,12 +76,11 @@ double rate_of(std::vector<std::unique_ptr<Lane>>& lanes, std::initializer_list<
   std::this_thread::sleep_for(kTurn);
   stop = true;
   rte_eal_mp_wait_lcore();
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  uint64_t packets = 0;
+  double sum = 0;
   for (const Turn& turn : turns) {
-    packets += turn.packets;
+    sum += turn.packets_per_second;
   }
-  return static_cast<double>(packets) / took.count();
+  return sum;
 }
 
 double median(std::vector<double> values) {
@@ -80,8 +88,8 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-/// Each round takes the lanes alone and together, one right after the other: what else runs on the machine does not
-/// change as fast. A core that another process had for a while shows in its round alone, hence the median of rounds.
+/// Each round takes the lanes alone and together, one right after the other: what else runs on the machine, and takes
+/// its part of the caches, does not change as fast.
 void scaling(benchmark::State& state, const Workload& workload) {
   Node node(workload, kWorkers);
   std::vector<std::unique_ptr<Lane>> lanes;

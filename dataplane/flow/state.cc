@@ -42,6 +42,22 @@ std::array<time::Millis, kStates> Timeouts::by_state() const {
   return result;
 }
 
+std::array<time::Millis, kStates> Timeouts::hurried_by_state() const {
+  std::array<time::Millis, kStates> result = by_state();
+  const auto at_most = [&](State state, time::Millis bound) {
+    time::Millis& timeout = result[static_cast<size_t>(state)];
+    timeout = std::min(timeout, bound);
+  };
+  for (const State unanswered : {State::udp_request, State::tcp_opening, State::tcp_opened}) {
+    at_most(unanswered, 1000);
+  }
+  for (const State over : {State::tcp_closed, State::tcp_reset, State::tcp_reset_then_client,
+                           State::tcp_reset_then_endpoint}) {
+    at_most(over, 250);
+  }
+  return result;
+}
+
 namespace {
 
 constexpr State transition(State state, uint8_t flags, Direction direction) {

@@ -51,6 +51,9 @@ struct Timeouts {
   std::chrono::milliseconds tcp_reset{10'000};
 
   std::array<time::Millis, kStates> by_state() const;
+  /// Of a table that gets full: at most a quarter of a second for what is over, long enough for the last segments
+  /// within a site, and a second for what was never answered: by then a client asks again.
+  std::array<time::Millis, kStates> hurried_by_state() const;
 };
 
 /// By state, direction, and the flags that matter: FIN, SYN and RST are TCP's lowest three.

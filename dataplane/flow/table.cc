@@ -12,6 +12,7 @@ FlowTable<Key>::FlowTable(uint32_t capacity, const Timeouts& timeouts, uint64_t 
       buckets_(std::max<size_t>(2, flows_.size() / 2)),  // two entries a flow, in buckets of seven
       bucket_mask_(buckets_.size() - 1),
       timeouts_(timeouts.by_state()),
+      hurried_timeouts_(timeouts.hurried_by_state()),
       seed_(seed) {}
 
 template <typename Key>

@@ -124,6 +124,10 @@ bool FamilyPipeline<Key>::forward_odd(Packet packet, Ref ref, const View& view, 
   } else {
     verdict = tunnel(packet, flow.tunnel_end(), flow.kind, flow.to_endpoint, view);
     if (verdict == Verdict::tunneled) {
+      // The endpoint's answers do not come this way; that the client acknowledges them does.
+      if (flow.state == flow::State::tcp_opening && flow::continues_connection(packet.parsed().tcp_flags)) {
+        flow.state = flow::State::tcp_established;
+      }
       count(packet, flow, Direction::request, view.now);
     }
   }

@@ -13,6 +13,7 @@
 /// times give the same bytes, notes and counters.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -31,6 +32,10 @@ class Pipeline {
   /// that were there when it was received; after it, the outbox must be emptied before anything is sent.
   void process(Burst& burst, const lb::Snapshot& snapshot, const Forwarding& forwarding, time::Time now);
 
+  /// How many records a sweep should look at, so long after the last one.
+  uint32_t sweep_budget(time::Millis since) const {
+    return std::max(v4_.flows().sweep_budget(since), v6_.flows().sweep_budget(since));
+  }
   /// Forgets flows past their time, looking at `budget` records of each family.
   void sweep(uint32_t budget, const lb::Snapshot& snapshot, const Forwarding& forwarding, time::Time now);
 

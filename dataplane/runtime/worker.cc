@@ -12,8 +12,6 @@
 namespace weft::runtime {
 namespace {
 
-/// A pass over all records takes about this long: what an ended flow may hold on to its record beyond its time.
-constexpr uint32_t kSweepMillis = 4096;
 constexpr uint32_t kPausesAStep = 64;
 
 }  // namespace
@@ -262,10 +260,8 @@ void Worker::upkeep(bool worked, const lb::Snapshot& snapshot, time::Time now) {
   const time::Millis since = time::elapsed(last_upkeep_, now_ms);
   if (since > 0) {
     last_upkeep_ = now_ms;
-    const uint32_t used = std::max(pipeline_.flows4().high_water(), pipeline_.flows6().high_water());
-    const uint64_t share = uint64_t{used} * std::min(since, kSweepMillis) / kSweepMillis + 1;
     take_notes(now);
-    pipeline_.sweep(static_cast<uint32_t>(share), snapshot, forwarding_, now);
+    pipeline_.sweep(pipeline_.sweep_budget(since), snapshot, forwarding_, now);
     leave_notes();
   }
   ++books_.loops;

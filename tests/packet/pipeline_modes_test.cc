@@ -210,6 +210,18 @@ TEST_P(Modes, ForgetAndGiveBack) {
   }
 }
 
+/// Of a tunnel weft sees the client alone, whose acknowledgement says that the connection is established.
+TEST_P(Modes, RememberAConversationThatPauses) {
+  const Sent first = send(request());
+  if (!is_dsr()) {
+    send(packet(endpoint, replied_to(first)).flags(kSyn | kAck), kUplink);
+  }
+  send(request(kAck));
+  now += GetParam().protocol == Protocol::tcp ? std::chrono::minutes(120) : std::chrono::seconds(25);
+  bed.sweep(1024, now);
+  EXPECT_TRUE(has_flow());
+}
+
 TEST_P(Modes, TellWhatIsTooBig) {
   const size_t overhead = is_dsr() ? packet::tunnel_overhead(GetParam().outer, GetParam().encapsulation) : 0;
   const size_t headers = (v4() ? 20U : 40U) + (GetParam().protocol == Protocol::tcp ? 20U : 8U);

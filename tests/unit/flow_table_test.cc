@@ -263,6 +263,42 @@ TEST(FlowTable, SweepsWithinItsBudgetAndComesToAll) {
   }
 }
 
+/// A minute's worth of ended connections would fill any table.
+TEST(FlowTable, AHalfFullTableLosesPatienceWithWhatIsOverOrUnanswered) {
+  Table table(64);
+  const auto sweep = [&](time::Millis now) { table.sweep(64, now, [](const Flow&) { return true; }); };
+  const auto age = [&](uint32_t n, State state) { table[table.at(request(n))].state = state; };
+  for (uint32_t n = 0; n < 31; ++n) {
+    table.add(n);
+    age(n, n % 3 == 0 ? State::tcp_closed : n % 3 == 1 ? State::tcp_opening : State::tcp_established);
+  }
+  sweep(kNow + 5000);
+  EXPECT_EQ(table.size(), 31U) << "less than half full: all have their whole time";
+  for (uint32_t n = 31; n < 43; ++n) {
+    table.add(n, kNow + 5000);
+  }
+  EXPECT_LT(table.patience(State::tcp_closed), table.timeout(State::tcp_closed));
+  EXPECT_EQ(table.patience(State::tcp_established), table.timeout(State::tcp_established));
+  sweep(kNow + 5000);
+  EXPECT_EQ(table.size(), 31U) << "until it is less than half full again";
+  for (uint32_t n = 0; n < 43; ++n) {
+    if (n % 3 == 2 || n >= 31) {
+      EXPECT_TRUE(table.has(n, kNow + 5000)) << "established ones stay";
+    }
+  }
+}
+
+TEST(FlowTable, SweepsAllOfAFullTableWithinASixteenthOfTheUsualTime) {
+  Table table(4096);
+  table.add(0);
+  EXPECT_EQ(table.sweep_budget(4096), 1U + 1U);
+  for (uint32_t n = 1; n < 2048; ++n) {
+    table.add(n);
+  }
+  EXPECT_EQ(table.sweep_budget(1), 2048U / 64 + 1);
+  EXPECT_EQ(table.sweep_budget(1'000'000), 2048U + 1) << "a pass at most, however long it was away";
+}
+
 TEST(FlowTable, SweepsAnEmptyTable) {
   Table table(4);
   table.sweep(1000, kNow, [](const Flow&) {
