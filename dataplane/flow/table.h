@@ -11,8 +11,8 @@
 /// A burst is looked up in three passes, each ahead of its memory: prefetch(hash), then nominate(hash), which reads the
 /// bucket and prefetches the record, then find(key, hash, nominee).
 ///
-/// Flows expire by time stamp: find() does not return a flow past its time, and sweep() frees a few at a time. Once half
-/// of the records are taken, sweep() is less patient with flows that are over, or that were never answered: new
+/// Flows expire by time stamp: find() does not return a flow past its time, and sweep() frees a few at a time. Once
+/// half of the records are taken, sweep() is less patient with flows that are over, or that were never answered: new
 /// connections may come at a rate at which a minute's worth of ended ones would fill any table.
 ///
 /// Memory, all taken at construction: 64 bytes an IPv4 flow, 128 an IPv6 flow, and 32 bytes of index a flow, so that
