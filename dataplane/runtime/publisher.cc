@@ -34,11 +34,15 @@ void SnapshotPublisher::publish(std::shared_ptr<const lb::Snapshot> snapshot) {
     const std::lock_guard lock(mutex_);
     current_.swap(snapshot);
   }
+  wait_for_workers();
+  // `snapshot` is the old one now, and goes here unless another thread has it from current().
+}
+
+void SnapshotPublisher::wait_for_workers() {
   const uint64_t token = rte_rcu_qsbr_start(qsbr_.get());
   while (rte_rcu_qsbr_check(qsbr_.get(), token, /*wait=*/false) == 0) {
     std::this_thread::sleep_for(std::chrono::microseconds(20));  // a worker's loop takes about that
   }
-  // `snapshot` is the old one now, and goes here unless another thread has it from current().
 }
 
 std::shared_ptr<const lb::Snapshot> SnapshotPublisher::current() const {

@@ -27,6 +27,9 @@ class SnapshotPublisher {
   /// One thread at a time, never a worker.
   void publish(std::shared_ptr<const lb::Snapshot> snapshot);
 
+  /// Waits until every worker has let go of all that it has read before this. Any thread but a worker.
+  void wait_for_workers();
+
   /// For any thread but workers, who would pay for the lock.
   std::shared_ptr<const lb::Snapshot> current() const;
 

@@ -149,7 +149,14 @@ void Worker::process(rte_mbuf** packets, const lb::Snapshot& snapshot, time::Tim
                         .room = rte_pktmbuf_tailroom(packets[i])};
   }
   take_notes(now);
+  const Watch* watch = watch_.load(std::memory_order_acquire);
+  if (watch != nullptr) [[unlikely]] {
+    watch->before(self(), packets, burst_, pipeline_, snapshot, now);
+  }
   pipeline_.process(burst_, snapshot, forwarding_, now);
+  if (watch != nullptr) [[unlikely]] {
+    watch->after(self(), packets, burst_, pipeline_, snapshot, now);
+  }
   leave_notes();
   for (uint32_t i = 0; i < burst_.size; ++i) {
     dispatch(packets[i], i);
@@ -160,8 +167,16 @@ void Worker::hand_over(uint32_t to, const Crossing& crossing) {
   if (crossings_.send(self(), to, crossing)) {
     account(l4::Verdict::handed_over);
   } else {
-    drop(crossing.packet, l4::Verdict::handover_full);
+    lose(crossing.packet, l4::Verdict::handover_full);
   }
+}
+
+/// Drops a packet that the pipeline had an end for, which it did not reach.
+void Worker::lose(rte_mbuf* packet, l4::Verdict reason) {
+  if (const Watch* watch = watch_.load(std::memory_order_acquire); watch != nullptr) [[unlikely]] {
+    watch->lost(self(), packet, reason);
+  }
+  drop(packet, reason);
 }
 
 void Worker::drop(rte_mbuf* packet, l4::Verdict reason) {
@@ -248,7 +263,7 @@ void Worker::flush(uint8_t port) {
   uint64_t bytes = out.bytes;
   for (uint32_t i = sent; i < out.size; ++i) {
     bytes -= out.packets[i]->pkt_len;
-    drop(out.packets[i], l4::Verdict::transmit_full);
+    lose(out.packets[i], l4::Verdict::transmit_full);
   }
   books_.ports[port].sent += sent;
   books_.ports[port].sent_bytes += bytes;

@@ -20,6 +20,7 @@
 #include "runtime/inquiry.h"
 #include "runtime/published.h"
 #include "runtime/publisher.h"
+#include "runtime/watch.h"
 #include "time/clock.h"
 
 struct rte_mbuf;
@@ -65,6 +66,9 @@ class Worker {
   /// To reset the counters of a slot that no flow holds and no snapshot in use names: the worker does not write those.
   l4::SlotCounters& slots() { return counters_; }
   FlowInquiry& inquiry() { return inquiry_; }
+  /// Who looks on from the next burst on; null: nobody. It must live until the worker has passed a quiescent point after
+  /// it was replaced. Any thread's.
+  void watch(const Watch* watch) { watch_.store(watch, std::memory_order_release); }
   uint32_t flow_capacity() { return pipeline_.flows4().capacity() + pipeline_.flows6().capacity(); }
   size_t flow_memory_bytes() { return pipeline_.flows4().memory_bytes() + pipeline_.flows6().memory_bytes(); }
 
@@ -82,6 +86,7 @@ class Worker {
   void dispatch(rte_mbuf* packet, uint32_t i);
   void put(rte_mbuf* packet, uint8_t port, l4::Verdict verdict);
   void hand_over(uint32_t to, const Crossing& crossing);
+  void lose(rte_mbuf* packet, l4::Verdict reason);
   void drop(rte_mbuf* packet, l4::Verdict reason);
   void take_notes(time::Time now);
   void leave_notes();
@@ -107,6 +112,7 @@ class Worker {
   Published<Books> published_;
   bool unpublished_ = false;  ///< there was work since the books were last published
   FlowInquiry inquiry_;
+  std::atomic<const Watch*> watch_{nullptr};
   std::atomic<bool> stop_{false};
 };
 
