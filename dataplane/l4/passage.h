@@ -39,10 +39,10 @@ struct Passage {
   };
 
   Headers before;
-  Headers after;       ///< if it was sent
+  Headers after;        ///< if it was sent
   flow::FlowInfo flow;  ///< as it is after the packet, unless nothing was found
-  lb::Tuple tuple;     ///< under which a flow was looked for; of an ICMP error, that of packets that come its way
-  uint64_t hash = 0;   ///< of the tuple
+  lb::Tuple tuple;      ///< under which a flow was looked for; of an ICMP error, that of packets that come its way
+  uint64_t hash = 0;    ///< of the tuple
   bool has_tuple = false;
   Found found = Found::nothing;
   flow::Direction direction = flow::Direction::request;  ///< of a flow that was found

@@ -226,6 +226,12 @@ tl::expected<Config, std::vector<Diagnostic>> parse_config(const std::string& fi
   Fields registry = root.required_mapping("registry");
   config.registry = registry ? registry.required_string("folder") : "";
   registry.finish();
+  Fields captures = root.mapping("captures");
+  config.captures = captures.string("folder").value_or(config.captures.string());
+  if (!config.captures.is_absolute()) {
+    captures.error("folder", "expected an absolute path, got " + registry::in_quotes(config.captures.string()));
+  }
+  captures.finish();
   read_workers(root.required_mapping("workers"), config);
   read_memory(root.mapping("memory"), config);
   read_flows(root.mapping("flows"), config);

@@ -50,6 +50,7 @@ struct Config {
   std::vector<lb::Prefix> tunnel_sources;  ///< of dsr; one a family at most
   std::vector<std::string> nics;           ///< to attach at start; none without pods
   std::vector<UplinkConfig> ports;
+  std::filesystem::path captures = "/var/lib/weft/captures";  ///< where `capture` makes its files
   std::string log_level = "info";
 };
 

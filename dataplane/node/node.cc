@@ -148,6 +148,11 @@ Node::Step Node::make_workers() {
   } catch (const std::bad_alloc&) {
     return tl::unexpected(std::string("not enough memory for the flow tables: lower flows.capacity"));
   }
+  std::vector<runtime::WatchPoint*> watched;
+  for (const auto& worker : workers_) {
+    watched.push_back(&worker->watch_point());
+  }
+  watchers_ = std::make_unique<runtime::Watchers>(std::move(watched), *snapshots_);
   return {};
 }
 

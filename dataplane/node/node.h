@@ -22,6 +22,7 @@
 #include "runtime/crossings.h"
 #include "runtime/eal.h"
 #include "runtime/publisher.h"
+#include "runtime/watch.h"
 #include "runtime/worker.h"
 
 namespace weft::node {
@@ -41,6 +42,8 @@ class Node {
   const runtime::BufferPool& buffers(size_t worker) const { return buffers_[worker]; }
   const runtime::SnapshotPublisher& snapshots() const { return *snapshots_; }
   registry::Syncer& registry() { return *syncer_; }
+  /// Who looks on at the workers.
+  runtime::Watchers& watchers() { return *watchers_; }
   bool has_pods() const { return pods_ != nullptr; }
   /// Runs `use(pods)` while nobody else touches them: the registry's thread does so too. Precondition: has_pods().
   template <typename Use>
@@ -83,6 +86,7 @@ class Node {
   std::unique_ptr<time::TscClock> clock_;
   std::unique_ptr<runtime::SnapshotPublisher> snapshots_;
   std::vector<std::unique_ptr<runtime::Worker>> workers_;
+  std::unique_ptr<runtime::Watchers> watchers_;
   std::unique_ptr<registry::Syncer> syncer_;
 };
 

@@ -59,6 +59,19 @@ Capture::Copy Capture::read(const std::byte* record) {
   return {.cycles = head.cycles, .length = head.length, .bytes = {record + sizeof head, head.captured}};
 }
 
+RecordRing* Capture::with_oldest() const {
+  RecordRing* oldest = nullptr;
+  uint64_t cycles = 0;
+  for (const auto& ring : rings_) {
+    const std::byte* record = ring->front();
+    if (record != nullptr && (oldest == nullptr || read(record).cycles < cycles)) {
+      oldest = ring.get();
+      cycles = read(record).cycles;
+    }
+  }
+  return oldest;
+}
+
 uint64_t Capture::missed() const {
   uint64_t sum = 0;
   for (const auto& ring : rings_) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file Copies of packets for one operator, as workers receive and as they send them: workers write, one thread reads.
 ///
-/// A packet that is handed over counts as received once, where it came in. What a worker gives to a port counts as sent,
-/// although the port may take no more (transmit_full). Of a packet in several buffers the first is copied.
+/// A packet that is handed over counts as received once, where it came in. What a worker gives to a port counts as
+/// sent, although the port may take no more (transmit_full). Of a packet in several buffers the first is copied.
 #pragma once
 
 #include <cstdint>
@@ -20,15 +20,15 @@ struct CaptureConfig {
   PacketFilter filter;
   bool received = true;
   bool sent = true;
-  uint32_t snap_bytes = 2048;            ///< of each packet, at most
+  uint32_t snap_bytes = 2048;           ///< of each packet, at most
   size_t ring_bytes = size_t{4} << 20;  ///< a worker
 };
 
 class Capture {
  public:
   struct Copy {
-    uint64_t cycles = 0;             ///< of the time-stamp counter, at the copying
-    uint32_t length = 0;             ///< of the frame
+    uint64_t cycles = 0;               ///< of the time-stamp counter, at the copying
+    uint32_t length = 0;               ///< of the frame
     std::span<const std::byte> bytes;  ///< valid until the next look()
   };
 
@@ -40,10 +40,10 @@ class Capture {
   void after(uint32_t worker, const l4::Burst& burst);
 
   // The reader's side.
-  uint32_t workers() const { return static_cast<uint32_t>(rings_.size()); }
-  /// Calls use(copy) for the worker's records, at most `most`, while it returns true. @returns how many were used
+  /// Calls use(copy) for what was copied, at most `most` times and while it returns true: in the order of time, as far
+  /// as the workers have written by now.
   template <typename Use>
-  uint32_t look(uint32_t worker, uint32_t most, Use use);
+  void look(uint32_t most, Use use);
   /// How many copies found no room.
   uint64_t missed() const;
 
@@ -56,21 +56,20 @@ class Capture {
 
   void copy(RecordRing& ring, const l4::Frame& frame);
   static Copy read(const std::byte* record);
+  RecordRing* with_oldest() const;
 
   const CaptureConfig config_;
   std::vector<std::unique_ptr<RecordRing>> rings_;
 };
 
 template <typename Use>
-uint32_t Capture::look(uint32_t worker, uint32_t most, Use use) {
-  RecordRing& ring = *rings_[worker];
-  uint32_t used = 0;
-  for (const std::byte* record; used < most && (record = ring.front()) != nullptr; ring.pop(), ++used) {
-    if (!use(read(record))) {
-      break;
+void Capture::look(uint32_t most, Use use) {
+  for (RecordRing* ring; most > 0 && (ring = with_oldest()) != nullptr; --most) {
+    if (!use(read(ring->front()))) {
+      return;
     }
+    ring->pop();
   }
-  return used;
 }
 
 }  // namespace weft::runtime

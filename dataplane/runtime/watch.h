@@ -6,6 +6,7 @@
 /// more (as publisher.h does with snapshots, and by the same quiescent points) before memory goes.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,8 +18,6 @@
 #include "runtime/trace.h"
 
 namespace weft::runtime {
-
-class Worker;
 
 struct Watch {
   std::vector<std::shared_ptr<Trace>> traces;
@@ -49,14 +48,25 @@ struct Watch {
   }
 };
 
+/// Where a worker looks who looks on.
+class WatchPoint {
+ public:
+  /// Null: nobody. Valid until the worker's next quiescent point.
+  const Watch* get() const { return watch_.load(std::memory_order_acquire); }
+
+ private:
+  friend class Watchers;
+  std::atomic<const Watch*> watch_{nullptr};
+};
+
 /// One control thread's.
 class Watchers {
  public:
   static constexpr size_t kMost = 4;  ///< of each kind at a time
 
-  /// @param workers and publisher outlive it
-  Watchers(std::vector<Worker*> workers, SnapshotPublisher& publisher)
-      : workers_(std::move(workers)), publisher_(publisher) {}
+  /// @param points one a worker; they and the publisher, whose readers the workers are, outlive it
+  Watchers(std::vector<WatchPoint*> points, SnapshotPublisher& publisher)
+      : points_(std::move(points)), publisher_(publisher) {}
   ~Watchers();
   Watchers(const Watchers&) = delete;
   Watchers& operator=(const Watchers&) = delete;
@@ -77,9 +87,14 @@ class Watchers {
   template <typename Observer>
   void remove(const std::shared_ptr<Observer>& observer) {
     Watch next = current_ ? *current_ : Watch{};
-    std::erase(list_of<Observer>(next), observer);
-    publish(std::move(next));
+    if (std::erase(list_of<Observer>(next), observer) > 0) {
+      publish(std::move(next));
+    }
   }
+  /// Removes all captures. @returns how many
+  size_t remove_captures();
+  bool has(const std::shared_ptr<Capture>& capture) const;
+  size_t captures() const { return current_ ? current_->captures.size() : 0; }
 
  private:
   template <typename Observer>
@@ -92,7 +107,7 @@ class Watchers {
   }
   void publish(Watch next);
 
-  std::vector<Worker*> workers_;
+  std::vector<WatchPoint*> points_;
   SnapshotPublisher& publisher_;
   std::unique_ptr<const Watch> current_;  ///< null if nobody looks on
 };

@@ -149,7 +149,7 @@ void Worker::process(rte_mbuf** packets, const lb::Snapshot& snapshot, time::Tim
                         .room = rte_pktmbuf_tailroom(packets[i])};
   }
   take_notes(now);
-  const Watch* watch = watch_.load(std::memory_order_acquire);
+  const Watch* watch = watch_point_.get();
   if (watch != nullptr) [[unlikely]] {
     watch->before(self(), packets, burst_, pipeline_, snapshot, now);
   }
@@ -173,7 +173,7 @@ void Worker::hand_over(uint32_t to, const Crossing& crossing) {
 
 /// Drops a packet that the pipeline had an end for, which it did not reach.
 void Worker::lose(rte_mbuf* packet, l4::Verdict reason) {
-  if (const Watch* watch = watch_.load(std::memory_order_acquire); watch != nullptr) [[unlikely]] {
+  if (const Watch* watch = watch_point_.get(); watch != nullptr) [[unlikely]] {
     watch->lost(self(), packet, reason);
   }
   drop(packet, reason);

@@ -66,9 +66,7 @@ class Worker {
   /// To reset the counters of a slot that no flow holds and no snapshot in use names: the worker does not write those.
   l4::SlotCounters& slots() { return counters_; }
   FlowInquiry& inquiry() { return inquiry_; }
-  /// Who looks on from the next burst on; null: nobody. It must live until the worker has passed a quiescent point after
-  /// it was replaced. Any thread's.
-  void watch(const Watch* watch) { watch_.store(watch, std::memory_order_release); }
+  WatchPoint& watch_point() { return watch_point_; }
   uint32_t flow_capacity() { return pipeline_.flows4().capacity() + pipeline_.flows6().capacity(); }
   size_t flow_memory_bytes() { return pipeline_.flows4().memory_bytes() + pipeline_.flows6().memory_bytes(); }
 
@@ -112,7 +110,7 @@ class Worker {
   Published<Books> published_;
   bool unpublished_ = false;  ///< there was work since the books were last published
   FlowInquiry inquiry_;
-  std::atomic<const Watch*> watch_{nullptr};
+  WatchPoint watch_point_;
   std::atomic<bool> stop_{false};
 };
 
