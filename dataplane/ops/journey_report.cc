@@ -15,6 +15,13 @@ namespace {
 using Found = l4::Passage::Found;
 using packet::Kind;
 
+/// To the microsecond.
+std::string utc(WallClock::Moment time) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+  const auto micros = std::chrono::floor<std::chrono::microseconds>(time - seconds).count();
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z", seconds, micros);
+}
+
 std::string flags_text(uint8_t flags) {
   static constexpr std::array<std::pair<uint8_t, std::string_view>, 6> kNames = {
       {{0x02, "SYN"}, {0x10, "ACK"}, {0x01, "FIN"}, {0x04, "RST"}, {0x08, "PSH"}, {0x20, "URG"}}};
@@ -234,7 +241,7 @@ Json as_json(const Journey& journey, uint64_t number, WallClock::Moment time, co
     before = &stage;
   }
   return {{"packet", number},
-          {"time", fmt::format("{:%Y-%m-%dT%H:%M:%S}Z", std::chrono::floor<std::chrono::microseconds>(time))},
+          {"time", utc(time)},
           {"received", as_json(journey.stages.front().passage.before)},
           {"stages", std::move(stages)}};
 }

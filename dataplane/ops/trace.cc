@@ -77,14 +77,16 @@ class TraceStream : public Stream {
     }
     announced_ = true;
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration_).count();
-    return form_ == Form::json ? line({{"tracing", packets_}, {"seconds", seconds}})
-                               : fmt::format("tracing {} packets, for {} s at most\n", packets_, seconds);
+    return form_ == Form::json
+               ? line({{"tracing", packets_}, {"seconds", seconds}})
+               : fmt::format("tracing {} packet{}, for {} s at most\n", packets_, packets_ == 1 ? "" : "s", seconds);
   }
   std::string last_line() const {
     if (form_ == Form::json) {
       return line({{"packets", shown_}, {"ended_by", shown_ == packets_ ? "packets" : "time"}});
     }
-    return fmt::format("{} packets{}\n", shown_, shown_ == packets_ ? "" : ", and then the time was up");
+    return fmt::format("{} packet{}{}\n", shown_, shown_ == 1 ? "" : "s",
+                       shown_ == packets_ ? "" : ", and then the time was up");
   }
 
   node::Node& node_;

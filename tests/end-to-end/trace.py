@@ -55,7 +55,7 @@ def curl(*arguments, **options):
 
 # A connection's first packet.
 asked = Asked("trace 1 for 30s dst host 10.96.0.10 and tcp[tcpflags] == tcp-syn")
-assert asked.first == "tracing 1 packets, for 30 s at most\n", asked.first
+assert asked.first == "tracing 1 packet, for 30 s at most\n", asked.first
 curl("--local-port", "40001", "http://10.96.0.10/")
 text = asked.rest()
 assert "received  IPv4 tcp 10.1.0.1:40001 > 10.96.0.10:80 SYN, ttl 6" in text, text
@@ -64,7 +64,7 @@ assert "at 10.1.0.10:8080 (default/web/web); hash " in text, text
 assert "rule    consistent hash, service default/web\n" in text, text
 assert "verdict transmitted, request: translated, to its endpoint" in text, text
 assert "sent      IPv4 tcp 10.1.0.1:40001 > 10.1.0.10:8080 SYN, ttl 6" in text, text
-assert text.endswith("\n1 packets\n"), text
+assert text.endswith("\n1 packet\n"), text
 
 # A whole connection as data, in the order of time; the filter sees packets before and after.
 asked = Asked("json trace 1000 for 2 tcp and host 10.96.0.10 and port 40002")
@@ -189,7 +189,7 @@ except TimeoutError:
 client.run("curl", "-sS", "-m", "30", "-o", "/dev/null", "-H", "Connection: close", "http://10.96.0.10/?[1-200]")
 curl("--local-port", "40007", "http://10.96.0.10/")
 answer = asked.rest()
-assert "1 packets\n{" in answer and json.loads(answer.splitlines()[-1])["node"] == "lab", answer
+assert "1 packet\n{" in answer and json.loads(answer.splitlines()[-1])["node"] == "lab", answer
 deaf.close()
 flooding.close()
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file Traces and captures of two workers on in-memory ports: what is recorded, put together and told of each packet.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>
@@ -95,7 +96,8 @@ class TraceTest : public ::testing::Test {
     return journeys.settle(UINT64_MAX);
   }
   std::string text_of(const ops::Journey& journey) {
-    return journey_text(as_json(journey, 1, ops::WallClock::Moment{}, {"pods", "uplink"}, *publisher.current()));
+    return ops::journey_text(
+        ops::as_json(journey, 1, ops::WallClock::Moment{}, {"pods", "uplink"}, *publisher.current()));
   }
   /// What one packet's trace says.
   std::string told(const PacketBuilder& frame, bool from_uplink = false) {
@@ -121,7 +123,9 @@ class TraceTest : public ::testing::Test {
   const l4::Forwarding forwarding = two_ports({l4::Landing::at(0, 2, by_port), l4::Landing::at(0, 2, by_port)});
   std::unique_ptr<runtime::Crossings> crossings = std::move(runtime::Crossings::make(2).value());
   std::array<std::unique_ptr<runtime::Worker>, 2> workers = {make_worker(0), make_worker(1)};
-  runtime::Watchers watchers{{&workers[0]->watch_point(), &workers[1]->watch_point()}, publisher};
+  /// The workers take their turns on this thread: whoever changes what they see has nobody to wait for.
+  runtime::SnapshotPublisher without_readers{2, mesh()};
+  runtime::Watchers watchers{{&workers[0]->watch_point(), &workers[1]->watch_point()}, without_readers};
   time::Time now = std::chrono::seconds(1000);
 };
 
