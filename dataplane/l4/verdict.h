@@ -33,6 +33,8 @@ enum class Verdict : uint8_t {
   bad_header_length,
   bad_total_length,
   bad_checksum,
+  bad_transport_checksum,
+  too_many_buffers,
   bad_extension,
   bad_source,
   fragment,

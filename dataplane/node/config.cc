@@ -28,7 +28,7 @@ constexpr int64_t kMaxSeconds = 7 * 86400;  // well below the 49 days after whic
 constexpr size_t kMaxSocketPath = 107;      // sockaddr_un
 constexpr uint32_t kMinFlows = 1024;
 constexpr uint32_t kMinMtu = 576;
-constexpr uint32_t kMaxMtu = runtime::kBufferBytes - 256;  // a frame with all that a tunnel adds lies in one buffer
+constexpr uint32_t kMaxMtu = 9216;  // what most switches and NICs take
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -90,6 +90,8 @@ void read_memory(Fields memory, Config& config) {
   config.huge_pages = memory.boolean("huge_pages").value_or(config.huge_pages);
   config.megabytes = static_cast<uint32_t>(memory.integer("megabytes", 64, 65536).value_or(config.megabytes));
   config.buffers = static_cast<uint32_t>(memory.integer("buffers", 1024, 1 << 22).value_or(config.buffers));
+  config.jumbo_buffers =
+      static_cast<uint32_t>(memory.integer("jumbo_buffers", 1024, 1 << 22).value_or(config.jumbo_buffers));
   memory.finish();
 }
 
@@ -192,7 +194,8 @@ void read_port(Fields port, Config& config, std::set<std::string>& names) {
     port.error("next_hop", "expected a MAC address such as 02:00:00:00:00:01, got " + registry::in_quotes(next_hop));
   }
   uplink.networks = read_prefixes(port, "networks");
-  uplink.mtu = static_cast<uint16_t>(port.integer("mtu", kMinMtu, kMaxMtu).value_or(uplink.mtu));
+  uplink.port.mtu = static_cast<uint16_t>(port.integer("mtu", kMinMtu, kMaxMtu).value_or(uplink.port.mtu));
+  uplink.port.checksum_offload = port.boolean("checksum_offload").value_or(uplink.port.checksum_offload);
   uplink.port.queues = static_cast<uint16_t>(port.integer("queues", 1, WEFT_MAX_WORKERS).value_or(0));
   if (uplink.port.queues > 1 && uplink.port.queues != config.cores.size()) {
     port.error("queues", fmt::format("expected 1, or one for each of the {} workers, got {}", config.cores.size(),

@@ -20,11 +20,13 @@
 
 namespace weft::node {
 
+/// What a buffer holds beside an IP packet: Ethernet and VLAN headers, and all that a tunnel adds.
+constexpr uint32_t kBufferSlack = 256;
+
 struct UplinkConfig {
-  runtime::PortConfig port;
+  runtime::PortConfig port;           ///< its MTU also of what leaves here
   runtime::MacAddress next_hop = {};  ///< whom all frames that leave here are addressed to
   std::vector<lb::Prefix> networks;   ///< endpoints and clients in these are reached through this port
-  uint16_t mtu = 1500;                ///< of an IP packet that leaves here
 };
 
 struct Config {
@@ -38,6 +40,7 @@ struct Config {
   bool huge_pages = false;
   uint32_t megabytes = 256;
   uint32_t buffers = 16384;
+  uint32_t jumbo_buffers = 8192;          ///< made if a port's MTU asks for them
   uint32_t flow_capacity = 262144;        ///< of IPv4
   uint32_t flow_capacity6 = 65536;        ///< of IPv6
   uint32_t new_flows_a_second = 400'000;  ///< of each worker; more is overload

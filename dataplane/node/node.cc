@@ -7,14 +7,24 @@
 #include <algorithm>
 #include <set>
 
+#include "runtime/pci.h"
+
 namespace weft::node {
 namespace {
 
 static_assert(pods::kMaxMtu < runtime::kBufferBytes);
 
-bool is_pci_address(const std::string& device) {
-  const std::string name = device.substr(0, device.find(','));
-  return name.size() == 12 && name[4] == ':' && name[7] == ':' && name[10] == '.';
+/// A step in which some NICs count their buffers.
+constexpr uint32_t kBufferStep = 1024;
+
+/// Of data a buffer for jumbo frames: a packet of the largest MTU, and what a tunnel adds. 0: no port needs any.
+uint32_t jumbo_bytes(const Config& config) {
+  uint32_t largest = 0;
+  for (const UplinkConfig& uplink : config.ports) {
+    largest = std::max<uint32_t>(largest, uplink.port.mtu);
+  }
+  const uint32_t needed = largest + kBufferSlack;
+  return needed <= runtime::kBufferBytes ? 0 : (needed + kBufferStep - 1) / kBufferStep * kBufferStep;
 }
 
 void log_diagnostics(const registry::Status& status) {
@@ -76,7 +86,7 @@ Node::Step Node::start_eal() {
   runtime::EalConfig eal{
       .huge_pages = config_.huge_pages, .memory_mib = config_.megabytes, .worker_cores = config_.cores};
   for (const UplinkConfig& uplink : config_.ports) {
-    if (is_pci_address(uplink.port.device)) {
+    if (runtime::is_pci_address(uplink.port.device)) {
       eal.pci.push_back(uplink.port.device);
     }
   }
@@ -91,15 +101,13 @@ Node::Step Node::start_eal() {
 
 Node::Step Node::open_ports() {
   const auto workers = static_cast<uint32_t>(config_.cores.size());
-  std::vector<const runtime::BufferPool*> buffers;
-  buffers_.reserve(workers);
+  if (Step made = make_buffers(workers); !made) {
+    return made;
+  }
+  WorkerBuffers buffers;
   for (uint32_t worker = 0; worker < workers; ++worker) {
-    auto pool = runtime::BufferPool::make(fmt::format("buffers{}", worker), config_.buffers);
-    if (!pool) {
-      return tl::unexpected(pool.error());
-    }
-    buffers_.push_back(std::move(*pool));
-    buffers.push_back(&buffers_.back());
+    buffers.plain.push_back(&buffers_[worker]);
+    buffers.jumbo.push_back(jumbo_buffers_.empty() ? nullptr : &jumbo_buffers_[worker]);
   }
   auto crossings = runtime::Crossings::make(workers);
   if (!crossings) {
@@ -112,6 +120,24 @@ Node::Step Node::open_ports() {
   }
   ports_ = std::move(*ports);
   return {};
+}
+
+Node::Step Node::make_buffers(uint32_t workers) {
+  const auto make = [&](std::vector<runtime::BufferPool>& pools, const char* name, uint32_t count, uint32_t bytes) {
+    for (uint32_t worker = 0; worker < workers; ++worker) {
+      auto pool = runtime::BufferPool::make(fmt::format("{}{}", name, worker), count, bytes);
+      if (!pool) {
+        return Step(tl::unexpected(pool.error()));
+      }
+      pools.push_back(std::move(*pool));
+    }
+    return Step();
+  };
+  const uint32_t jumbo = jumbo_bytes(config_);
+  if (Step made = make(buffers_, "buffers", config_.buffers, runtime::kBufferBytes); !made || jumbo == 0) {
+    return made;
+  }
+  return make(jumbo_buffers_, "jumbo", config_.jumbo_buffers, jumbo);
 }
 
 runtime::WorkerConfig Node::worker_config(uint32_t number) const {

@@ -39,6 +39,10 @@ class Node {
   /// In the order of the workers' books.
   const Ports& ports() const { return *ports_; }
   const runtime::BufferPool& buffers(size_t worker) const { return buffers_[worker]; }
+  /// For jumbo frames; null if no port has any.
+  const runtime::BufferPool* jumbo_buffers(size_t worker) const {
+    return jumbo_buffers_.empty() ? nullptr : &jumbo_buffers_[worker];
+  }
   const runtime::SnapshotPublisher& snapshots() const { return *snapshots_; }
   registry::Syncer& registry() { return *syncer_; }
   bool has_pods() const { return pods_ != nullptr; }
@@ -60,6 +64,7 @@ class Node {
   Step start_pods();
   Step start_eal();
   Step open_ports();
+  Step make_buffers(uint32_t workers);
   runtime::WorkerConfig worker_config(uint32_t number) const;
   Step make_workers();
   Step follow_registry();
@@ -76,7 +81,8 @@ class Node {
   std::mutex pods_mutex_;
   std::set<pods::DirectEndpoint> direct_;  ///< take()'s: endpoints stay what they were for the flows that they have
   std::unique_ptr<runtime::Eal> eal_;
-  std::vector<runtime::BufferPool> buffers_;  ///< one a worker
+  std::vector<runtime::BufferPool> buffers_;        ///< one a worker
+  std::vector<runtime::BufferPool> jumbo_buffers_;  ///< one a worker, or none
   std::unique_ptr<Ports> ports_;
   std::unique_ptr<runtime::Crossings> crossings_;
   std::map<uint32_t, registry::TrackedEndpoint> tracked_;  ///< by slot; the registry's thread alone

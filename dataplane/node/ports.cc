@@ -20,14 +20,14 @@ uint32_t client_hash(const lb::Address& address, lb::Port port, lb::Protocol pro
 }  // namespace
 
 tl::expected<std::unique_ptr<Ports>, std::string> Ports::open(const Config& config, const pods::Pods* pods,
-                                                              const std::vector<const runtime::BufferPool*>& buffers) {
+                                                              const WorkerBuffers& buffers) {
   auto ports = std::make_unique<Ports>();
-  ports->workers_ = static_cast<uint32_t>(buffers.size());
+  ports->workers_ = static_cast<uint32_t>(buffers.plain.size());
   if (pods != nullptr) {
     for (const lb::Prefix& network : config.pod_networks) {
       ports->routes_.push_back({.prefix = network, .hop = 0});
     }
-    if (Step opened = ports->open_pods(*pods, config.pods->mtu, buffers); !opened) {
+    if (Step opened = ports->open_pods(*pods, config.pods->mtu, buffers.plain); !opened) {
       return tl::unexpected(opened.error());
     }
   }
@@ -60,10 +60,11 @@ Ports::Step Ports::open_pods(const pods::Pods& pods, uint32_t mtu,
   return {};
 }
 
-Ports::Step Ports::open_uplink(const UplinkConfig& uplink, const std::vector<const runtime::BufferPool*>& buffers) {
+Ports::Step Ports::open_uplink(const UplinkConfig& uplink, const WorkerBuffers& buffers) {
   // Ports with one queue are dealt out, so that no worker has them all; the queue's buffers are its poller's.
   const auto poller = static_cast<uint32_t>(ports_.size() % workers_);
-  std::vector<const runtime::BufferPool*> queues = buffers;
+  std::vector<const runtime::BufferPool*> queues =
+      uplink.port.mtu + kBufferSlack > runtime::kBufferBytes ? buffers.jumbo : buffers.plain;
   std::swap(queues[0], queues[poller]);
   auto device = runtime::Port::open(uplink.port, queues);
   if (!device) {
@@ -72,7 +73,7 @@ Ports::Step Ports::open_uplink(const UplinkConfig& uplink, const std::vector<con
   NodePort port{.poller = poller};
   port.devices.push_back(std::move(*device));
   l4::Landing landing = landing_of(port);
-  add(std::move(port), uplink.next_hop, uplink.mtu, std::move(landing), false);
+  add(std::move(port), uplink.next_hop, uplink.port.mtu, std::move(landing), false);
   return {};
 }
 
@@ -82,7 +83,7 @@ l4::Landing Ports::landing_of(const NodePort& port) const {
     case runtime::Spreading::none:
       return l4::Landing::at(port.poller, workers_, client_hash);
     case runtime::Spreading::rss:
-      return l4::Landing::by_rss(std::make_shared<l4::Toeplitz>(runtime::Port::rss_key()), device.rss_table());
+      return l4::Landing::by_rss(std::make_shared<l4::Toeplitz>(device.rss_key()), device.rss_table());
     case runtime::Spreading::unknown:
       break;
   }
@@ -114,6 +115,7 @@ std::vector<runtime::PortAccess> Ports::access(uint32_t worker) const {
     all.push_back({.device = device.id(),
                    .queue = static_cast<uint16_t>(device.queues() > 1 ? worker : 0),
                    .receives = own_queue || port.poller == worker,
+                   .intake = {.join = device.scatters(), .checksums = device.checks_checksums()},
                    .transmitter = own_queue ? worker : port.poller});
   }
   return all;

@@ -18,12 +18,17 @@
 
 namespace weft::node {
 
+/// Packet buffers, of each worker. They must outlive the ports.
+struct WorkerBuffers {
+  std::vector<const runtime::BufferPool*> plain;
+  std::vector<const runtime::BufferPool*> jumbo;  ///< for ports whose packets may not fit a plain one; else null
+};
+
 class Ports {
  public:
   /// @param pods null if the node has none; else "pods" is the first port, a device a worker
-  /// @param buffers of each worker; they must outlive the ports
   static tl::expected<std::unique_ptr<Ports>, std::string> open(const Config& config, const pods::Pods* pods,
-                                                                const std::vector<const runtime::BufferPool*>& buffers);
+                                                                const WorkerBuffers& buffers);
 
   size_t size() const { return ports_.size(); }
   /// The device behind a port, as a worker uses it.
@@ -42,7 +47,7 @@ class Ports {
   };
 
   Step open_pods(const pods::Pods& pods, uint32_t mtu, const std::vector<const runtime::BufferPool*>& buffers);
-  Step open_uplink(const UplinkConfig& uplink, const std::vector<const runtime::BufferPool*>& buffers);
+  Step open_uplink(const UplinkConfig& uplink, const WorkerBuffers& buffers);
   void add(NodePort port, const runtime::MacAddress& next_hop, uint32_t mtu, l4::Landing landing, bool kernel_behind);
   l4::Landing landing_of(const NodePort& port) const;
 

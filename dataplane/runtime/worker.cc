@@ -121,6 +121,9 @@ inline void Worker::dispatch(rte_mbuf* packet, uint32_t i) {
 
 void Worker::process(rte_mbuf** packets, uint32_t count, uint8_t port, const lb::Snapshot& snapshot, time::Time now) {
   prefetch(packets, count);
+  if (config_.ports[port].intake.any()) [[unlikely]] {
+    count = sift(packets, count, port);
+  }
   burst_.size = count;
   burst_.taken_over = false;
   uint64_t bytes = 0;
@@ -133,6 +136,22 @@ void Worker::process(rte_mbuf** packets, uint32_t count, uint8_t port, const lb:
   books_.ports[port].received += count;
   books_.ports[port].received_bytes += bytes;
   process(packets, snapshot, now);
+}
+
+/// Drops what the port's intake refuses. @returns how many are left, which lie at the front
+uint32_t Worker::sift(rte_mbuf** packets, uint32_t count, uint8_t port) {
+  uint32_t left = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    if (const auto reason = take_in(packets[i], config_.ports[port].intake)) {
+      ++books_.received;
+      ++books_.ports[port].received;
+      books_.ports[port].received_bytes += packets[i]->pkt_len;
+      drop(packets[i], *reason);
+    } else {
+      packets[left++] = packets[i];
+    }
+  }
+  return left;
 }
 
 void Worker::prefetch(rte_mbuf** packets, uint32_t count) {

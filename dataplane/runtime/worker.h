@@ -18,6 +18,7 @@
 #include "runtime/crossings.h"
 #include "runtime/idle.h"
 #include "runtime/inquiry.h"
+#include "runtime/intake.h"
 #include "runtime/published.h"
 #include "runtime/publisher.h"
 #include "time/clock.h"
@@ -31,6 +32,7 @@ struct PortAccess {
   uint16_t device = 0;       ///< DPDK's number
   uint16_t queue = 0;        ///< each way
   bool receives = true;      ///< else another worker has the only queue,
+  Intake intake;             ///< what is done about a packet before it is processed
   uint32_t transmitter = 0;  ///< and this one sends for all; if it is the worker itself, it has a queue
 };
 
@@ -78,6 +80,7 @@ class Worker {
   };
 
   void prefetch(rte_mbuf** packets, uint32_t count);
+  uint32_t sift(rte_mbuf** packets, uint32_t count, uint8_t port);
   void process(rte_mbuf** packets, const lb::Snapshot& snapshot, time::Time now);
   void dispatch(rte_mbuf* packet, uint32_t i);
   void put(rte_mbuf* packet, uint8_t port, l4::Verdict verdict);

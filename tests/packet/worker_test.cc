@@ -64,10 +64,10 @@ class WorkerTest : public ::testing::Test {
     EXPECT_TRUE(made) << made.error();
     return std::move(*made);
   }
-  std::unique_ptr<runtime::Worker> make_worker() {
+  std::unique_ptr<runtime::Worker> make_worker(runtime::Intake intake = {}) {
     runtime::WorkerConfig config;
     config.pipeline = {.seed = kSeed, .max_endpoints = 16, .max_services = 16, .flows = 512, .flows6 = 256};
-    config.ports = {{.device = pods.port()}, {.device = uplink.port()}};
+    config.ports = {{.device = pods.port(), .intake = intake}, {.device = uplink.port()}};
     return std::make_unique<runtime::Worker>(config, publisher, forwarding, *crossings, clock);
   }
 
@@ -220,6 +220,17 @@ TEST_F(WorkerTest, ASecondSegmentThatIsPartOfThePacketMakesItTruncated) {
   poll();
   EXPECT_EQ(count_of(Verdict::truncated), 1U);
   EXPECT_EQ(buffers.available(), kBuffers) << "both segments";
+}
+
+TEST_F(WorkerTest, JoinsSegmentsWhereThePortsDeviceScattersThem) {
+  worker.reset();
+  worker = make_worker({.join = true});
+  pods.put(tcp(kClient, kWeb).flags(kSyn).payload_of(1500).bytes(), 1000);
+  pods.put(tcp(kClient, kWeb).flags(kSyn).payload_of(2500).bytes(), 1000);
+  poll();
+  EXPECT_THAT(uplink.take(), ElementsAre(SizeIs(14 + 20 + 20 + 1500)));
+  EXPECT_EQ(count_of(Verdict::too_many_buffers), 1U);
+  EXPECT_EQ(worker->books().ports[0].received, 2U);
 }
 
 TEST_F(WorkerTest, AnAnswerDropsASecondSegment) {

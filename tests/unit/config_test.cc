@@ -48,7 +48,7 @@ socket: /run/other.sock
 log: error
 registry: {folder: r}
 workers: {cores: [3], idle: {mode: busy, spin_us: 1, pause_us: 2, sleep_us: 3}}
-memory: {huge_pages: true, megabytes: 512, buffers: 2048}
+memory: {huge_pages: true, megabytes: 512, buffers: 2048, jumbo_buffers: 1024}
 flows:
   capacity: 4096
   timeouts: {udp_request_s: 1, udp_exchange_s: 2, tcp_opening_s: 3, tcp_established_s: 4, tcp_closing_s: 5,
@@ -56,7 +56,8 @@ flows:
 limits: {services: 10, endpoints: 20}
 pods: {prefix: mesh, pins: /sys/fs/bpf/mesh, mtu: 1700, nics: [eth0, eth1], host_routes: [10.96.0.0/16, "fd00:96::1"]}
 ports:
-- {name: up, device: "net_null0", next_hop: "02:00:00:00:00:aF", networks: [10.2.0.0/16, 0.0.0.0/0], descriptors: 512}
+- {name: up, device: "net_null0", next_hop: "02:00:00:00:00:aF", networks: [10.2.0.0/16, 0.0.0.0/0], descriptors: 512,
+   mtu: 9000, checksum_offload: true}
 )");
   ASSERT_TRUE(config);
   EXPECT_EQ(config->node, "n1");
@@ -66,6 +67,7 @@ ports:
   EXPECT_EQ(config->idle.longest_sleep, std::chrono::microseconds(3));
   EXPECT_TRUE(config->huge_pages);
   EXPECT_EQ(config->buffers, 2048U);
+  EXPECT_EQ(config->jumbo_buffers, 1024U);
   EXPECT_EQ(config->timeouts.udp_request, std::chrono::seconds(1));
   EXPECT_EQ(config->timeouts.tcp_reset, std::chrono::seconds(7));
   EXPECT_EQ(config->max_endpoints, 20U);
@@ -79,6 +81,8 @@ ports:
   EXPECT_EQ(to_string(config->ports[0].networks[0]), "10.2.0.0/16");
   EXPECT_EQ(to_string(config->ports[0].networks[1]), "0.0.0.0/0");
   EXPECT_EQ(config->ports[0].port.descriptors, 512U);
+  EXPECT_EQ(config->ports[0].port.mtu, 9000U);
+  EXPECT_TRUE(config->ports[0].port.checksum_offload);
 }
 
 struct Wrong {
@@ -104,7 +108,7 @@ TEST(NodeConfig, WhatIsWrongIsNamedByLineAndField) {
                  "ports[0].networks: expected a network"},
            Wrong{"ports: [{name: a, device: d, next_hop: '02:00:00:00:00:01', queues: 3}]",
                  "ports[0].queues: expected 1, or one for each of the 1 workers, got 3"},
-           Wrong{"ports: [{name: a, device: d, next_hop: '02:00:00:00:00:01', mtu: 9000}]", "ports[0].mtu: expected"},
+           Wrong{"ports: [{name: a, device: d, next_hop: '02:00:00:00:00:01', mtu: 9217}]", "ports[0].mtu: expected"},
            Wrong{"snat: {addresses: [10.9.0.0/24]}", "node.yaml:5: snat.addresses: expected an address"},
            Wrong{"tunnels: {sources: [10.8.0.0/24, 10.9.0.0/24]}", "tunnels.sources: expected one prefix of each"},
        }) {
