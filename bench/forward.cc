@@ -86,7 +86,10 @@ struct Template {
 /// A worker on an in-memory port whose transmit ring is its receive ring.
 class Bed {
  public:
-  Bed(lb::Protocol protocol, uint32_t flow_capacity) : publisher_(1, make_snapshot(protocol)) {
+  Bed(lb::Protocol protocol, uint32_t flow_capacity)
+      : publisher_(1, make_snapshot(protocol),
+                   std::make_shared<const l4::Forwarding>(std::vector<l4::Port>(1), std::vector<l4::NextHop>(1),
+                                                          std::vector<l4::Route>{})) {
     ring_ =
         rte_ring_create(("bed" + std::to_string(count_)).c_str(), 256, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
     const int port = rte_eth_from_rings(("bed" + std::to_string(count_)).c_str(), &ring_, 1, &ring_, 1, SOCKET_ID_ANY);
@@ -110,7 +113,7 @@ class Bed {
                        .flows6 = 1024,
                        .new_flows = {.per_second = 1'000'000'000, .burst = 1'000'000}};
     config.ports = {{.device = port_}};
-    worker_ = std::make_unique<runtime::Worker>(config, publisher_, forwarding_, *crossings_, clock_);
+    worker_ = std::make_unique<runtime::Worker>(config, publisher_, *crossings_, clock_);
   }
   ~Bed() {
     worker_.reset();
@@ -148,7 +151,6 @@ class Bed {
   runtime::SnapshotPublisher publisher_;
   std::shared_ptr<const lb::Snapshot> snapshot_ = publisher_.current();
   time::TscClock clock_{runtime::Eal::tsc_hertz()};
-  const l4::Forwarding forwarding_{{{}}, {{}}, {}};
   std::unique_ptr<runtime::Crossings> crossings_ = std::move(runtime::Crossings::make(1).value());
   rte_ring* ring_ = nullptr;
   rte_mempool* pool_ = nullptr;

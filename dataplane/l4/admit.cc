@@ -150,7 +150,7 @@ template <typename Key>
 Verdict FamilyPipeline<Key>::by_hash_or(Verdict verdict, Packet packet, const Way& way, const View& view) {
   const bool for_want_of_room = verdict == Verdict::overload || verdict == Verdict::table_full;
   if (flow::is_tunnel(way.kind) && for_want_of_room) {
-    const uint16_t hop = view.forwarding.route(way.target->address, packet.ingress());
+    uint16_t hop = way_to(way.target->address, packet.ingress(), view);
     const Verdict sent = tunnel(packet, way.target->address, way.kind, hop, view);
     return sent == Verdict::tunneled ? Verdict::tunneled_by_hash : sent;
   }
@@ -162,7 +162,7 @@ Verdict FamilyPipeline<Key>::begin(Packet packet, const Way& way, const View& vi
   const Key& request = packet.key();
   const lb::Target& target = *way.target;
   const auto endpoint = target.address.as<Address>();
-  const uint16_t to_endpoint = view.forwarding.route(target.address, packet.ingress());
+  const uint16_t to_endpoint = way_to(target.address, packet.ingress(), view);
   const auto removed = [&](const Flow& flow) { forget(flow, view); };
   typename Table::Insertion inserted;
   Kind kind = way.kind;
@@ -204,7 +204,7 @@ Verdict FamilyPipeline<Key>::begin_tunnel(Packet packet, const Way& way, const V
   if (inserted.flow == nullptr) {
     return by_hash_or(Verdict::table_full, packet, way, view);
   }
-  inserted.flow->to_endpoint = view.forwarding.route(way.target->address, packet.ingress());
+  inserted.flow->to_endpoint = way_to(way.target->address, packet.ingress(), view);
   return began(packet, inserted.ref, way, view);
 }
 
@@ -215,7 +215,7 @@ Verdict FamilyPipeline<Key>::began(Packet packet, Ref ref, const Way& way, const
   flow.state = tcp ? flow::State::tcp_opening : flow::State::udp_request;
   flow.service_slot = static_cast<uint16_t>(way.service->slot);
   flow.endpoint_slot = way.target->slot;
-  flow.to_client = view.forwarding.route(packet.key().source, packet.ingress());
+  flow.to_client = way_to(packet.key().source, packet.ingress(), view);
   ServiceCounters& service = context_.counters.service[flow.service_slot];
   shares_.added(flow.service_slot, service.active_flows.get());
   service.flows.add(1);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "l4/crossing.h"
 #include "l4/forwarding.h"
 #include "l4/own_ports.h"
+#include "l4/unresolved.h"
 #include "lb/snapshot.h"
 #include "lb/token_bucket.h"
 #include "time/clock.h"
@@ -82,6 +84,8 @@ struct Context {
   std::vector<lb::TokenBucket> service_rates;  ///< by slot
   lb::TokenBucket new_flows;
   lb::TokenBucket answers;
+  std::array<lb::TokenBucket, kMaxPorts> others;  ///< passed to a kernel, by the port they came in by
+  Unresolved unresolved;
   uint64_t adopted_flows = 0;
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file The pipeline of one address family: its flows, and what happens to its packets.
 ///
-/// In three files, each of which instantiates what it defines: known.cc for packets of known flows, admit.cc for what
-/// begins flows and ends them, exceptions.cc for everything else. See pipeline.h for the contract.
+/// In four files, each of which instantiates what it defines: known.cc for packets of known flows, admit.cc for what
+/// begins flows and ends them, way.cc for their next hops, exceptions.cc for everything else. See pipeline.h for the contract.
 #pragma once
 
 #include <cstdint>
@@ -49,6 +49,9 @@ class FamilyPipeline {
   void note(const Note& note, time::Millis now);
   void renew(const lb::Snapshot& snapshot);
   void sweep(uint32_t budget, const View& view);
+  /// Gives flows that hold retired next hops those of their routes, looking at `count` records from record `from` on.
+  /// @returns where to go on; 0 at the end
+  uint32_t renew_hops(uint32_t from, uint32_t count, const View& view);
 
   const Table& flows() const { return flows_; }
   Table& flows() { return flows_; }
@@ -99,7 +102,7 @@ class FamilyPipeline {
   // known.cc
   bool forward(Packet packet, Ref nominee, const View& view, Verdict& verdict);
   Verdict translate(Packet packet, Flow& flow, flow::Direction direction, const View& view);
-  Verdict tunnel(Packet packet, const lb::Address& end, flow::Kind kind, uint16_t hop, const View& view);
+  Verdict tunnel(Packet packet, const lb::Address& end, flow::Kind kind, uint16_t& hop, const View& view);
   Verdict end_with_endpoint(Packet packet, Flow& flow, const View& view);
   void clamp_segment_size(Packet packet, const Key& request, const View& view);
   bool must_move(Packet packet, const Flow& flow, const lb::Snapshot& snapshot) const;
@@ -117,6 +120,11 @@ class FamilyPipeline {
   void forget(const Flow& flow, const View& view);
   void settle(const Flow& flow);
 
+  // way.cc
+  uint16_t way_to(const lb::Address& address, uint8_t ingress, const View& view);
+  const NextHop& renew(uint16_t& hop, const lb::Address& address, const View& view);
+  const NextHop& renew(Flow& flow, flow::Direction direction, const View& view);
+
   // exceptions.cc
   Verdict except(Packet packet, const View& view);
   Verdict fragment(Packet packet, const View& view);
@@ -129,7 +137,7 @@ class FamilyPipeline {
   Verdict hand_over(Packet packet, uint32_t owner);
   Verdict pass(Packet packet, const View& view);
   static Verdict send(Packet packet, const NextHop& hop, Verdict verdict) {
-    if (!hop.known) [[unlikely]] {
+    if (!hop.in_force()) [[unlikely]] {
       return Verdict::no_next_hop;
     }
     std::memcpy(packet.frame().data, hop.addresses.data(), hop.addresses.size());

@@ -52,9 +52,12 @@ template <typename Key>
 [[gnu::always_inline]] inline Verdict FamilyPipeline<Key>::translate(Packet packet, Flow& flow, Direction direction,
                                                                      const View& view) {
   const bool request = direction == Direction::request;
-  const NextHop& hop = view.forwarding[request ? flow.to_endpoint : flow.to_client];
-  if (packet.parsed().ip_length > hop.mtu) [[unlikely]] {
-    return answer_too_big(packet, hop.mtu, view);
+  const NextHop* hop = &view.forwarding[request ? flow.to_endpoint : flow.to_client];
+  if (packet.parsed().ip_length > hop->mtu) [[unlikely]] {
+    hop = &renew(flow, direction, view);
+    if (packet.parsed().ip_length > hop->mtu) {
+      return hop->in_force() ? answer_too_big(packet, hop->mtu, view) : Verdict::no_next_hop;
+    }
   }
   if ((packet.parsed().tcp_flags & packet::tcp_flag::syn) != 0) {
     clamp_segment_size(packet, flow.request, view);
@@ -66,7 +69,7 @@ template <typename Key>
   if (packet.has_transport_header()) [[likely]] {
     packet::translate_transport(packet.transport(), to, deltas);
   }
-  return send(packet, hop, request ? Verdict::request : Verdict::reply);
+  return send(packet, *hop, request ? Verdict::request : Verdict::reply);
 }
 
 template <typename Key>
@@ -113,13 +116,16 @@ bool FamilyPipeline<Key>::forward(Packet packet, Ref nominee, const View& view, 
 }
 
 template <typename Key>
-Verdict FamilyPipeline<Key>::tunnel(Packet packet, const lb::Address& end, flow::Kind kind, uint16_t hop_number,
+Verdict FamilyPipeline<Key>::tunnel(Packet packet, const lb::Address& end, flow::Kind kind, uint16_t& hop_number,
                                     const View& view) {
-  const NextHop& hop = view.forwarding[hop_number];
+  const NextHop* hop = &view.forwarding[hop_number];
   const lb::Encapsulation encapsulation = encapsulation_of(kind);
   const size_t overhead = packet::tunnel_overhead(end.family(), encapsulation);
-  if (packet.parsed().ip_length + overhead > hop.mtu) [[unlikely]] {
-    return answer_too_big(packet, hop.mtu - overhead, view);
+  if (packet.parsed().ip_length + overhead > hop->mtu) [[unlikely]] {
+    hop = &renew(hop_number, end, view);
+    if (packet.parsed().ip_length + overhead > hop->mtu) {
+      return hop->in_force() ? answer_too_big(packet, hop->mtu - overhead, view) : Verdict::no_next_hop;
+    }
   }
   // The receiver's card spreads packets by their outer headers: the flow's hash gives it something to spread by.
   const auto entropy = static_cast<uint16_t>(packet.hash() >> 16);
@@ -135,7 +141,7 @@ Verdict FamilyPipeline<Key>::tunnel(Packet packet, const lb::Address& end, flow:
                       encapsulation, entropy);
   packet::view<packet::EthernetHeader>(packet.frame().data)->type =
       end.is_ipv4() ? packet::kEtherTypeIpv4 : packet::kEtherTypeIpv6;
-  return send(packet, hop, Verdict::tunneled);
+  return send(packet, *hop, Verdict::tunneled);
 }
 
 /// RFC 9293, section 3.10.7.1: whoever still talks gets the answer of a host that knows no such connection. The flow is

@@ -44,7 +44,7 @@ void Pipeline::process(Burst& burst, const lb::Snapshot& snapshot, const Forward
         }
       });
     } else if (burst.parsed[i].kind == Kind::not_ip) {
-      burst.verdicts[i] = pass(burst.frames[i], burst.ingress[i], burst.egress[i], forwarding);
+      burst.verdicts[i] = pass(burst.frames[i], burst.ingress[i], burst.egress[i], context_, view);
     } else {
       by_family(i, [&](auto& family) { family.except(burst, i, view); });
     }
@@ -63,6 +63,10 @@ void Pipeline::sweep(uint32_t budget, const lb::Snapshot& snapshot, const Forwar
   const View view{.snapshot = snapshot, .forwarding = forwarding, .now = time::to_millis(now)};
   v4_.sweep(budget, view);
   v6_.sweep(budget, view);
+  constexpr uint32_t kRecordsATurn = 512;  // 32 KiB to look at, in order, and only after routes changed
+  renewal_.advance(
+      forwarding, kRecordsATurn, [&](uint32_t from, uint32_t count) { return v4_.renew_hops(from, count, view); },
+      [&](uint32_t from, uint32_t count) { return v6_.renew_hops(from, count, view); });
 }
 
 void Pipeline::note(const Note& note, time::Time now) {

@@ -19,6 +19,7 @@
 #include "l4/burst.h"
 #include "l4/context.h"
 #include "l4/family_pipeline.h"
+#include "l4/hop_renewal.h"
 
 namespace weft::l4 {
 
@@ -36,6 +37,9 @@ class Pipeline {
 
   void note(const Note& note, time::Time now);
   Outbox& outbox() { return context_.outbox; }
+  Unresolved& unresolved() { return context_.unresolved; }
+  /// No flow holds a next hop's number that a forwarding of this epoch, or an older one, retired.
+  uint64_t renewed_epoch() const { return renewal_.epoch(); }
 
   flow::FlowTable4& flows4() { return v4_.flows(); }
   flow::FlowTable6& flows6() { return v6_.flows(); }
@@ -49,6 +53,7 @@ class Pipeline {
   Context context_;
   FamilyPipeline<lb::FlowKey4> v4_;
   FamilyPipeline<lb::FlowKey6> v6_;
+  HopRenewal renewal_;
   uint64_t epoch_ = 0;  ///< of the snapshot that the tables' shares were divided by
   std::array<uint8_t, Burst::kMax> without_flow_;
   std::array<lb::Decision, Burst::kMax> decisions_;

@@ -55,12 +55,14 @@ constexpr std::array<VerdictInfo, kVerdicts> kInfos = {{
         "the client already uses this port towards the same endpoint by another virtual address or port"),
     row(Verdict::own_ports_dry, "own_ports_dry", "no address and port of the node's own is left to send from"),
     row(Verdict::no_tunnel_source, "no_tunnel_source", "no tunnel source of the endpoint's address family"),
-    row(Verdict::no_next_hop, "no_next_hop", "the next hop's Ethernet address is not known"),
+    row(Verdict::no_next_hop, "no_next_hop", "no route, or the next hop's Ethernet address is not known yet"),
     row(Verdict::steering_full, "steering_full", "the worker where replies come in had no room to be told"),
     row(Verdict::handover_full, "handover_full", "the worker that has its flow had no room for it"),
     row(Verdict::unanswerable, "unanswerable", "refused, but nothing may be sent back (a TCP RST)"),
     row(Verdict::answer_limited, "answer_limited", "refused, and enough ICMP errors were sent for now"),
     row(Verdict::not_ours, "not_ours", "not for weft, and no kernel behind the port to pass it to"),
+    row(Verdict::kernel_limited, "kernel_limited", "not for weft, and the kernel has had its share for now"),
+    row(Verdict::wrong_vlan, "wrong_vlan", "without the port's VLAN tag, or with another"),
     row(Verdict::transmit_full, "transmit_full", "the port took no more packets"),
 }};
 

@@ -55,6 +55,8 @@ enum class Verdict : uint8_t {
   unanswerable,
   answer_limited,
   not_ours,
+  kernel_limited,
+  wrong_vlan,
   transmit_full,
 };
 constexpr size_t kVerdicts = static_cast<size_t>(Verdict::transmit_full) + 1;

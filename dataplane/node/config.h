@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "flow/state.h"
+#include "kernel/twin.h"
 #include "lb/prefix.h"
 #include "pods/pods.h"
 #include "registry-sync/diagnostic.h"
@@ -20,9 +21,19 @@
 
 namespace weft::node {
 
+/// An uplink's network interface in the kernel.
+struct UplinkTwinConfig {
+  std::string name;
+  std::vector<kernel::InterfaceAddress> addresses;  ///< that it is to have
+  uint32_t packets_a_second = 50'000;               ///< that each worker passes to it at most
+};
+
 struct UplinkConfig {
   runtime::PortConfig port;
-  runtime::MacAddress next_hop = {};  ///< whom all frames that leave here are addressed to
+  std::optional<runtime::MacAddress> next_hop;  ///< whom frames without a route are addressed to; always there without a
+                                                ///< twin
+  std::optional<UplinkTwinConfig> twin;
+  uint16_t vlan = 0;                            ///< the tag of all frames on the wire; 0: none
   std::vector<lb::Prefix> networks;   ///< endpoints and clients in these are reached through this port
   uint16_t mtu = 1500;                ///< of an IP packet that leaves here
 };

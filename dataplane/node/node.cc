@@ -37,7 +37,7 @@ tl::expected<std::unique_ptr<Node>, std::string> Node::start(const Config& confi
   std::unique_ptr<Node> node(new Node(config));
   // The registry before the first packet: a worker that runs has its services.
   for (const auto step : {&Node::start_pods, &Node::start_eal, &Node::open_ports, &Node::make_workers,
-                          &Node::follow_registry, &Node::launch_workers}) {
+                          &Node::follow_routes, &Node::follow_registry, &Node::launch_workers}) {
     if (Step done = (*node.*step)(); !done) {
       return tl::unexpected(done.error());
     }
@@ -46,7 +46,8 @@ tl::expected<std::unique_ptr<Node>, std::string> Node::start(const Config& confi
 }
 
 Node::~Node() {
-  syncer_.reset();  // no more publications
+  syncer_.reset();  // no more publications,
+  routes_.reset();  // of either kind
   for (const auto& worker : workers_) {
     worker->stop();
   }
@@ -138,16 +139,46 @@ runtime::WorkerConfig Node::worker_config(uint32_t number) const {
 
 Node::Step Node::make_workers() {
   const auto count = static_cast<uint32_t>(config_.cores.size());
+  router_ = std::make_unique<kernel::Router>(ports_->base());
   snapshots_ = std::make_unique<runtime::SnapshotPublisher>(
-      count, std::make_shared<lb::Snapshot>(0, config_.seed, std::vector<lb::Service>{}));
+      count, std::make_shared<lb::Snapshot>(0, config_.seed, std::vector<lb::Service>{}),
+      router_->next(std::make_shared<const kernel::Tables>(), 0));
   try {
     for (uint32_t number = 0; number < count; ++number) {
-      workers_.push_back(std::make_unique<runtime::Worker>(worker_config(number), *snapshots_, ports_->forwarding(),
-                                                           *crossings_, *clock_));
+      workers_.push_back(std::make_unique<runtime::Worker>(worker_config(number), *snapshots_, *crossings_, *clock_));
     }
   } catch (const std::bad_alloc&) {
     return tl::unexpected(std::string("not enough memory for the flow tables: lower flows.capacity"));
   }
+  return {};
+}
+
+Node::Step Node::follow_routes() {
+  if (ports_->twins().empty()) {
+    return {};
+  }
+  auto started = kernel::Follower::start(
+      std::move(router_), ports_->twins(),
+      {.publish = [this](std::shared_ptr<const l4::Forwarding> next) { snapshots_->publish(std::move(next)); },
+       .renewed =
+           [this] {
+             uint64_t least = UINT64_MAX;
+             for (const auto& worker : workers_) {
+               least = std::min(least, worker->books().hops_epoch);
+             }
+             return least;
+           },
+       .unresolved =
+           [this](std::vector<lb::Address>& addresses) {
+             for (const auto& worker : workers_) {
+               worker->unresolved().take(addresses);
+             }
+           },
+       .warn = [](const std::string& warning) { spdlog::warn("routes: {}", warning); }});
+  if (!started) {
+    return tl::unexpected(started.error());
+  }
+  routes_ = std::move(*started);
   return {};
 }
 
@@ -179,7 +210,21 @@ Node::Step Node::follow_registry() {
   return {};
 }
 
+/// Endpoints on a link, before the first packet for them.
+void Node::want_resolved(const lb::Snapshot& snapshot) {
+  std::set<lb::Address> endpoints;
+  for (const lb::Service& service : snapshot.services()) {
+    for (const lb::Endpoint& endpoint : service.endpoints) {
+      endpoints.insert(endpoint.address);
+    }
+  }
+  routes_->want({endpoints.begin(), endpoints.end()});
+}
+
 void Node::take(const registry::Publication& publication) {
+  if (routes_ != nullptr) {
+    want_resolved(*publication.snapshot);
+  }
   if (pods_ == nullptr) {
     snapshots_->publish(publication.snapshot);
     return;

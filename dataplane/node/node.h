@@ -15,6 +15,7 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "kernel/follower.h"
 #include "node/config.h"
 #include "node/ports.h"
 #include "pods/pods.h"
@@ -41,6 +42,8 @@ class Node {
   const runtime::BufferPool& buffers(size_t worker) const { return buffers_[worker]; }
   const runtime::SnapshotPublisher& snapshots() const { return *snapshots_; }
   registry::Syncer& registry() { return *syncer_; }
+  /// Null if no port has a twin.
+  const kernel::Follower* routes() const { return routes_.get(); }
   bool has_pods() const { return pods_ != nullptr; }
   /// Runs `use(pods)` while nobody else touches them: the registry's thread does so too. Precondition: has_pods().
   template <typename Use>
@@ -62,9 +65,11 @@ class Node {
   Step open_ports();
   runtime::WorkerConfig worker_config(uint32_t number) const;
   Step make_workers();
+  Step follow_routes();
   Step follow_registry();
   Step launch_workers();
   void take(const registry::Publication& publication);
+  void want_resolved(const lb::Snapshot& snapshot);
   /// A slot that nobody holds starts anew with its next owner.
   void reset_endpoint(uint32_t slot);
   void reset_service(uint32_t slot);
@@ -83,6 +88,8 @@ class Node {
   std::unique_ptr<time::TscClock> clock_;
   std::unique_ptr<runtime::SnapshotPublisher> snapshots_;
   std::vector<std::unique_ptr<runtime::Worker>> workers_;
+  std::unique_ptr<kernel::Router> router_;  ///< until routes_ takes it over
+  std::unique_ptr<kernel::Follower> routes_;
   std::unique_ptr<registry::Syncer> syncer_;
 };
 

@@ -68,7 +68,7 @@ class WorkerTest : public ::testing::Test {
     runtime::WorkerConfig config;
     config.pipeline = {.seed = kSeed, .max_endpoints = 16, .max_services = 16, .flows = 512, .flows6 = 256};
     config.ports = {{.device = pods.port()}, {.device = uplink.port()}};
-    return std::make_unique<runtime::Worker>(config, publisher, forwarding, *crossings, clock);
+    return std::make_unique<runtime::Worker>(config, publisher, *crossings, clock);
   }
 
   /// Turns until there is nothing to do, and one more: then the books are published.
@@ -100,9 +100,8 @@ class WorkerTest : public ::testing::Test {
   runtime::BufferPool buffers = make_pool();
   Wire pods{"pods" + std::to_string(count), buffers};
   Wire uplink{"uplink" + std::to_string(count), buffers, 64};
-  runtime::SnapshotPublisher publisher{1, mesh(1, kWebEndpoint, 0)};
+  runtime::SnapshotPublisher publisher{1, mesh(1, kWebEndpoint, 0), std::make_shared<const l4::Forwarding>(two_ports())};
   time::TscClock clock{runtime::Eal::tsc_hertz()};
-  const l4::Forwarding forwarding = two_ports();
   std::unique_ptr<runtime::Crossings> crossings = std::move(runtime::Crossings::make(1).value());
   std::unique_ptr<runtime::Worker> worker = make_worker();
   time::Time now = std::chrono::seconds(1000);
