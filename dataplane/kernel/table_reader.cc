@@ -48,6 +48,15 @@ std::optional<lb::Address> address_of(nl_addr* address) {
   return address == nullptr ? std::nullopt : address_of(address, nl_addr_get_family(address));
 }
 
+bool is_multicast(const lb::Address& address) {
+  return address.is_ipv4() ? lb::to_host(address.ipv4()) >> 28 == 14 : address.ipv6().bytes[0] == 0xff;
+}
+/// Means something on its link alone.
+bool is_link_local(const lb::Address& address) {
+  const auto& bytes = address.ipv6().bytes;
+  return bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80;
+}
+
 /// Calls `use(message)` for each message of a dump. @returns libnl's error
 template <typename Header, typename Use>
 int dump(nl_sock* socket, int type, Header header, Use use) {
@@ -102,7 +111,7 @@ std::optional<Route> route_of(rtnl_route* route) {
   }
   nl_addr* destination = rtnl_route_get_dst(route);
   const auto address = address_of(destination, rtnl_route_get_family(route));
-  if (!address) {
+  if (!address || is_multicast(*address) || is_link_local(*address)) {
     return std::nullopt;
   }
   const uint32_t length = destination == nullptr ? 0 : nl_addr_get_prefixlen(destination);
@@ -244,7 +253,7 @@ tl::expected<void, std::string> TableReader::read_neighbours(Tables& tables) con
         const Owned<rtnl_neigh> neighbour(raw, rtnl_neigh_put);
         const auto address = address_of(rtnl_neigh_get_dst(raw));
         const auto ifindex = static_cast<uint32_t>(rtnl_neigh_get_ifindex(raw));
-        if (!address || !is_twin(ifindex)) {
+        if (!address || is_multicast(*address) || !is_twin(ifindex)) {
           return;
         }
         Neighbour found{.ifindex = ifindex, .address = *address, .state = state_of(rtnl_neigh_get_state(raw))};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "l4/forwarding.h"
 
-#include <bit>
+#include "lb/flow_key.h"
 
 namespace weft::l4 {
 namespace {
@@ -27,9 +27,7 @@ Forwarding::Forwarding(std::vector<Port> ports, std::vector<NextHop> hops, const
       retires_(retires) {}
 
 uint16_t Forwarding::member(const Group& group, const lb::Address& address) {
-  const auto words = std::bit_cast<std::array<uint64_t, 2>>(address.ipv6());
-  const uint64_t mixed = (words[0] ^ words[1] >> 7) * 0x9e3779b97f4a7c15 + words[1] * 0xd6e8feb86659fd93;
-  return group[(mixed >> 32) % group.size()];
+  return group[hash_of(address, 0) % group.size()];
 }
 
 }  // namespace weft::l4

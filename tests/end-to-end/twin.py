@@ -45,7 +45,7 @@ mesh.put("web.yaml", mesh.service("web", "10.96.0.10"), mesh.slice("web", [web])
           "spec": {"targetRef": {"group": "", "kind": "Service", "name": "web"}, "forwarding": {"mode": "fullnat"}}})
 mesh.configure(pods=None, snat={"addresses": ["192.0.2.2"]}, workers={"cores": [0, 1]}, memory={"megabytes": 256},
                ports=[{"name": "uplink", "device": "net_af_xdp0,iface=nic0", "queues": 1,
-                       "twin": {"name": "up0", "addresses": ["192.0.2.1/24", "192.0.2.2/32"], "packets_per_second": 500}}])
+                       "twin": {"name": "up0", "addresses": ["192.0.2.1/24", "192.0.2.2/32"], "packets_per_second": 50}}])
 mesh.start_weftd()
 
 # The twin is the uplink, to the kernel: its address, its MTU; ARP and ping are the kernel's.
@@ -96,7 +96,7 @@ assert download.popen.wait(60) == 0, download.log.read_text()
 assert [row["flows"] for row in mesh.ctl("show", "services")][0] > 0
 
 # A flood of what is not weft's takes its share and no more; the service goes on, and the rest is counted.
-flood = near.start("ping", "-f", "-q", "-c", "20000", "-s", "8", "192.0.2.1")
+flood = near.start("ping", "-f", "-q", "-c", "1000000", "-s", "8", "192.0.2.1")
 lab.wait_until("the flood is bounded", lambda: mesh.verdict("kernel_limited") > 100)
 assert fetch(far) == "web\n"
 flood.kill()

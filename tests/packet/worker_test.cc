@@ -64,10 +64,10 @@ class WorkerTest : public ::testing::Test {
     EXPECT_TRUE(made) << made.error();
     return std::move(*made);
   }
-  std::unique_ptr<runtime::Worker> make_worker() {
+  std::unique_ptr<runtime::Worker> make_worker(uint16_t vlan = 0) {
     runtime::WorkerConfig config;
     config.pipeline = {.seed = kSeed, .max_endpoints = 16, .max_services = 16, .flows = 512, .flows6 = 256};
-    config.ports = {{.device = pods.port()}, {.device = uplink.port()}};
+    config.ports = {{.device = pods.port()}, {.device = uplink.port(), .vlan = vlan}};
     return std::make_unique<runtime::Worker>(config, publisher, *crossings, clock);
   }
 
@@ -256,6 +256,68 @@ TEST_F(WorkerTest, SaysHowManyFlowsItAdopted) {
   EXPECT_EQ(worker->books().active_flows, 2U);
 }
 
+/// With a tag behind the Ethernet addresses.
+Bytes tagged(const PacketBuilder& frame, uint16_t type, uint16_t tag) {
+  Bytes bytes = frame.bytes();
+  const std::array<uint8_t, 4> header = {static_cast<uint8_t>(type >> 8), static_cast<uint8_t>(type),
+                                         static_cast<uint8_t>(tag >> 8), static_cast<uint8_t>(tag)};
+  const auto* begin = reinterpret_cast<const std::byte*>(header.data());
+  bytes.insert(bytes.begin() + 12, begin, begin + header.size());
+  return bytes;
+}
+constexpr uint16_t kVlan = 100;
+constexpr uint16_t kVlanType = 0x8100;
+
+TEST_F(WorkerTest, APortsTagIsTakenOffAndPutOn) {
+  worker = make_worker(kVlan);
+  pods.put(tcp(kClient, kWeb).flags(kSyn));
+  poll();
+  const PacketBuilder request = tcp(kClient, kWebEndpoint).flags(kSyn).ttl(63).addresses(kUplinkAddresses);
+  EXPECT_THAT(shown(uplink.take()), ElementsAre(hex(tagged(request, kVlanType, kVlan))));
+  constexpr uint16_t kPriority = 0xe000;
+  uplink.put(tagged(tcp(kWebEndpoint, kClient).flags(kSyn | kAck), kVlanType, kVlan | kPriority));
+  poll();
+  EXPECT_THAT(shown(pods.take()),
+              ElementsAre(shown(tcp(kWeb, kClient).flags(kSyn | kAck).ttl(63).addresses(kPodsAddresses))));
+  EXPECT_EQ(worker->books().ports[1].sent_bytes, 58U) << "as on the wire";
+}
+
+TEST_F(WorkerTest, FramesWithoutThePortsTagAreDropped) {
+  worker = make_worker(kVlan);
+  const PacketBuilder good = tcp(kClient, kWeb).flags(kSyn);
+  uplink.put(good);
+  uplink.put(tagged(good, kVlanType, kVlan + 1));
+  uplink.put(tagged(good, kVlanType, 0));
+  uplink.put(tagged(good, 0x88a8, kVlan));  // a provider's tag (IEEE 802.1ad)
+  uplink.put(PacketBuilder(good).cut_to(16).bytes());
+  uplink.put(tagged(good, kVlanType, kVlan));
+  poll();
+  EXPECT_EQ(count_of(Verdict::wrong_vlan), 5U);
+  EXPECT_EQ(count_of(Verdict::request), 1U) << "and the rest goes on";
+}
+
+TEST_F(WorkerTest, APortThatIsFullDropsTaggedFramesToo) {
+  worker = make_worker(kVlan);
+  for (uint16_t port = 1; port <= 100; ++port) {
+    pods.put(tcp({lb::address_from_host(0x0a010001), port}, kWeb).flags(kSyn));
+  }
+  poll();
+  EXPECT_EQ(count_of(Verdict::request), 63U);
+  EXPECT_EQ(count_of(Verdict::transmit_full), 37U);
+  EXPECT_EQ(worker->books().ports[1].sent_bytes, 63 * 58U);
+}
+
+TEST_F(WorkerTest, TellsTheSlowPathWhomItCouldNotSendTo) {
+  publisher.publish(std::make_shared<const l4::Forwarding>(
+      std::vector<l4::Port>(2), std::vector<l4::NextHop>{{.mtu = 0}}, std::vector<l4::Route>{}));
+  pods.put(tcp(kClient, kWeb).flags(kSyn));
+  poll();
+  EXPECT_EQ(count_of(Verdict::no_next_hop), 1U);
+  std::vector<lb::Address> addresses;
+  worker->unresolved().take(addresses);
+  EXPECT_THAT(addresses, ::testing::Contains(lb::parse_address("10.2.0.1").value()));
+}
+
 /// A worker on its own thread, on a real clock.
 class RunningWorkerTest : public WorkerTest {
  protected:
@@ -312,6 +374,18 @@ TEST_F(RunningWorkerTest, TakesNewSnapshotsAndKeepsEstablishedFlows) {
   EXPECT_THAT(through(pods, tcp("10.1.0.9:9", kWeb).flags(kSyn), uplink),
               ElementsAre(to(kOtherEndpoint, "10.1.0.9:9", kSyn)));
   EXPECT_TRUE(eventually([&] { return worker->books().epoch == 2; }));
+}
+
+TEST_F(RunningWorkerTest, TakesANewForwarding) {
+  EXPECT_THAT(through(pods, tcp(kClient, kWeb).flags(kSyn), uplink), SizeIs(1));
+  const std::weak_ptr<const l4::Forwarding> first = publisher.forwarding();
+  publisher.publish(std::make_shared<const l4::Forwarding>(
+      std::vector<l4::Port>(2),
+      std::vector<l4::NextHop>{{.addresses = kPodsAddresses, .port = 1}, {.addresses = kPodsAddresses, .port = 1}},
+      std::vector<l4::Route>{}));
+  EXPECT_TRUE(first.expired()) << "publish() returns when the old one is gone";
+  EXPECT_THAT(through(pods, tcp(kClient, kWeb), uplink),
+              ElementsAre(shown(tcp(kClient, kWebEndpoint).ttl(63).addresses(kPodsAddresses))));
 }
 
 TEST_F(RunningWorkerTest, ForwardsWhileSnapshotsChange) {

@@ -75,10 +75,25 @@ ports:
   EXPECT_EQ(to_string(config->pods->host_routes[0]), "10.96.0.0/16");
   EXPECT_EQ(to_string(config->pods->host_routes[1]), "fd00:96::1/128");
   ASSERT_EQ(config->ports.size(), 1U);
-  EXPECT_EQ(runtime::to_string(config->ports[0].next_hop), "02:00:00:00:00:af");
+  EXPECT_EQ(runtime::to_string(config->ports[0].next_hop.value()), "02:00:00:00:00:af");
   EXPECT_EQ(to_string(config->ports[0].networks[0]), "10.2.0.0/16");
   EXPECT_EQ(to_string(config->ports[0].networks[1]), "0.0.0.0/0");
   EXPECT_EQ(config->ports[0].port.descriptors, 512U);
+}
+
+TEST(NodeConfig, AnUplinkWithATwinNeedsNoNextHop) {
+  const auto config = parse_config("node.yaml", std::string(kLeast) + "ports: [{name: a, device: d, vlan: 100, twin: {name: up0, addresses: [192.0.2.1/31, "
+                            "'2001:db8::1/64'], packets_per_second: 7}}]\n");
+  ASSERT_TRUE(config);
+  const UplinkConfig& uplink = config->ports.at(0);
+  EXPECT_FALSE(uplink.next_hop);
+  EXPECT_EQ(uplink.vlan, 100U);
+  ASSERT_TRUE(uplink.twin);
+  EXPECT_EQ(uplink.twin->name, "up0");
+  ASSERT_EQ(uplink.twin->addresses.size(), 2U);
+  EXPECT_EQ(to_string(uplink.twin->addresses[0]), "192.0.2.1/31");
+  EXPECT_EQ(to_string(uplink.twin->addresses[1]), "2001:db8::1/64");
+  EXPECT_EQ(uplink.twin->packets_a_second, 7U);
 }
 
 struct Wrong {
@@ -96,6 +111,14 @@ TEST(NodeConfig, WhatIsWrongIsNamedByLineAndField) {
            Wrong{"flows: {timeouts: {tcp_reset_s: 9999999}}", "node.yaml:5: flows.timeouts.tcp_reset_s: expected"},
            Wrong{"memory: 12", "node.yaml:5: memory: expected a mapping"},
            Wrong{"ports: [{name: a, device: d}]", "node.yaml:5: ports[0].next_hop: "},
+           Wrong{"ports: [{name: a, device: d, twin: {}}]", "ports[0].twin.name: "},
+           Wrong{"ports: [{name: a, device: d, twin: {name: a-name-too-long-by-one}}]", "twin.name: expected an interface"},
+           Wrong{"ports: [{name: a, device: d, twin: {name: a}}]", "ports[0].twin.name: another port has this name"},
+           Wrong{"ports: [{name: a, device: d, twin: {name: t, addresses: [192.0.2.1/33]}}]",
+                 "ports[0].twin.addresses: expected an address and its network's length"},
+           Wrong{"ports: [{name: a, device: d, twin: {name: t, packets_per_second: 0}}]",
+                 "ports[0].twin.packets_per_second: expected an integer from 1"},
+           Wrong{"ports: [{name: a, device: d, twin: {name: t}, vlan: 4095}]", "ports[0].vlan: expected an integer"},
            Wrong{"ports: [{name: pods, device: d, next_hop: '02:00:00:00:00:01'}]", "ports[0].name: another port"},
            Wrong{"ports: [{name: a, device: d, next_hop: '02:00:00:00:00:01 '}]", "ports[0].next_hop: expected a MAC"},
            Wrong{"ports: [{name: a, device: d, next_hop: '02:00:00:00:00:01', networks: [10.2.0.1/16]}]",
