@@ -16,13 +16,13 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr int kTurn = 5;                // ms: how long a worker's question may lie in its ring
-constexpr seconds kAskAgain{1};         // what the kernel itself waits between two ARP requests
+constexpr int kTurn = 5;         // ms: how long a worker's question may lie in its ring
+constexpr seconds kAskAgain{1};  // what the kernel itself waits between two ARP requests
 constexpr seconds kUpkeep{1};
-constexpr seconds kFullRead{30};        // for changes that the kernel does not tell of
+constexpr seconds kFullRead{30};         // for changes that the kernel does not tell of
 constexpr milliseconds kPostponed{100};  // workers look through their flows meanwhile
-constexpr size_t kMostAsked = 4096;     // at a time: beyond it, the next packet asks again
-constexpr int kReadShare = 4;           // reading takes one part in so many of the time
+constexpr size_t kMostAsked = 4096;      // at a time: beyond it, the next packet asks again
+constexpr int kReadShare = 4;            // reading takes one part in so many of the time
 
 }  // namespace
 
@@ -74,8 +74,8 @@ Follower::View Follower::view() const {
 }
 
 void Follower::run() {
-  std::array<pollfd, 2> watched = {{{.fd = stop_.get(), .events = POLLIN, .revents = 0},
-                                    {.fd = reader_.fd(), .events = POLLIN, .revents = 0}}};
+  std::array<pollfd, 2> watched = {
+      {{.fd = stop_.get(), .events = POLLIN, .revents = 0}, {.fd = reader_.fd(), .events = POLLIN, .revents = 0}}};
   while ((watched[0].revents & POLLIN) == 0) {
     poll(watched.data(), watched.size(), kTurn);
     const Clock::time_point now = Clock::now();
@@ -119,8 +119,8 @@ void Follower::read_changes(Clock::time_point now) {
   if (const bool left_out = tables_->routes_left_out > 0; routes && left_out != left_out_) {
     left_out_ = left_out;
     if (left_out) {
-      hooks_.warn("the kernel has more routes than weft follows (" + std::to_string(Tables::kMaxRoutes) + "): " +
-                  std::to_string(tables_->routes_left_out) + " are left out");
+      hooks_.warn("the kernel has more routes than weft follows (" + std::to_string(Tables::kMaxRoutes) +
+                  "): " + std::to_string(tables_->routes_left_out) + " are left out");
     }
   }
   changes_ = {};

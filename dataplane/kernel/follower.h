@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file Follows the kernel's routes and neighbours, on a thread of its own, and hands out each new forwarding.
 ///
-/// It also has the kernel resolve whom workers will need: gateways, endpoints on a link, and whoever a packet waited for
-/// in vain; and verify them again as they go stale, since the kernel itself sends them nothing. ARP and neighbour
+/// It also has the kernel resolve whom workers will need: gateways, endpoints on a link, and whoever a packet waited
+/// for in vain; and verify them again as they go stale, since the kernel itself sends them nothing. ARP and neighbour
 /// discovery stay the kernel's.
 ///
-/// A route or neighbour that changed is in force after kSettle and the time of a dump; a table that takes long to read is
-/// read less often, so that reading takes a quarter of one core at most.
+/// A route or neighbour that changed is in force after kSettle and the time of a dump; a table that takes long to read
+/// is read less often, so that reading takes a quarter of one core at most.
 #pragma once
 
 #include <chrono>

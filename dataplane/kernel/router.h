@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/// @file From the kernel's tables to the workers' forwarding: a pure function of what was dumped and of the numbers that
-/// were given before.
+/// @file From the kernel's tables to the workers' forwarding: a pure function of what was dumped and of the numbers
+/// that were given before.
 ///
-/// - Networks of the configuration come before the kernel's routes. Of the kernel's, those over a twin lead to the twin's
+/// - Networks of the configuration come before the kernel's routes. Of the kernel's, those over a twin lead to the
+/// twin's
 ///   uplink; one over any other interface hides less specific ones, and is none for weft.
 /// - Of a route with several ways, each destination address has one, by weight (RFC 2992 without the flow's ports).
 /// - On a link, each neighbour that the kernel knows is a next hop of its own; who is not known yet has none in force.
@@ -30,7 +31,7 @@ struct Base {
     l4::NextHop fixed;  ///< whom the configuration names; not in force if nobody
     uint16_t mtu = 1500;
     Mac mac = {};
-    uint8_t others_port = 0;    ///< where others' packets go
+    uint8_t others_port = 0;     ///< where others' packets go
     std::string twin_name = {};  ///< the interface that is its twin; empty: none
   };
   struct Network {

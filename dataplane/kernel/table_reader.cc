@@ -147,10 +147,11 @@ tl::expected<TableReader, std::string> TableReader::open(std::vector<std::string
   nl_socket_disable_auto_ack(asking->socket());
   pods::Fd events(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
   constexpr uint32_t kNextHops = uint32_t{1} << (RTNLGRP_NEXTHOP - 1);
-  const sockaddr_nl address{.nl_family = AF_NETLINK,
-                            .nl_pad = 0,
-                            .nl_pid = 0,
-                            .nl_groups = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | kNextHops};
+  const sockaddr_nl address{
+      .nl_family = AF_NETLINK,
+      .nl_pad = 0,
+      .nl_pid = 0,
+      .nl_groups = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | kNextHops};
   if (!events || bind(events.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     return tl::unexpected(std::string("cannot listen for changes of routes: ") + std::strerror(errno));
   }

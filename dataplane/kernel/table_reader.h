@@ -41,7 +41,8 @@ class TableReader {
   /// Reads these tables anew. @param tables as they were before; links must have been read with or before the others
   tl::expected<void, std::string> read(const Changes& which, Tables& tables) const;
 
-  /// Has the kernel find out, or verify, a neighbour's Ethernet address. It does not wait; what comes of it is a change.
+  /// Has the kernel find out, or verify, a neighbour's Ethernet address. It does not wait; what comes of it is a
+  /// change.
   void resolve(const Wanted& neighbour) const;
 
  private:

@@ -38,8 +38,8 @@ struct Via {
 /// Of the main table.
 struct Route {
   lb::Prefix destination;
-  uint32_t metric = 0;      ///< of two to one destination, the lower counts
-  uint32_t mtu = 0;         ///< of the path; 0: not said
+  uint32_t metric = 0;       ///< of two to one destination, the lower counts
+  uint32_t mtu = 0;          ///< of the path; 0: not said
   bool unreachable = false;  ///< unreachable, prohibit or blackhole: there is no way
   std::vector<Via> vias;
 

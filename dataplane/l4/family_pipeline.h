@@ -2,7 +2,8 @@
 /// @file The pipeline of one address family: its flows, and what happens to its packets.
 ///
 /// In four files, each of which instantiates what it defines: known.cc for packets of known flows, admit.cc for what
-/// begins flows and ends them, way.cc for their next hops, exceptions.cc for everything else. See pipeline.h for the contract.
+/// begins flows and ends them, way.cc for their next hops, exceptions.cc for everything else. See pipeline.h for the
+/// contract.
 #pragma once
 
 #include <cstdint>

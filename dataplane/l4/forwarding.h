@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file Ports and next hops as the pipeline sees them: where a packet can leave, and with which Ethernet addresses.
 ///
-/// Immutable; a change of routes or neighbours is a new one. Flows hold on to the numbers of their next hops, so a number
-/// keeps its meaning from one to the next. When a route changes, the hops that its flows may hold get new numbers, and the
-/// old ones are retired: they are there, and lead nowhere (NextHop::in_force()). Whoever meets one asks for the route
-/// again (FamilyPipeline::way). A retired number means something else only after every worker has found none of its flows
-/// holding it (hop_renewal.h). Ports are the node's, in the same order for all workers.
+/// Immutable; a change of routes or neighbours is a new one. Flows hold on to the numbers of their next hops, so a
+/// number keeps its meaning from one to the next. When a route changes, the hops that its flows may hold get new
+/// numbers, and the old ones are retired: they are there, and lead nowhere (NextHop::in_force()). Whoever meets one
+/// asks for the route again (FamilyPipeline::way). A retired number means something else only after every worker has
+/// found none of its flows holding it (hop_renewal.h). Ports are the node's, in the same order for all workers.
 #pragma once
 
 #include <array>
@@ -26,7 +26,8 @@ struct NextHop {
   uint16_t mtu = 1500;                     ///< of an IP packet; 0: not in force, so that no packet fits
   uint8_t port = 0;
 
-  /// False: retired, or its Ethernet address is not known yet. A flow that holds its number must ask for the route again.
+  /// False: retired, or its Ethernet address is not known yet. A flow that holds its number must ask for the route
+  /// again.
   bool in_force() const { return mtu != 0; }
 };
 static_assert(sizeof(NextHop) == 16);

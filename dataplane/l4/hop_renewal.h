@@ -14,7 +14,8 @@ namespace weft::l4 {
 class HopRenewal {
  public:
   /// Looks at the next `budget` records of a pass over both tables, as of `forwarding`.
-  /// @param v4, v6 renew_hops(from, budget) of each: it looks at records from `from` on, and returns where to go on, or 0
+  /// @param v4, v6 renew_hops(from, budget) of each: it looks at records from `from` on, and returns where to go on, or
+  /// 0
   template <typename V4, typename V6>
   void advance(const Forwarding& forwarding, uint32_t budget, V4&& v4, V6&& v6) {
     if (!forwarding.retires()) [[likely]] {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file The longest prefix that contains an address, among up to millions: for the first packets of flows.
 ///
-/// Prefixes nest or are disjoint, so they cut the addresses into ranges with one answer each. The ranges lie in order in
-/// one array, and a look-up is a binary search: two ranges a prefix at most, of 8 bytes for IPv4 and 24 for IPv6; 17
+/// Prefixes nest or are disjoint, so they cut the addresses into ranges with one answer each. The ranges lie in order
+/// in one array, and a look-up is a binary search: two ranges a prefix at most, of 8 bytes for IPv4 and 24 for IPv6; 17
 /// steps for 100,000. Immutable; a change builds it anew in O(n log n).
 #pragma once
 

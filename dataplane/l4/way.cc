@@ -33,7 +33,8 @@ template <typename Key>
   const lb::Address endpoint = flow::is_tunnel(flow.kind) ? flow.tunnel_end() : lb::Address(flow.reply.source);
   const NextHop& hop = renew(flow.to_endpoint, endpoint, view);
   if (hop.port != before) {
-    // Replies may now come in elsewhere. If the worker there can't be told, they are handed over or lost: none is worse off.
+    // Replies may now come in elsewhere. If the worker there can't be told, they are handed over or lost: none is worse
+    // off.
     steer(flow, Note::What::steer, view);
   }
   return hop;

@@ -194,8 +194,8 @@ void read_twin(Fields twin, UplinkConfig& uplink, std::set<std::string>& names) 
     if (const auto address = kernel::parse_interface_address(text)) {
       result.addresses.push_back(*address);
     } else {
-      twin.error("addresses", "expected an address and its network's length such as 192.0.2.1/31, got " +
-                                  registry::in_quotes(text));
+      twin.error("addresses",
+                 "expected an address and its network's length such as 192.0.2.1/31, got " + registry::in_quotes(text));
     }
   }
   result.packets_a_second =
@@ -212,8 +212,7 @@ void read_port(Fields port, Config& config, std::set<std::string>& names) {
   uplink.port.device = port.required_string("device");
   read_twin(port.mapping("twin"), uplink, names);
   // With a twin, routes come from the kernel.
-  const std::string next_hop =
-      uplink.twin ? port.string("next_hop").value_or("") : port.required_string("next_hop");
+  const std::string next_hop = uplink.twin ? port.string("next_hop").value_or("") : port.required_string("next_hop");
   if (const auto mac = parse_mac(next_hop)) {
     uplink.next_hop = *mac;
   } else if (!next_hop.empty()) {

@@ -30,12 +30,12 @@ struct UplinkTwinConfig {
 
 struct UplinkConfig {
   runtime::PortConfig port;
-  std::optional<runtime::MacAddress> next_hop;  ///< whom frames without a route are addressed to; always there without a
-                                                ///< twin
+  std::optional<runtime::MacAddress> next_hop;  ///< whom frames without a route are addressed to; always there without
+                                                ///< a twin
   std::optional<UplinkTwinConfig> twin;
-  uint16_t vlan = 0;                            ///< the tag of all frames on the wire; 0: none
-  std::vector<lb::Prefix> networks;   ///< endpoints and clients in these are reached through this port
-  uint16_t mtu = 1500;                ///< of an IP packet that leaves here
+  uint16_t vlan = 0;                 ///< the tag of all frames on the wire; 0: none
+  std::vector<lb::Prefix> networks;  ///< endpoints and clients in these are reached through this port
+  uint16_t mtu = 1500;               ///< of an IP packet that leaves here
 };
 
 struct Config {

@@ -30,10 +30,10 @@ Json row_of(const kernel::Route& route, const kernel::Via* via, const kernel::Ta
           {"twin", interface},
           {"metric", route.metric},
           {"mtu", route.mtu == 0 ? Json("") : Json(route.mtu)},
-          {"kind", route.unreachable      ? "unreachable"
-                   : interface.empty()    ? "not by a twin"
-                   : via->gateway         ? "gateway"
-                                          : "on the link"}};
+          {"kind", route.unreachable   ? "unreachable"
+                   : interface.empty() ? "not by a twin"
+                   : via->gateway      ? "gateway"
+                                       : "on the link"}};
 }
 
 /// The longest prefix's, and of those to one destination the one with the lowest metric.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// @file Hands snapshots and forwardings to workers, and takes old ones back when no worker can hold them any more (RCU,
-/// QSBR).
+/// @file Hands snapshots and forwardings to workers, and takes old ones back when no worker can hold them any more
+/// (RCU, QSBR).
 ///
 /// A worker loads the current ones once a loop and says at the loop's end that it holds nothing: a quiescent state.
 /// A worker that sleeps says that it is offline, so that nobody waits for it.

@@ -17,7 +17,10 @@ l4::Forwarding forwarding(uint64_t epoch, const std::array<l4::NextHop, 3>& hops
   for (const l4::NextHop& hop : hops) {
     retires |= !hop.in_force();
   }
-  return {{{.default_hop = 0, .others_hop = 1, .others = l4::Port::Others::kernel, .keep_addresses = true,
+  return {{{.default_hop = 0,
+            .others_hop = 1,
+            .others = l4::Port::Others::kernel,
+            .keep_addresses = true,
             .others_rate = {.per_second = 10, .burst = 3}},
            {.default_hop = 1, .others_hop = 0, .others = l4::Port::Others::from_kernel, .keep_addresses = true}},
           {{.addresses = kPodsAddresses, .mtu = kMtu, .port = kPods}, hops[0], hops[1], hops[2]},
@@ -54,11 +57,10 @@ TEST_F(Routes, AnIcmpErrorFollowsItsFlowsRouteToo) {
   establish();
   bed.set_forwarding(forwarding(2, {kNowhere, kSecond, kNowhere}, 2));
   const Bytes about = tcp(kWeb, kClient).bytes();
-  const Sent error =
-      send(icmp(kClient, kWeb).icmp(3, 4, 1400).payload(std::span(about).subspan(14)));
+  const Sent error = send(icmp(kClient, kWeb).icmp(3, 4, 1400).payload(std::span(about).subspan(14)));
   EXPECT_EQ(error.verdict, Verdict::icmp_error);
-  EXPECT_TRUE(std::equal(kOtherAddresses.begin(), kOtherAddresses.end(),
-                         reinterpret_cast<const uint8_t*>(error.bytes.data())));
+  EXPECT_TRUE(
+      std::equal(kOtherAddresses.begin(), kOtherAddresses.end(), reinterpret_cast<const uint8_t*>(error.bytes.data())));
 }
 
 TEST_F(Routes, WhatIsNotResolvedIsDroppedAndAskedForUntilItIs) {

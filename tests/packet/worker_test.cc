@@ -100,7 +100,8 @@ class WorkerTest : public ::testing::Test {
   runtime::BufferPool buffers = make_pool();
   Wire pods{"pods" + std::to_string(count), buffers};
   Wire uplink{"uplink" + std::to_string(count), buffers, 64};
-  runtime::SnapshotPublisher publisher{1, mesh(1, kWebEndpoint, 0), std::make_shared<const l4::Forwarding>(two_ports())};
+  runtime::SnapshotPublisher publisher{1, mesh(1, kWebEndpoint, 0),
+                                       std::make_shared<const l4::Forwarding>(two_ports())};
   time::TscClock clock{runtime::Eal::tsc_hertz()};
   std::unique_ptr<runtime::Crossings> crossings = std::move(runtime::Crossings::make(1).value());
   std::unique_ptr<runtime::Worker> worker = make_worker();

@@ -82,8 +82,10 @@ ports:
 }
 
 TEST(NodeConfig, AnUplinkWithATwinNeedsNoNextHop) {
-  const auto config = parse_config("node.yaml", std::string(kLeast) + "ports: [{name: a, device: d, vlan: 100, twin: {name: up0, addresses: [192.0.2.1/31, "
-                            "'2001:db8::1/64'], packets_per_second: 7}}]\n");
+  const auto config = parse_config(
+      "node.yaml", std::string(kLeast) +
+                       "ports: [{name: a, device: d, vlan: 100, twin: {name: up0, addresses: [192.0.2.1/31, "
+                       "'2001:db8::1/64'], packets_per_second: 7}}]\n");
   ASSERT_TRUE(config);
   const UplinkConfig& uplink = config->ports.at(0);
   EXPECT_FALSE(uplink.next_hop);
@@ -112,7 +114,8 @@ TEST(NodeConfig, WhatIsWrongIsNamedByLineAndField) {
            Wrong{"memory: 12", "node.yaml:5: memory: expected a mapping"},
            Wrong{"ports: [{name: a, device: d}]", "node.yaml:5: ports[0].next_hop: "},
            Wrong{"ports: [{name: a, device: d, twin: {}}]", "ports[0].twin.name: "},
-           Wrong{"ports: [{name: a, device: d, twin: {name: a-name-too-long-by-one}}]", "twin.name: expected an interface"},
+           Wrong{"ports: [{name: a, device: d, twin: {name: a-name-too-long-by-one}}]",
+                 "twin.name: expected an interface"},
            Wrong{"ports: [{name: a, device: d, twin: {name: a}}]", "ports[0].twin.name: another port has this name"},
            Wrong{"ports: [{name: a, device: d, twin: {name: t, addresses: [192.0.2.1/33]}}]",
                  "ports[0].twin.addresses: expected an address and its network's length"},

@@ -20,12 +20,8 @@ uint32_t find(const RouteTable& routes, const char* address) {
 }
 
 TEST(RouteTable, TheLongestPrefixWinsInEitherFamily) {
-  const RouteTable routes = table({{"10.0.0.0/8", 1},
-                                   {"10.2.0.0/16", 2},
-                                   {"10.2.3.4", 3},
-                                   {"fd00::/8", 4},
-                                   {"fd00:2::/64", 5},
-                                   {"fd00:2::1", 6}});
+  const RouteTable routes = table(
+      {{"10.0.0.0/8", 1}, {"10.2.0.0/16", 2}, {"10.2.3.4", 3}, {"fd00::/8", 4}, {"fd00:2::/64", 5}, {"fd00:2::1", 6}});
   EXPECT_EQ(find(routes, "10.1.255.255"), 1U);
   EXPECT_EQ(find(routes, "10.2.0.0"), 2U);
   EXPECT_EQ(find(routes, "10.2.3.3"), 2U);

@@ -12,12 +12,12 @@ namespace {
 
 using ::testing::ElementsAre;
 
-constexpr uint32_t kUp0 = 7;       // interfaces
+constexpr uint32_t kUp0 = 7;  // interfaces
 constexpr uint32_t kUp1 = 9;
 constexpr uint32_t kElsewhere = 2;
-constexpr uint8_t kUplink0 = 0;    // ports; the twins are 1 and 3
+constexpr uint8_t kUplink0 = 0;  // ports; the twins are 1 and 3
 constexpr uint8_t kUplink1 = 2;
-constexpr uint8_t kFixed = 4;      // a port without a twin
+constexpr uint8_t kFixed = 4;  // a port without a twin
 
 lb::Address address(const char* text) {
   return lb::parse_address(text).value();
@@ -101,7 +101,8 @@ TEST_F(RouterTest, AGatewayIsANextHopWithItsAndThePortsAddress) {
   EXPECT_EQ(hop("10.8.0.1").port, kUplink1);
   EXPECT_EQ(hop("10.8.0.1").mtu, 1450) << "of the path; the port's own is less than the interface's";
   EXPECT_EQ(hop("10.1.2.3").port, kFixed) << "the configuration comes first";
-  EXPECT_THAT(router.gateways(), ElementsAre(Wanted{kUp0, address("192.0.2.1")}, Wanted{kUp1, address("198.51.100.1")}));
+  EXPECT_THAT(router.gateways(),
+              ElementsAre(Wanted{kUp0, address("192.0.2.1")}, Wanted{kUp1, address("198.51.100.1")}));
 }
 
 TEST_F(RouterTest, AGatewayThatIsNotResolvedIsNotInForceAndKeepsItsNumber) {
