@@ -9,7 +9,6 @@ namespace {
 
 using What = HopIdentity::What;
 
-constexpr uint32_t kMostHops = l4::Forwarding::kGroups;
 constexpr size_t kMostWays = 64;  ///< of one route, weights included
 
 bool can_be_held(const HopIdentity& identity) {
@@ -57,7 +56,8 @@ class Router::PlanBuilder {
   std::map<Target, uint32_t> numbers_;
 };
 
-Router::Router(Base base) : base_(std::move(base)), numbers_(static_cast<uint32_t>(base_.ports.size()), kMostHops) {}
+Router::Router(Base base, uint32_t most_hops)
+    : base_(std::move(base)), numbers_(static_cast<uint32_t>(base_.ports.size()), most_hops) {}
 
 std::optional<uint8_t> Router::port_of(uint32_t ifindex, const Tables& tables) const {
   for (const Link& link : tables.links) {

@@ -55,7 +55,8 @@ class Router {
   /// On a link, more are left unresolved.
   static constexpr size_t kMaxNeighbours = 16384;
 
-  explicit Router(Base base);
+  /// @param most_hops numbers that there are: 2^16 at most
+  explicit Router(Base base, uint32_t most_hops = l4::Forwarding::kGroups);
 
   /// @param renewed the latest epoch of which no worker's flows hold retired numbers
   /// @returns nothing if there is nothing new, or too few numbers are free for now: then postponed() says so
