@@ -108,6 +108,9 @@ Verdict FamilyPipeline<Key>::icmp(Packet packet, const View& view) {
   if (!packet::verify_icmp(packet.bytes(), packet.parsed())) {
     return Verdict::bad_checksum;
   }
+  if (!back(packet, view).known) {
+    return Verdict::no_next_hop;
+  }
   return answer(packet, packet::answer_echo(packet.bytes(), packet.parsed()), Verdict::echo_reply, view);
 }
 
@@ -165,11 +168,15 @@ Verdict FamilyPipeline<Key>::icmp_error(Packet packet, const View& view) {
   // The error's receiver is told of the packet that it sent itself; and if the error comes from the far end and not
   // from a router on the way, the receiver knows that end under its translated address.
   const bool from_client = ref.direction() == Direction::request;
+  const NextHop& hop = view.forwarding[from_client ? flow.to_endpoint : flow.to_client];
+  if (!hop.known) {
+    return Verdict::no_next_hop;
+  }
   const Key& sent = from_client ? flow.reply : flow.request;
   const Key& met = from_client ? flow.request : flow.reply;
   const Address source = packet.key().source == met.source ? sent.destination : packet.key().source;
   packet::translate_quote(packet.bytes(), quote, packet.parsed(), sent, source, sent.source);
-  return send(packet, view.forwarding[from_client ? flow.to_endpoint : flow.to_client], Verdict::icmp_error);
+  return send(packet, hop, Verdict::icmp_error);
 }
 
 /// Of no flow, and not to a virtual address.
@@ -192,6 +199,9 @@ template <typename Key>
 Verdict FamilyPipeline<Key>::refuse(Packet packet, Verdict reason, const View& view) {
   if (!packet.has_transport_header()) {
     return Verdict::unanswerable;
+  }
+  if (!back(packet, view).known) {
+    return Verdict::no_next_hop;
   }
   if (packet.key().protocol == lb::Protocol::udp) {
     if (!context_.answers.take(context_.config.answers, view.now)) {
@@ -216,6 +226,9 @@ Verdict FamilyPipeline<Key>::answer_too_big(Packet packet, size_t mtu, const Vie
   if (!packet.has_transport_header()) {
     return Verdict::too_big;
   }
+  if (!back(packet, view).known) {
+    return Verdict::no_next_hop;
+  }
   if (!context_.answers.take(context_.config.answers, view.now)) {
     return Verdict::answer_limited;
   }
@@ -232,7 +245,7 @@ Verdict FamilyPipeline<Key>::answer(Packet packet, size_t length, Verdict verdic
   const size_t size = size_t{packet.frame().length} + packet.frame().room;
   packet.frame().room = static_cast<uint16_t>(size - length);
   packet.frame().length = static_cast<uint16_t>(length);
-  return send(packet, view.forwarding[view.forwarding.route(packet.key().source, packet.ingress())], verdict);
+  return send(packet, back(packet, view), verdict);
 }
 
 template <typename Key>

@@ -141,10 +141,12 @@ class FamilyPipeline {
   Verdict answer(Packet packet, size_t length, Verdict verdict, const View& view);
   Verdict hand_over(Packet packet, uint32_t owner);
   Verdict pass(Packet packet, const View& view);
+  /// Where an answer to the packet goes.
+  static const NextHop& back(Packet packet, const View& view) {
+    return view.forwarding[view.forwarding.route(packet.key().source, packet.ingress())];
+  }
+  /// Precondition: the hop is known. Whoever calls has asked, before anything was written or counted.
   static Verdict send(Packet packet, const NextHop& hop, Verdict verdict) {
-    if (!hop.known) [[unlikely]] {
-      return Verdict::no_next_hop;
-    }
     std::memcpy(packet.frame().data, hop.addresses.data(), hop.addresses.size());
     packet.egress() = hop.port;
     return verdict;

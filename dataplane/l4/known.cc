@@ -51,8 +51,8 @@ template <typename Key>
                                                                      const View& view) {
   const bool request = direction == Direction::request;
   const NextHop& hop = view.forwarding[request ? flow.to_endpoint : flow.to_client];
-  if (packet.parsed().ip_length > hop.mtu) [[unlikely]] {
-    return answer_too_big(packet, hop.mtu, view);
+  if (packet.parsed().ip_length > hop.mtu || !hop.known) [[unlikely]] {
+    return hop.known ? answer_too_big(packet, hop.mtu, view) : Verdict::no_next_hop;
   }
   if ((packet.parsed().tcp_flags & packet::tcp_flag::syn) != 0) {
     clamp_segment_size(packet, flow.request, view);
@@ -135,8 +135,8 @@ Verdict FamilyPipeline<Key>::tunnel(Packet packet, const lb::Address& end, flow:
   const NextHop& hop = view.forwarding[hop_number];
   const lb::Encapsulation encapsulation = encapsulation_of(kind);
   const size_t overhead = packet::tunnel_overhead(end.family(), encapsulation);
-  if (packet.parsed().ip_length + overhead > hop.mtu) [[unlikely]] {
-    return answer_too_big(packet, hop.mtu - overhead, view);
+  if (packet.parsed().ip_length + overhead > hop.mtu || !hop.known) [[unlikely]] {
+    return hop.known ? answer_too_big(packet, hop.mtu - overhead, view) : Verdict::no_next_hop;
   }
   // The receiver's card spreads packets by their outer headers: the flow's hash gives it something to spread by.
   const auto entropy = static_cast<uint16_t>(packet.hash() >> 16);

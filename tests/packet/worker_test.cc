@@ -170,6 +170,42 @@ TEST_F(WorkerTest, CountsAndFreesWhatAPortDoesNotTake) {
   EXPECT_THAT(uplink.take(), SizeIs(1)) << "there is room again";
 }
 
+TEST(WorkerAmongOthers, CountsAndFreesWhatAnotherDoesNotTake) {
+  constexpr uint32_t kMany = 2047;
+  auto many = runtime::BufferPool::make("many", kMany);
+  ASSERT_TRUE(many) << many.error();
+  {
+    Wire queue("one-queue", *many);
+    auto crossings = std::move(runtime::Crossings::make(2).value());
+    const auto to_the_other = [](const lb::Address&, lb::Port, Protocol) { return uint32_t{1}; };
+    const l4::Forwarding forwarding({{.landing = l4::Landing::at(0, 2, to_the_other)}}, {{.mtu = kMtu}}, {});
+    runtime::SnapshotPublisher publisher{2, mesh(1, kWebEndpoint, 0)};
+    const time::TscClock clock{runtime::Eal::tsc_hertz()};
+    runtime::WorkerConfig config;
+    config.pipeline = {
+        .worker = 0, .workers = 2, .seed = kSeed, .max_endpoints = 16, .max_services = 16, .flows = 512, .flows6 = 256};
+    config.ports = {{.device = queue.port()}};
+    runtime::Worker worker(config, publisher, forwarding, *crossings, clock);
+    uint64_t sent = 0;
+    const auto count_of = [&](Verdict verdict) { return worker.books().verdicts[static_cast<size_t>(verdict)]; };
+    time::Time now = std::chrono::seconds(1000);
+    for (; count_of(Verdict::handover_full) == 0 && sent < kMany; sent += 32) {
+      for (uint16_t i = 0; i < 32; ++i) {
+        queue.put(tcp({lb::address_from_host(0x0a010001), static_cast<uint16_t>(1 + sent + i)}, kWeb).flags(kSyn));
+      }
+      while (worker.poll(now)) {
+      }
+      now += milliseconds(2);
+      worker.poll(now);
+    }
+    EXPECT_GT(count_of(Verdict::handover_full), 0U);
+    EXPECT_EQ(count_of(Verdict::handed_over) + count_of(Verdict::handover_full), sent);
+    EXPECT_EQ(many->available(), kMany - count_of(Verdict::handed_over)) << "what was not taken is freed";
+    EXPECT_TRUE(worker.books().balanced());
+  }
+  EXPECT_EQ(many->available(), kMany);
+}
+
 TEST_F(WorkerTest, CountsAndFreesEveryDrop) {
   const std::vector<std::pair<Verdict, PacketBuilder>> drops = {
       {Verdict::truncated, tcp(kClient, kWeb).cut_to(20)},
