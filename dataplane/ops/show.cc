@@ -161,8 +161,10 @@ Answer show_drops(node::Node& node, const Words&) {
                        {"meaning", info.meaning}});
   }
   Json answer = {{"received", books.received},
+                 {"taken_over", books.taken_over},
                  {"transmitted", books.sum(l4::Outcome::transmitted)},
                  {"passed", books.sum(l4::Outcome::passed)},
+                 {"handed_over", books.sum(l4::Outcome::handed_over)},
                  {"dropped", books.sum(l4::Outcome::dropped)},
                  {"workers", packets}};
   if (!node.has_pods()) {
