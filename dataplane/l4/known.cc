@@ -159,8 +159,19 @@ Verdict FamilyPipeline<Key>::tunnel(Packet packet, const lb::Address& end, flow:
 /// remembered a while, so that its late segments get the same answer and no other endpoint.
 template <typename Key>
 Verdict FamilyPipeline<Key>::end_with_endpoint(Packet packet, Flow& flow, const View& view) {
+  const bool is_first = flow.state != flow::State::tcp_reset;
   flow.state = flow::State::tcp_reset;
   flow.last_seen = view.now;
+  const NextHop& to_client = view.forwarding[flow.to_client];
+  if (is_first && !flow::is_tunnel(flow.kind) && packet.key() == flow.reply && packet.has_transport_header() &&
+      to_client.known) {
+    // The client of a download may have nothing to say for long, and would wait in vain: what the endpoint says first
+    // becomes its last word. If the endpoint goes on, it is answered.
+    const size_t length = packet::turn_into_reset(packet.bytes(), packet.parsed(), reversed(flow.request));
+    packet.frame().room = static_cast<uint16_t>(packet.frame().room + packet.frame().length - length);
+    packet.frame().length = static_cast<uint16_t>(length);
+    return send(packet, to_client, Verdict::ended_with_endpoint);
+  }
   return refuse(packet, Verdict::ended_with_endpoint, view);
 }
 

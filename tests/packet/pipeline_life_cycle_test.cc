@@ -19,6 +19,7 @@ enum class End {
   at_client,    ///< translated back
   refused,      ///< nobody to take it: reset or port unreachable
   reset,        ///< by weft, in the name of the far end
+  last_word,    ///< the endpoint's own segment, as a reset to the client
   not_tracked,  ///< of no flow any more
 };
 
@@ -42,6 +43,7 @@ struct State {
 
 constexpr End kFirst = End::at_first, kSecond = End::at_second, kBack = End::at_client;
 constexpr Flow kStays = {kBack, kFirst, kBack};
+constexpr Flow kEnded = {End::last_word, End::reset, End::reset};
 
 const std::vector<State>& states() {
   static const char* const kAnywhere = "0.0.0.0";
@@ -84,7 +86,7 @@ const std::vector<State>& states() {
        kWithSecond,
        kPast,
        Removal::reset,
-       {End::reset, End::reset, End::reset},
+       kEnded,
        {kBack, kSecond, End::not_tracked},
        kSecond},
       {"GoneAlone",
@@ -102,7 +104,7 @@ const std::vector<State>& states() {
        kAlone,
        kPast,
        Removal::reset,
-       {End::reset, End::reset, End::reset},
+       kEnded,
        {kBack, End::refused, End::not_tracked},
        End::refused},
   };
@@ -177,6 +179,14 @@ class LifeCycle : public testing::TestWithParam<std::tuple<Way, size_t>>, protec
         book(sent, Verdict::reply, kPods);
         book_packet(0, 1, frame);
         expect_bytes(sent.bytes, expected_reply(kAck).acknowledgment(kAcknowledged));
+        return;
+      case End::last_word:
+        book(sent, Verdict::ended_with_endpoint, kPods);
+        expect_bytes(sent.bytes, PacketBuilder(6, vip, client)
+                                     .flags(kRst | kAck)
+                                     .acknowledgment(kAcknowledged)
+                                     .window(0)
+                                     .addresses(kPodsAddresses));
         return;
       case End::reset:
         book(sent, Verdict::ended_with_endpoint, kUplink);
