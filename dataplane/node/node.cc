@@ -5,7 +5,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <set>
 
 namespace weft::node {
 namespace {
@@ -161,17 +160,23 @@ Node::Step Node::launch_workers() {
 }
 
 Node::Step Node::follow_registry() {
+  if (pods_ != nullptr) {
+    steering_ = std::make_unique<Steering>(*pods_, [this](const auto& snapshot) { snapshots_->publish(snapshot); });
+  }
+  // While workers choose by an older snapshot, what the latest is without may still get flows.
+  const auto behind = [this] { return steering_ != nullptr && steering_->is_behind(); };
   auto started = registry::Syncer::start(
       {.folder = config_.registry,
        .seed = config_.seed,
        .limits = {.services = config_.max_services, .endpoints = config_.max_endpoints},
        .zone = config_.zone},
       {.sink = [this](const registry::Publication& publication) { take(publication); },
-       .in_use = {.services = [this](uint32_t slot) { return active_flows_of_service(slot) > 0; },
-                  .endpoints = [this](uint32_t slot) { return active_flows_of_endpoint(slot) > 0; },
+       .in_use = {.services = [=, this](uint32_t slot) { return behind() || active_flows_of_service(slot) > 0; },
+                  .endpoints = [=, this](uint32_t slot) { return behind() || active_flows_of_endpoint(slot) > 0; },
                   .service_freed = [this](uint32_t slot) { reset_service(slot); },
                   .endpoint_freed = [this](uint32_t slot) { reset_endpoint(slot); }},
-       .loaded = log_diagnostics});
+       .loaded = log_diagnostics,
+       .each_second = [this] { go_on_steering(); }});
   if (!started) {
     return tl::unexpected(started.error());
   }
@@ -180,44 +185,31 @@ Node::Step Node::follow_registry() {
 }
 
 void Node::take(const registry::Publication& publication) {
-  if (pods_ == nullptr) {
+  if (steering_ == nullptr) {
     snapshots_->publish(publication.snapshot);
     return;
   }
-  for (const registry::TrackedEndpoint& gone : publication.endpoints.gone) {
-    tracked_.erase(gone.slot);
+  report(with_pods([&](pods::Pods&) { return steering_->take(publication); }));
+}
+
+void Node::go_on_steering() {
+  if (steering_ != nullptr) {
+    report(with_pods([&](pods::Pods&) { return steering_->retry(); }));
   }
-  for (const registry::TrackedEndpoint& changed : publication.endpoints.changed) {
-    tracked_[changed.slot] = changed;
+}
+
+void Node::report(const Steering::Done& steered) {
+  const std::string error = steered ? "" : steered.error();
+  if (error == steering_error_) {
+    return;
   }
-  std::set<lb::Address> vips;
-  std::set<pods::DirectEndpoint> direct;
-  for (const lb::Service& service : publication.snapshot->services()) {
-    vips.insert(service.address);
-    for (const lb::Endpoint& endpoint : service.endpoints) {
-      if (service.policy.mode == lb::Mode::dsr) {
-        direct.insert({.address = endpoint.address, .vip = service.address});
-      }
-    }
-  }
-  std::vector<pods::Endpoint> endpoints;
-  for (const auto& [slot, endpoint] : tracked_) {
-    vips.insert(endpoint.vip);  // its service may be gone while its last flows are not
-    endpoints.push_back({.address = endpoint.address, .port = endpoint.port, .protocol = endpoint.protocol});
-    if (const pods::DirectEndpoint lingering{endpoint.address, endpoint.vip}; direct_.contains(lingering)) {
-      direct.insert(lingering);
-    }
-  }
-  direct_ = std::move(direct);
-  const std::vector<pods::DirectEndpoint> answering(direct_.begin(), direct_.end());
-  // A worker may choose an endpoint only once eBPF steers its replies, and asks for requests only once it can choose.
-  auto steered = with_pods([&](pods::Pods& pods) { return pods.add_endpoints(endpoints, answering); });
-  if (steered) {
-    snapshots_->publish(publication.snapshot);
-    steered = with_pods([&](pods::Pods& pods) { return pods.sync({vips.begin(), vips.end()}, endpoints, answering); });
-  }
-  if (!steered) {
-    spdlog::error("snapshot {}: {}", publication.snapshot->epoch(), steered.error());
+  steering_error_ = error;
+  if (!error.empty()) {
+    spdlog::error("steering: {}; {}, and weft tries again every second", error,
+                  steering_->is_behind() ? fmt::format("snapshot {} stays in force", snapshots_->current()->epoch())
+                                         : "some requests do not reach the workers");
+  } else {
+    spdlog::info("steering: all is as the registry says again");
   }
 }
 

@@ -7,16 +7,15 @@
 
 #include <chrono>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <tl/expected.hpp>
 #include <vector>
 
 #include "node/config.h"
 #include "node/ports.h"
+#include "node/steering.h"
 #include "pods/pods.h"
 #include "registry-sync/syncer.h"
 #include "runtime/crossings.h"
@@ -65,6 +64,9 @@ class Node {
   Step follow_registry();
   Step launch_workers();
   void take(const registry::Publication& publication);
+  void go_on_steering();
+  /// Says it once.
+  void report(const Steering::Done& steered);
   /// A slot that nobody holds starts anew with its next owner.
   void reset_endpoint(uint32_t slot);
   void reset_service(uint32_t slot);
@@ -74,15 +76,15 @@ class Node {
   // In the order of construction; destroyed in reverse, after ~Node has stopped what runs.
   std::unique_ptr<pods::Pods> pods_;  ///< under pods_mutex_; null without pods
   std::mutex pods_mutex_;
-  std::set<pods::DirectEndpoint> direct_;  ///< take()'s: endpoints stay what they were for the flows that they have
   std::unique_ptr<runtime::Eal> eal_;
   std::vector<runtime::BufferPool> buffers_;  ///< one a worker
   std::unique_ptr<Ports> ports_;
   std::unique_ptr<runtime::Crossings> crossings_;
-  std::map<uint32_t, registry::TrackedEndpoint> tracked_;  ///< by slot; the registry's thread alone
   std::unique_ptr<time::TscClock> clock_;
   std::unique_ptr<runtime::SnapshotPublisher> snapshots_;
   std::vector<std::unique_ptr<runtime::Worker>> workers_;
+  std::unique_ptr<Steering> steering_;  ///< the registry's thread alone; null without pods
+  std::string steering_error_;          ///< likewise: what was last said of it
   std::unique_ptr<registry::Syncer> syncer_;
 };
 
