@@ -42,8 +42,8 @@ struct Config {
   uint32_t flow_capacity6 = 65536;        ///< of IPv6
   uint32_t new_flows_a_second = 400'000;  ///< of each worker; more is overload
   flow::Timeouts timeouts;
-  uint32_t max_services = 4096;
-  uint32_t max_endpoints = 65536;
+  uint32_t max_services = 16384;
+  uint32_t max_endpoints = 131072;
   std::optional<pods::Config> pods;
   std::vector<lb::Prefix> pod_networks;    ///< endpoints and clients in these are local pods
   std::vector<lb::Address> own_addresses;  ///< sources of fullnat
