@@ -13,6 +13,7 @@
 #include "l4/crossing.h"
 #include "l4/forwarding.h"
 #include "l4/own_ports.h"
+#include "l4/recovery.h"
 #include "lb/snapshot.h"
 #include "lb/token_bucket.h"
 #include "time/clock.h"
@@ -83,6 +84,8 @@ struct Context {
   lb::TokenBucket new_flows;
   lb::TokenBucket answers;
   uint64_t adopted_flows = 0;
+  uint32_t begun_in_burst = 0;  ///< flows
+  Recovery recovery;
 };
 
 /// What a service's flows are, by its policy.

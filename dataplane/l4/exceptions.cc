@@ -185,7 +185,8 @@ Verdict FamilyPipeline<Key>::stray(Packet packet, const View& view) {
       return hand_over(packet, owner);
     }
   }
-  return pass(packet, view);
+  Verdict verdict{};
+  return recover(packet, view, verdict) ? verdict : pass(packet, view);
 }
 
 template <typename Key>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file The pipeline of one address family: its flows, and what happens to its packets.
 ///
-/// In three files, each of which instantiates what it defines: known.cc for packets of known flows, admit.cc for what
-/// begins flows and ends them, exceptions.cc for everything else. See pipeline.h for the contract.
+/// In four files, each of which instantiates what it defines: known.cc for packets of known flows, admit.cc for what
+/// begins flows and ends them, recovery.cc for replies soon after a start, exceptions.cc for everything else. See
+/// pipeline.h for the contract.
 #pragma once
 
 #include <cstdint>
@@ -129,6 +130,10 @@ class FamilyPipeline {
   bool steer(const Flow& flow, Note::What what, const View& view);
   void forget(const Flow& flow, const View& view);
   void settle(const Flow& flow);
+
+  // recovery.cc
+  bool recover(Packet packet, const View& view, Verdict& verdict);
+  Verdict send_by_hash(Packet packet, const Key& request, const View& view);
 
   // exceptions.cc
   Verdict except(Packet packet, const View& view);

@@ -18,6 +18,7 @@ void Pipeline::process(Burst& burst, const lb::Snapshot& snapshot, const Forward
     v6_.renew(snapshot);
   }
   burst.without_flow = 0;
+  context_.begun_in_burst = 0;
   uint32_t of_v4 = 0;
   uint32_t of_v6 = 0;
   for (uint32_t i = 0; i < burst.size; ++i) {

@@ -35,6 +35,8 @@ class Pipeline {
   void sweep(uint32_t budget, const lb::Snapshot& snapshot, const Forwarding& forwarding, time::Time now);
 
   void note(const Note& note, time::Time now);
+  /// Before the first burst, if this may be a restart; see recovery.h. @param vips outlive this
+  void recover_by(const VipsOfEndpoints* vips) { context_.recovery.begin(vips); }
   Outbox& outbox() { return context_.outbox; }
 
   flow::FlowTable4& flows4() { return v4_.flows(); }

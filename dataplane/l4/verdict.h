@@ -14,6 +14,7 @@ enum class Verdict : uint8_t {
   reply,
   tunneled,
   tunneled_by_hash,
+  reply_by_hash,
   icmp_error,
   echo_reply,
   too_big_answered,
@@ -22,6 +23,7 @@ enum class Verdict : uint8_t {
   refused_no_service_port,
   refused_only_itself,
   refused_over_limit,
+  refused_unknown,
   from_kernel,
   // passed to the kernel
   passed,

@@ -151,6 +151,7 @@ void read_pods(Fields fields, Config& config) {
     }
   }
   config.nics = fields.strings("nics");
+  result.keep_on_stop = fields.word("on_stop", {"detach", "keep"}) == "keep";
   fields.finish();
 }
 

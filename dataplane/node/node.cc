@@ -151,7 +151,9 @@ Node::Step Node::make_workers() {
 }
 
 Node::Step Node::launch_workers() {
+  vips_at_start_ = std::make_unique<l4::VipsOfEndpoints>(*snapshots_->current());
   for (uint32_t number = 0; number < workers_.size(); ++number) {
+    workers_[number]->recover_by(vips_at_start_.get());
     if (!eal_->launch(number, run_worker, workers_[number].get())) {
       return tl::unexpected(fmt::format("cannot start worker {} on core {}", number, config_.cores[number]));
     }

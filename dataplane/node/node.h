@@ -82,6 +82,7 @@ class Node {
   std::unique_ptr<runtime::Crossings> crossings_;
   std::unique_ptr<time::TscClock> clock_;
   std::unique_ptr<runtime::SnapshotPublisher> snapshots_;
+  std::unique_ptr<const l4::VipsOfEndpoints> vips_at_start_;
   std::vector<std::unique_ptr<runtime::Worker>> workers_;
   std::unique_ptr<Steering> steering_;  ///< the registry's thread alone; null without pods
   std::string steering_error_;          ///< likewise: what was last said of it

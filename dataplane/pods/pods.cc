@@ -149,6 +149,12 @@ tl::expected<void, std::string> Pods::stop() {
     return first;
   }
   stopped_ = true;
+  if (config_.keep_on_stop) {
+    for (uint32_t worker = 0; worker < workers_.size(); ++worker) {
+      keep_first(programs_->set_worker(worker, 0));  // what comes now drops, and is counted
+    }
+    return first;
+  }
   keep_first(programs_->set_settings({.workers = 0, .mtu = config_.mtu}));
   for (const Nic& nic : nics_) {
     keep_first(programs_->detach(nic.ifindex));

@@ -16,7 +16,7 @@
 ///
 /// All state is in the kernel (pinned maps, filters, interfaces), so it outlives a crash: pods stay attached, their
 /// mesh traffic is dropped until the next start(), which takes over what is still there and forgets what is gone.
-/// stop() leaves the machine as it was found.
+/// stop() leaves the machine as it was found, unless it is told to leave all as a crash would.
 ///
 /// Not thread-safe: one control thread owns a Pods. It must stay in the network namespace of start(). Errors are
 /// sentences.
@@ -56,6 +56,7 @@ struct Config {
   uint32_t mtu =
       1500;  ///< of the workers' interfaces: a pod with a larger one is refused, as they would drop what it sends
   std::vector<lb::Prefix> host_routes;  ///< VIPs of these are for the host's own processes too
+  bool keep_on_stop = false;            ///< stop() leaves all to the next start(), as a crash does
 };
 
 struct Pod {

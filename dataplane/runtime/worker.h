@@ -59,6 +59,9 @@ class Worker {
   /// Sends what process() left to be sent.
   void transmit();
 
+  /// Before run(); see l4/recovery.h.
+  void recover_by(const l4::VipsOfEndpoints* vips) { pipeline_.recover_by(vips); }
+
   const WorkerConfig& config() const { return config_; }
   Books books() const { return published_.read(); }
   const l4::SlotCounters& slots() const { return counters_; }
