@@ -9,7 +9,9 @@
 #include <CLI/CLI.hpp>
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <optional>
 
 namespace {
 
@@ -41,13 +43,27 @@ bool send_all(int fd, std::string_view bytes) {
   return shutdown(fd, SHUT_WR) == 0;
 }
 
-std::string receive_all(int fd) {
-  std::string all;
+/// Prints an answer as it comes: that of `trace` goes on for a while. An error goes to the error output.
+/// @returns whether it was an error; nothing if there was no answer
+std::optional<bool> print_answer(int fd, std::string_view error_mark) {
+  std::string beginning;
+  std::optional<bool> failed;
   std::array<char, 65536> buffer;
   for (ssize_t count; (count = recv(fd, buffer.data(), buffer.size(), 0)) > 0;) {
-    all.append(buffer.data(), static_cast<size_t>(count));
+    const std::string_view piece(buffer.data(), static_cast<size_t>(count));
+    if (failed) {
+      fmt::print(*failed ? stderr : stdout, "{}", piece);
+      std::fflush(stdout);
+      continue;
+    }
+    beginning += piece;
+    if (beginning.size() >= error_mark.size() || beginning.find('\n') != std::string::npos) {
+      failed = beginning.starts_with(error_mark);
+      fmt::print(*failed ? stderr : stdout, "{}", beginning);
+      std::fflush(stdout);
+    }
   }
-  return all;
+  return failed;
 }
 
 }  // namespace
@@ -74,13 +90,12 @@ int main(int argc, char** argv) {
   for (const std::string& word : words) {
     line += (line.empty() ? "" : " ") + word;
   }
-  const std::string answer = send_all(fd, line + "\n") ? receive_all(fd) : "";
+  const auto failed =
+      send_all(fd, line + "\n") ? print_answer(fd, json ? "{\"error\":" : "error: ") : std::optional<bool>();
   close(fd);
-  if (answer.empty()) {
+  if (!failed) {
     fmt::print(stderr, "weftd at {} closed the connection without an answer\n", socket_path);
     return kCannotConnect;
   }
-  const bool failed = answer.starts_with(json ? "{\"error\":" : "error: ");
-  fmt::print(failed ? stderr : stdout, "{}", answer);
-  return failed ? 1 : 0;
+  return *failed ? 1 : 0;
 }

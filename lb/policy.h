@@ -24,7 +24,7 @@ enum class Encapsulation : uint8_t {
 /// What becomes of a flow whose endpoint has left the registry.
 enum class Removal : uint8_t {
   keep,   ///< it lives until it ends by itself
-  reset,  ///< after a grace time, the client's next TCP segment is answered with a reset
+  reset,  ///< after a grace time, the next TCP segment of either end tells the client by a reset
 };
 
 /// Who may begin flows: all of whom `allow` (empty: all) tells but not `deny`.

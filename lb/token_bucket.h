@@ -14,19 +14,25 @@ class TokenBucket {
  public:
   /// @param now in milliseconds, wrapping; of a bucket idle for more than 49 days, tokens may be late
   bool take(const Rate& rate, uint32_t now) {
-    // In thousandths of a token, so that a millisecond's share of any rate is a whole number.
-    const uint64_t most = uint64_t{rate.burst} * 1000;
-    const uint64_t earned = uint64_t{now - last_} * rate.per_second;
-    spent_ = static_cast<uint32_t>(std::min<uint64_t>(spent_ - std::min<uint64_t>(spent_, earned), most));
+    spent_ = spent(rate, now);
     last_ = now;
-    if (spent_ + uint64_t{1000} > most) {
+    if (spent_ + uint64_t{1000} > most(rate)) {
       return false;
     }
     spent_ += 1000;
     return true;
   }
+  /// Would take() say yes?
+  bool has_some(const Rate& rate, uint32_t now) const { return spent(rate, now) + uint64_t{1000} <= most(rate); }
 
  private:
+  // In thousandths of a token, so that a millisecond's share of any rate is a whole number.
+  static uint64_t most(const Rate& rate) { return uint64_t{rate.burst} * 1000; }
+  uint32_t spent(const Rate& rate, uint32_t now) const {
+    const uint64_t earned = uint64_t{now - last_} * rate.per_second;
+    return static_cast<uint32_t>(std::min<uint64_t>(spent_ - std::min<uint64_t>(spent_, earned), most(rate)));
+  }
+
   uint32_t spent_ = 0;  ///< thousandths of a token; a burst is at most kMaxBurst, so they fit
   uint32_t last_ = 0;
 };

@@ -54,6 +54,7 @@ tl::expected<std::unique_ptr<Syncer>, std::string> Syncer::start(Options options
 Syncer::Syncer(Options options, Hooks hooks, FolderWatch watch, int wake_fd)
     : sink_(std::move(hooks.sink)),
       loaded_(std::move(hooks.loaded)),
+      each_second_(std::move(hooks.each_second)),
       registry_(std::move(options), std::move(hooks.in_use)),
       watch_(std::move(watch)),
       wake_fd_(wake_fd) {}
@@ -115,6 +116,9 @@ void Syncer::run(const std::stop_token& stop, std::promise<void> loaded) {
         debounce_.note(now);
       }
       publish(registry_.reclaim(now));
+      if (each_second_) {
+        each_second_();
+      }
     }
     if (registry_.advance(now)) {
       publish(true);

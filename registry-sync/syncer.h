@@ -38,7 +38,8 @@ class Syncer {
   struct Hooks {
     Sink sink;
     SlotUse in_use;
-    std::function<void(const Status&)> loaded;  ///< after each load, good or bad: to log what is wrong
+    std::function<void(const Status&)> loaded = {};  ///< after each load, good or bad: to log what is wrong
+    std::function<void()> each_second = {};          ///< as the sink; for what it could not do
   };
 
   /// Loads the folder and returns once the sink has the first snapshot, an empty one if nothing could be loaded:
@@ -78,6 +79,7 @@ class Syncer {
 
   Sink sink_;
   std::function<void(const Status&)> loaded_;
+  std::function<void()> each_second_;
   Registry registry_;  ///< the syncer's thread alone, and start() before there is one
   FolderWatch watch_;
   Debounce debounce_;

@@ -17,6 +17,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("WEFT_BUILD", ROOT / "build"))
 GATEWAY = "169.254.1.1"  # every pod's next hop: the host's end of its own veth
+GATEWAY6 = "fe80::1"
 IN_LAB = "WEFT_IN_LAB"
 SKIPPED = 77  # Meson's and automake's code for a test that could not run
 
@@ -37,6 +38,7 @@ def enter():
         os.makedirs("/run/netns")
         run("ip", "link", "set", "lo", "up")
         write("/proc/sys/net/ipv4/ip_forward", "1")
+        write("/proc/sys/net/ipv6/conf/all/forwarding", "1")
         return
     if os.geteuid() != 0:
         print("this makes network namespaces: run it as root", file=sys.stderr)
@@ -103,23 +105,16 @@ class Process:
             self.popen.wait()
 
 
-class Pod:
-    """A network namespace behind a veth, with one address and a default route: as a CNI would make it."""
+class Namespace:
+    """A network namespace, and what runs in it: a machine of its own, as far as the network can tell."""
 
-    def __init__(self, lab, name, address):
-        self.lab, self.name, self.address = lab, name, address
-        self.interface = f"v-{name}"
+    address6 = None
+
+    def __init__(self, lab, name):
+        self.lab, self.name = lab, name
         self.started = 0  # processes
         run("ip", "netns", "add", name)
-        run("ip", "link", "add", self.interface, "type", "veth", "peer", "eth0", "netns", name)
-        run("ip", "address", "add", GATEWAY + "/32", "dev", self.interface)
-        run("ip", "link", "set", self.interface, "up")
-        run("ip", "route", "add", address + "/32", "dev", self.interface)
         self.run("ip", "link", "set", "lo", "up")
-        self.run("ip", "address", "add", address + "/32", "dev", "eth0")
-        self.run("ip", "link", "set", "eth0", "up")
-        self.run("ip", "route", "add", GATEWAY, "dev", "eth0", "scope", "link")
-        self.run("ip", "route", "add", "default", "via", GATEWAY)
 
     def inside(self, *command):
         return ["ip", "netns", "exec", self.name, *map(str, command)]
@@ -147,7 +142,7 @@ http {{
   client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
   uwsgi_temp_path {folder}; scgi_temp_path {folder};
   server {{
-    listen {port}; root {folder}/www; index index.html;
+    listen {port};{f" listen [::]:{port};" if self.address6 else ""} root {folder}/www; index index.html;
     add_header X-Pod {self.name}; add_header X-Client $remote_addr;
   }}
 }}""")
@@ -157,10 +152,49 @@ http {{
         return server
 
 
-class Lab:
-    """The node: its folder, its registry, its pods and its weftd. Call enter() first."""
+class Pod(Namespace):
+    """A network namespace behind a veth, with an address (of each family, if two) and a default route: as a CNI would make
+    it."""
 
-    def __init__(self):
+    def __init__(self, lab, name, address, address6=None):
+        super().__init__(lab, name)
+        self.address, self.address6 = address, address6
+        self.interface = f"v-{name}"
+        lab.ip("link", "add", self.interface, "type", "veth", "peer", "eth0", "netns", name)
+        lab.ip("address", "add", GATEWAY + "/32", "dev", self.interface)
+        lab.ip("link", "set", self.interface, "up")
+        lab.ip("route", "add", address + "/32", "dev", self.interface)
+        self.run("ip", "address", "add", address + "/32", "dev", "eth0")
+        self.run("ip", "link", "set", "eth0", "up")
+        self.run("ip", "route", "add", GATEWAY, "dev", "eth0", "scope", "link")
+        self.run("ip", "route", "add", "default", "via", GATEWAY)
+        if address6:
+            lab.ip("address", "add", GATEWAY6 + "/64", "dev", self.interface, "nodad")
+            lab.ip("route", "add", address6 + "/128", "dev", self.interface)
+            self.run("ip", "address", "add", address6 + "/128", "dev", "eth0", "nodad")
+            self.run("ip", "route", "add", "default", "via", GATEWAY6, "dev", "eth0")
+
+
+def cable(one, one_name, other, other_name, *options):
+    """A veth pair between two namespaces, up, without offloads: what leaves it is as it would be on a wire."""
+    run("ip", "link", "add", one_name, "netns", one.name, *options, "type", "veth", "peer", other_name, "netns", other.name)
+    for namespace, name in ((one, one_name), (other, other_name)):
+        namespace.run("ethtool", "-K", name, "tx", "off", "gso", "off", "gro", "off", "tso", "off")
+        namespace.run("ip", "link", "set", name, "up")
+
+
+class Lab:
+    """A node: its folder, its registry, its pods and its weftd. Call enter() first.
+
+    The node is the lab's own network namespace, or with a name the one of that name, which is made if it is not there."""
+
+    def __init__(self, netns=None):
+        self.netns = netns
+        if netns and not pathlib.Path("/run/netns", netns).exists():
+            run("ip", "netns", "add", netns)
+            self.ip("link", "set", "lo", "up")
+            for switch in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+                run(*self.inside("tee", f"/proc/sys/net/{switch}"), input="1")
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="weft-lab-", dir="/run"))
         self.registry = self.folder / "registry"
         self.registry.mkdir()
@@ -169,8 +203,15 @@ class Lab:
         self.weftd = None
         self.pods = {}
 
-    def pod(self, name, address):
-        self.pods[name] = Pod(self, name, address)
+    def inside(self, *command):
+        """The command in the node's network namespace, with the lab's mounts: `ip netns exec` would hide eBPF's pins."""
+        return ["nsenter", f"--net=/run/netns/{self.netns}", *command] if self.netns else [*command]
+
+    def ip(self, *words):
+        return run("ip", *(["-n", self.netns] if self.netns else []), *words)
+
+    def pod(self, name, address, address6=None):
+        self.pods[name] = Pod(self, name, address, address6)
         return self.pods[name]
 
     # The registry's documents are written as JSON, which is YAML.
@@ -186,13 +227,28 @@ class Lab:
                 "spec": {"clusterIP": address, "ports": [{"port": port, "protocol": protocol}], **spec}}
 
     @staticmethod
-    def slice(service, pods, port=8080, protocol="TCP", annotations=None, ready=True):
-        return {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-                "metadata": {"name": f"{service}-{protocol.lower()}-{port}", "annotations": annotations or {},
+    def slice(service, pods, port=8080, protocol="TCP", annotations=None, ready=True, family=4):
+        return {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": f"IPv{family}",
+                "metadata": {"name": f"{service}-{protocol.lower()}-{port}-{family}", "annotations": annotations or {},
                              "labels": {"kubernetes.io/service-name": service}},
                 "ports": [{"port": port, "protocol": protocol}],
-                "endpoints": [{"addresses": [pod.address], "conditions": {"ready": ready},
+                "endpoints": [{"addresses": [pod.address if family == 4 else pod.address6],
+                               "conditions": {"ready": ready},
                                "targetRef": {"kind": "Pod", "name": pod.name}} for pod in pods]}
+
+    @staticmethod
+    def policy(service, **spec):
+        return {"apiVersion": "weft.dev/v1", "kind": "ServicePolicy", "metadata": {"name": service},
+                "spec": {"targetRef": {"group": "", "kind": "Service", "name": service}, **spec}}
+
+    @staticmethod
+    def both_protocols(service, address, pods, port, family=4, more=()):
+        """A service of TCP and UDP on one port, as iperf3 needs it, and its endpoints. `more` ports come beside."""
+        ports = [{"name": name, "port": port, "protocol": name.upper()} for name in ("tcp", "udp")] + list(more)
+        slice = Lab.slice(service, pods, port, family=family)
+        slice["ports"] = ports
+        return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": service},
+                "spec": {"clusterIP": address, "ports": ports}}, slice
 
     def configure(self, **changes):
         config = {"node": "lab", "seed": 42, "socket": str(self.socket), "registry": {"folder": str(self.registry)},
@@ -203,7 +259,7 @@ class Lab:
     def start_weftd(self, attach=True):
         if not self.config_file.exists():
             self.configure()
-        self.weftd = Process([BUILD / "weftd", "--config", self.config_file], self.folder / "weftd.log")
+        self.weftd = Process(self.inside(BUILD / "weftd", "--config", self.config_file), self.folder / "weftd.log")
         wait_until("weftd answers", lambda: self.weftd_up(), 20)
         if attach:
             for pod in self.pods.values():
@@ -250,6 +306,7 @@ class Lab:
     def check_books(self):
         """Every packet that a worker received ended in exactly one way."""
         books = self.ctl("show", "drops")
-        ended = books["transmitted"] + books["passed"] + books["dropped"]
-        assert books["received"] == ended, f"{books['received']} received, {ended} accounted for"
-        assert books["received"] == sum(row["packets"] for row in books["workers"])
+        came = books["received"] + books["taken_over"]
+        ended = books["transmitted"] + books["passed"] + books["handed_over"] + books["dropped"]
+        assert came == ended, f"{came} came, {ended} accounted for"
+        assert came == sum(row["packets"] for row in books["workers"])

@@ -45,10 +45,18 @@ runtime::WorkerConfig config_of(const Node& node, uint32_t worker, uint32_t flow
   return config;
 }
 
+std::shared_ptr<const l4::Forwarding> one_port(uint32_t workers) {
+  return std::make_shared<const l4::Forwarding>(
+      std::vector<l4::Port>{{.landing = l4::Landing::by_client(workers, owner_of)}}, std::vector<l4::NextHop>(1),
+      std::vector<l4::Route>{});
+}
+
 }  // namespace
 
 Node::Node(const Workload& workload, uint32_t its_workers)
-    : family(workload.family), workers(its_workers), publisher(its_workers, snapshot_of(workload)) {
+    : family(workload.family),
+      workers(its_workers),
+      publisher(its_workers, snapshot_of(workload), one_port(its_workers)) {
   auto made = runtime::Crossings::make(workers);
   if (!made) {
     give_up(made.error().c_str());
@@ -56,8 +64,7 @@ Node::Node(const Workload& workload, uint32_t its_workers)
   crossings = std::move(*made);
 }
 
-Bed::Bed(Node& node, uint32_t worker, uint32_t flow_capacity)
-    : node_(node), forwarding_({{.landing = l4::Landing::by_client(node.workers, owner_of)}}, {{}}, {}) {
+Bed::Bed(Node& node, uint32_t worker, uint32_t flow_capacity) : node_(node) {
   static int count = 0;
   const std::string name = "bed" + std::to_string(count++);
   ring_ = rte_ring_create(name.c_str(), kRing, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
@@ -73,7 +80,7 @@ Bed::Bed(Node& node, uint32_t worker, uint32_t flow_capacity)
   rte_eth_tx_queue_setup(port_, 0, kRing, SOCKET_ID_ANY, nullptr);
   rte_eth_dev_start(port_);
   worker_ = std::make_unique<runtime::Worker>(config_of(node, worker, flow_capacity, port_), node.publisher,
-                                              forwarding_, *node.crossings, node.clock);
+                                              *node.crossings, node.clock);
 }
 
 Bed::~Bed() {

@@ -57,7 +57,6 @@ class Bed {
   uint64_t send(std::span<rte_mbuf*> packets);
 
   Node& node_;
-  const l4::Forwarding forwarding_;
   rte_ring* ring_ = nullptr;
   rte_mempool* pool_ = nullptr;
   uint16_t port_ = 0;

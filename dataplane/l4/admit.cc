@@ -19,7 +19,9 @@ template <typename Key>
 lb::Decision FamilyPipeline<Key>::decide(const Burst& burst, uint32_t i, const View& view) const {
   const Key& key = packet::key_of<Key>(burst.parsed[i]);
   const lb::Decision decision = lb::decide(view.snapshot, lb::Tuple(key), burst.hashes[i]);
-  if (decision.target != nullptr && decision.target->address.is<Address>()) {
+  // In overload nothing is inserted, and a flood's lines would only push out those of flows that go on.
+  if (decision.target != nullptr && decision.target->address.is<Address>() &&
+      context_.new_flows.has_some(context_.config.new_flows, view.now)) {
     // A guess of the reply's tuple, right for the plainest mode: its place in the table is far away by then.
     const Key reply = Key::make(decision.target->address.as<Address>(), decision.target->port, key.source,
                                 key.source_port, key.protocol);
@@ -33,7 +35,7 @@ template <typename Key>
 void FamilyPipeline<Key>::admit(Burst& burst, uint32_t i, const View& view, const lb::Decision& decision) {
   Packet packet(burst, i);
   // A packet before this one, of the same burst, may have begun its flow.
-  if (!forward_one(packet, {}, view, burst.verdicts[i])) {
+  if (context_.begun_in_burst == 0 || !forward_one(packet, {}, view, burst.verdicts[i])) {
     burst.verdicts[i] = admit(packet, decision, view);
   }
 }
@@ -69,6 +71,9 @@ Verdict FamilyPipeline<Key>::admit(Packet packet, const lb::Decision& decision, 
   const uint8_t flags = packet.parsed().tcp_flags;
   if (packet.key().protocol == lb::Protocol::tcp && !flow::begins_connection(flags) &&
       !flow::continues_connection(flags)) {
+    if (context_.recovery.vips(view.now) != nullptr) {
+      context_.recovery.exclude(packet.hash(), view.now);
+    }
     return Verdict::no_flow;
   }
   if (packet.ends_here()) {
@@ -150,7 +155,7 @@ template <typename Key>
 Verdict FamilyPipeline<Key>::by_hash_or(Verdict verdict, Packet packet, const Way& way, const View& view) {
   const bool for_want_of_room = verdict == Verdict::overload || verdict == Verdict::table_full;
   if (flow::is_tunnel(way.kind) && for_want_of_room) {
-    const uint16_t hop = view.forwarding.route(way.target->address, packet.ingress());
+    uint16_t hop = way_to(way.target->address, packet.ingress(), view);
     const Verdict sent = tunnel(packet, way.target->address, way.kind, hop, view);
     return sent == Verdict::tunneled ? Verdict::tunneled_by_hash : sent;
   }
@@ -162,7 +167,7 @@ Verdict FamilyPipeline<Key>::begin(Packet packet, const Way& way, const View& vi
   const Key& request = packet.key();
   const lb::Target& target = *way.target;
   const auto endpoint = target.address.as<Address>();
-  const uint16_t to_endpoint = view.forwarding.route(target.address, packet.ingress());
+  const uint16_t to_endpoint = way_to(target.address, packet.ingress(), view);
   const auto removed = [&](const Flow& flow) { forget(flow, view); };
   typename Table::Insertion inserted;
   Kind kind = way.kind;
@@ -175,6 +180,10 @@ Verdict FamilyPipeline<Key>::begin(Packet packet, const Way& way, const View& vi
     }
   }
   if (kind == Kind::fullnat) {
+    if (request.protocol == lb::Protocol::tcp && !flow::begins_connection(packet.parsed().tcp_flags)) {
+      // By another port it would be another's connection, or nobody's: its client is told, and need not wait.
+      return refuse(packet, Verdict::refused_unknown, view);
+    }
     const Landing& landing = view.forwarding.port(view.forwarding[to_endpoint].port).landing;
     const std::optional<Key> reply =
         context_.own_ports.template take<Key>(endpoint, target.port, request.protocol, landing, packet.hash());
@@ -204,7 +213,7 @@ Verdict FamilyPipeline<Key>::begin_tunnel(Packet packet, const Way& way, const V
   if (inserted.flow == nullptr) {
     return by_hash_or(Verdict::table_full, packet, way, view);
   }
-  inserted.flow->to_endpoint = view.forwarding.route(way.target->address, packet.ingress());
+  inserted.flow->to_endpoint = way_to(way.target->address, packet.ingress(), view);
   return began(packet, inserted.ref, way, view);
 }
 
@@ -212,10 +221,11 @@ template <typename Key>
 Verdict FamilyPipeline<Key>::began(Packet packet, Ref ref, const Way& way, const View& view) {
   Flow& flow = flows_[ref];
   const bool tcp = packet.key().protocol == lb::Protocol::tcp;
+  ++context_.begun_in_burst;
   flow.state = tcp ? flow::State::tcp_opening : flow::State::udp_request;
   flow.service_slot = static_cast<uint16_t>(way.service->slot);
   flow.endpoint_slot = way.target->slot;
-  flow.to_client = view.forwarding.route(packet.key().source, packet.ingress());
+  flow.to_client = way_to(packet.key().source, packet.ingress(), view);
   ServiceCounters& service = context_.counters.service[flow.service_slot];
   shares_.added(flow.service_slot, service.active_flows.get());
   service.flows.add(1);

@@ -2,6 +2,8 @@
 /// @file What both address families of a worker's pipeline share, and what a burst is decided by.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <type_traits>
 #include <vector>
@@ -12,7 +14,9 @@
 #include "l4/crossing.h"
 #include "l4/forwarding.h"
 #include "l4/own_ports.h"
+#include "l4/recovery.h"
 #include "l4/tunnel_source.h"
+#include "l4/unresolved.h"
 #include "lb/snapshot.h"
 #include "lb/token_bucket.h"
 #include "time/clock.h"
@@ -34,6 +38,7 @@ struct PipelineConfig {
   uint32_t remembered_sources = 1 << 16;                          ///< of services with a rate by source
   uint32_t remembered_fragments = 1 << 12;
   std::vector<lb::Address> own_addresses;  ///< sources of fullnat
+  uint64_t own_ports_seed = 0;             ///< in which order their ports are taken
   std::vector<lb::Prefix> tunnel_sources;  ///< one a family at most: outer source addresses of tunnels
 };
 
@@ -48,7 +53,7 @@ struct Context {
       : config(its_config),
         counters(its_counters),
         outbox(its_config.workers),
-        own_ports(its_config.own_addresses, its_config.worker, its_config.seed),
+        own_ports(its_config.own_addresses, its_config.worker, its_config.own_ports_seed),
         clients(its_config.remembered_clients),
         sources(its_config.remembered_sources),
         fragments(its_config.remembered_fragments),
@@ -77,7 +82,11 @@ struct Context {
   const TunnelSource<lb::Ipv6Address> tunnel_source6;
   lb::TokenBucket new_flows;
   lb::TokenBucket answers;
+  std::array<lb::TokenBucket, kMaxPorts> others;  ///< passed to a kernel, by the port they came in by
+  Unresolved unresolved;
   uint64_t adopted_flows = 0;
+  uint32_t begun_in_burst = 0;  ///< flows
+  Recovery recovery;
 };
 
 /// What a service's flows are, by its policy.

@@ -108,6 +108,9 @@ Verdict FamilyPipeline<Key>::icmp(Packet packet, const View& view) {
   if (!packet::verify_icmp(packet.bytes(), packet.parsed())) {
     return Verdict::bad_checksum;
   }
+  if (!back(packet, view).in_force()) {
+    return Verdict::no_next_hop;
+  }
   return answer(packet, packet::answer_echo(packet.bytes(), packet.parsed()), Verdict::echo_reply, view);
 }
 
@@ -145,10 +148,11 @@ Verdict FamilyPipeline<Key>::icmp_error(Packet packet, const View& view) {
     }
     const flow::Kind kind = kind_of(decision.service->policy);
     const lb::Address& end = decision.target->address;
-    const Verdict sent = tunnel(packet, end, kind, view.forwarding.route(end, packet.ingress()), view);
+    uint16_t hop = way_to(end, packet.ingress(), view);
+    const Verdict sent = tunnel(packet, end, kind, hop, view);
     return sent == Verdict::tunneled ? Verdict::tunneled_by_hash : sent;
   }
-  const Flow& flow = flows_[ref];
+  Flow& flow = flows_[ref];
   if (flow.kind == flow::Kind::steered) {
     return hand_over(packet, flow.endpoint_slot);
   }
@@ -162,6 +166,10 @@ Verdict FamilyPipeline<Key>::icmp_error(Packet packet, const View& view) {
     const Verdict sent = tunnel(packet, flow.tunnel_end(), flow.kind, flow.to_endpoint, view);
     return sent == Verdict::tunneled ? Verdict::icmp_error : sent;
   }
+  const NextHop& hop = renew(flow, ref.direction(), view);
+  if (!hop.in_force()) {
+    return Verdict::no_next_hop;
+  }
   // The error's receiver is told of the packet that it sent itself; and if the error comes from the far end and not
   // from a router on the way, the receiver knows that end under its translated address.
   const bool from_client = ref.direction() == Direction::request;
@@ -169,7 +177,7 @@ Verdict FamilyPipeline<Key>::icmp_error(Packet packet, const View& view) {
   const Key& met = from_client ? flow.request : flow.reply;
   const Address source = packet.key().source == met.source ? sent.destination : packet.key().source;
   packet::translate_quote(packet.bytes(), quote, packet.parsed(), sent, source, sent.source);
-  return send(packet, view.forwarding[from_client ? flow.to_endpoint : flow.to_client], Verdict::icmp_error);
+  return send(packet, hop, Verdict::icmp_error);
 }
 
 /// Of no flow, and not to a virtual address.
@@ -185,13 +193,17 @@ Verdict FamilyPipeline<Key>::stray(Packet packet, const View& view) {
       return hand_over(packet, owner);
     }
   }
-  return pass(packet, view);
+  Verdict verdict{};
+  return recover(packet, view, verdict) ? verdict : pass(packet, view);
 }
 
 template <typename Key>
 Verdict FamilyPipeline<Key>::refuse(Packet packet, Verdict reason, const View& view) {
   if (!packet.has_transport_header()) {
     return Verdict::unanswerable;
+  }
+  if (!back(packet, view).in_force()) {
+    return Verdict::no_next_hop;
   }
   if (packet.key().protocol == lb::Protocol::udp) {
     if (!context_.answers.take(context_.config.answers, view.now)) {
@@ -216,6 +228,9 @@ Verdict FamilyPipeline<Key>::answer_too_big(Packet packet, size_t mtu, const Vie
   if (!packet.has_transport_header()) {
     return Verdict::too_big;
   }
+  if (!back(packet, view).in_force()) {
+    return Verdict::no_next_hop;
+  }
   if (!context_.answers.take(context_.config.answers, view.now)) {
     return Verdict::answer_limited;
   }
@@ -232,7 +247,7 @@ Verdict FamilyPipeline<Key>::answer(Packet packet, size_t length, Verdict verdic
   const size_t size = size_t{packet.frame().length} + packet.frame().room;
   packet.frame().room = static_cast<uint16_t>(size - length);
   packet.frame().length = static_cast<uint16_t>(length);
-  return send(packet, view.forwarding[view.forwarding.route(packet.key().source, packet.ingress())], verdict);
+  return send(packet, back(packet, view), verdict);
 }
 
 template <typename Key>
@@ -243,7 +258,7 @@ Verdict FamilyPipeline<Key>::hand_over(Packet packet, uint32_t owner) {
 
 template <typename Key>
 Verdict FamilyPipeline<Key>::pass(Packet packet, const View& view) {
-  return l4::pass(packet.frame(), packet.ingress(), packet.egress(), view.forwarding);
+  return l4::pass(packet.frame(), packet.ingress(), packet.egress(), context_, view);
 }
 
 /// RFC 1122, section 3.2.1.3, and RFC 4291, sections 2.5 and 2.7: no host sends from these addresses.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file The pipeline of one address family: its flows, and what happens to its packets.
 ///
-/// In three files, each of which instantiates what it defines: known.cc for packets of known flows, admit.cc for what
-/// begins flows and ends them, exceptions.cc for everything else. See pipeline.h for the contract.
+/// In five files, each of which instantiates what it defines: known.cc for packets of known flows, admit.cc for what
+/// begins flows and ends them, way.cc for their next hops, recovery.cc for replies soon after a start, exceptions.cc
+/// for everything else. See pipeline.h for the contract.
 #pragma once
 
 #include <cstdint>
@@ -55,6 +56,9 @@ class FamilyPipeline {
   void note(const Note& note, time::Millis now);
   void renew(const lb::Snapshot& snapshot);
   void sweep(uint32_t budget, const View& view);
+  /// Gives flows that hold retired next hops those of their routes, looking at `count` records from record `from` on.
+  /// @returns where to go on; 0 at the end
+  uint32_t renew_hops(uint32_t from, uint32_t count, const View& view);
 
   const Table& flows() const { return flows_; }
   Table& flows() { return flows_; }
@@ -111,9 +115,9 @@ class FamilyPipeline {
   bool forward_one(Packet packet, Ref nominee, const View& view, Verdict& verdict);
   bool forward_odd(Packet packet, Ref ref, const View& view, Verdict& verdict);
   Verdict translate(Packet packet, Flow& flow, flow::Direction direction, const View& view);
-  Verdict tunnel(Packet packet, const lb::Address& end, flow::Kind kind, uint16_t hop, const View& view);
+  Verdict tunnel(Packet packet, const lb::Address& end, flow::Kind kind, uint16_t& hop, const View& view);
   template <typename End>
-  Verdict tunnel_to(Packet packet, End end, flow::Kind kind, const NextHop& hop, const View& view);
+  Verdict tunnel_to(Packet packet, End end, flow::Kind kind, uint16_t& hop_number, const View& view);
   Verdict end_with_endpoint(Packet packet, Flow& flow, const View& view);
   void clamp_segment_size(Packet packet, const Key& request, const View& view);
   bool must_move(Packet packet, const Flow& flow, lb::Fate fate) const;
@@ -131,6 +135,15 @@ class FamilyPipeline {
   void forget(const Flow& flow, const View& view);
   void settle(const Flow& flow);
 
+  // way.cc
+  uint16_t way_to(const lb::Address& address, uint8_t ingress, const View& view);
+  const NextHop& renew(uint16_t& hop, const lb::Address& address, const View& view);
+  const NextHop& renew(Flow& flow, flow::Direction direction, const View& view);
+
+  // recovery.cc
+  bool recover(Packet packet, const View& view, Verdict& verdict);
+  Verdict send_by_hash(Packet packet, const Key& request, const View& view);
+
   // exceptions.cc
   Verdict except(Packet packet, const View& view);
   Verdict fragment(Packet packet, const View& view);
@@ -142,10 +155,12 @@ class FamilyPipeline {
   Verdict answer(Packet packet, size_t length, Verdict verdict, const View& view);
   Verdict hand_over(Packet packet, uint32_t owner);
   Verdict pass(Packet packet, const View& view);
+  /// Where an answer to the packet goes.
+  const NextHop& back(Packet packet, const View& view) {
+    return view.forwarding[way_to(packet.key().source, packet.ingress(), view)];
+  }
+  /// Precondition: the hop is in force. Whoever calls has asked, before anything was written or counted.
   static Verdict send(Packet packet, const NextHop& hop, Verdict verdict) {
-    if (!hop.known) [[unlikely]] {
-      return Verdict::no_next_hop;
-    }
     std::memcpy(packet.frame().data, hop.addresses.data(), hop.addresses.size());
     packet.egress() = hop.port;
     return verdict;

@@ -50,9 +50,12 @@ template <typename Key>
 [[gnu::always_inline]] inline Verdict FamilyPipeline<Key>::translate(Packet packet, Flow& flow, Direction direction,
                                                                      const View& view) {
   const bool request = direction == Direction::request;
-  const NextHop& hop = view.forwarding[request ? flow.to_endpoint : flow.to_client];
-  if (packet.parsed().ip_length > hop.mtu) [[unlikely]] {
-    return answer_too_big(packet, hop.mtu, view);
+  const NextHop* hop = &view.forwarding[request ? flow.to_endpoint : flow.to_client];
+  if (packet.parsed().ip_length > hop->mtu) [[unlikely]] {
+    hop = &renew(flow, direction, view);
+    if (packet.parsed().ip_length > hop->mtu) {
+      return hop->in_force() ? answer_too_big(packet, hop->mtu, view) : Verdict::no_next_hop;
+    }
   }
   if ((packet.parsed().tcp_flags & packet::tcp_flag::syn) != 0) {
     clamp_segment_size(packet, flow.request, view);
@@ -64,7 +67,7 @@ template <typename Key>
   if (packet.has_transport_header()) [[likely]] {
     packet::translate_transport(packet.transport(), to, deltas);
   }
-  return send(packet, hop, request ? Verdict::request : Verdict::reply);
+  return send(packet, *hop, request ? Verdict::request : Verdict::reply);
 }
 
 template <typename Key>
@@ -135,22 +138,27 @@ bool FamilyPipeline<Key>::forward_odd(Packet packet, Ref ref, const View& view, 
 }
 
 template <typename Key>
-Verdict FamilyPipeline<Key>::tunnel(Packet packet, const lb::Address& end, flow::Kind kind, uint16_t hop,
+Verdict FamilyPipeline<Key>::tunnel(Packet packet, const lb::Address& end, flow::Kind kind, uint16_t& hop,
                                     const View& view) {
-  return end.is_ipv4() ? tunnel_to(packet, end.ipv4(), kind, view.forwarding[hop], view)
-                       : tunnel_to(packet, end.ipv6(), kind, view.forwarding[hop], view);
+  return end.is_ipv4() ? tunnel_to(packet, end.ipv4(), kind, hop, view)
+                       : tunnel_to(packet, end.ipv6(), kind, hop, view);
 }
 
 template <typename Key>
 template <typename End>
-Verdict FamilyPipeline<Key>::tunnel_to(Packet packet, End end, flow::Kind kind, const NextHop& hop, const View& view) {
+Verdict FamilyPipeline<Key>::tunnel_to(Packet packet, End end, flow::Kind kind, uint16_t& hop_number,
+                                       const View& view) {
+  const NextHop* hop = &view.forwarding[hop_number];
   const TunnelSource<End>& source = context_.tunnel_source<End>();
   const lb::Encapsulation encapsulation = encapsulation_of(kind);
   const uint16_t overhead = packet::tunnel_overhead(lb::family_of<End>, encapsulation);
   const uint16_t length = packet.parsed().ip_length;
   Frame& frame = packet.frame();
-  if (length + overhead > hop.mtu) [[unlikely]] {
-    return answer_too_big(packet, hop.mtu - overhead, view);
+  if (length + overhead > hop->mtu) [[unlikely]] {
+    hop = &renew(hop_number, end, view);
+    if (length + overhead > hop->mtu) {
+      return hop->in_force() ? answer_too_big(packet, hop->mtu - overhead, view) : Verdict::no_next_hop;
+    }
   }
   if (!source.known() || frame.headroom < overhead) [[unlikely]] {
     return source.known() ? Verdict::too_big : Verdict::no_tunnel_source;
@@ -163,15 +171,26 @@ Verdict FamilyPipeline<Key>::tunnel_to(Packet packet, End end, flow::Kind kind, 
                            {.source = source.of(entropy), .destination = end}, encapsulation, entropy);
   packet::view<packet::EthernetHeader>(frame.data)->type =
       lb::family_of<End> == lb::Family::ipv4 ? packet::kEtherTypeIpv4 : packet::kEtherTypeIpv6;
-  return send(packet, hop, Verdict::tunneled);
+  return send(packet, *hop, Verdict::tunneled);
 }
 
 /// RFC 9293, section 3.10.7.1: whoever still talks gets the answer of a host that knows no such connection. The flow is
 /// remembered a while, so that its late segments get the same answer and no other endpoint.
 template <typename Key>
 Verdict FamilyPipeline<Key>::end_with_endpoint(Packet packet, Flow& flow, const View& view) {
+  const bool is_first = flow.state != flow::State::tcp_reset;
   flow.state = flow::State::tcp_reset;
   flow.last_seen = view.now;
+  const NextHop& to_client = view.forwarding[flow.to_client];
+  if (is_first && !flow::is_tunnel(flow.kind) && packet.key() == flow.reply && packet.has_transport_header() &&
+      to_client.in_force()) {
+    // The client of a download may have nothing to say for long, and would wait in vain: what the endpoint says first
+    // becomes its last word. If the endpoint goes on, it is answered.
+    const size_t length = packet::turn_into_reset(packet.bytes(), packet.parsed(), reversed(flow.request));
+    packet.frame().room = static_cast<uint16_t>(packet.frame().room + packet.frame().length - length);
+    packet.frame().length = static_cast<uint16_t>(length);
+    return send(packet, to_client, Verdict::ended_with_endpoint);
+  }
   return refuse(packet, Verdict::ended_with_endpoint, view);
 }
 

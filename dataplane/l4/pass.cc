@@ -5,12 +5,16 @@
 
 namespace weft::l4 {
 
-Verdict pass(Frame& frame, uint8_t ingress, uint8_t& egress, const Forwarding& forwarding) {
-  const Port& port = forwarding.port(ingress);
+Verdict pass(Frame& frame, uint8_t ingress, uint8_t& egress, Context& context, const View& view) {
+  const Port& port = view.forwarding.port(ingress);
   if (port.others == Port::Others::drop) {
     return Verdict::not_ours;
   }
-  const NextHop& hop = forwarding[port.others_hop];
+  const bool bounded = port.others == Port::Others::kernel && port.others_rate.per_second > 0;
+  if (bounded && !context.others[ingress].take(port.others_rate, view.now)) {
+    return Verdict::kernel_limited;
+  }
+  const NextHop& hop = view.forwarding[port.others_hop];
   if (!port.keep_addresses) {
     std::memcpy(frame.data, hop.addresses.data(), hop.addresses.size());
   }

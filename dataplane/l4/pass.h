@@ -5,10 +5,12 @@
 #include <cstdint>
 
 #include "l4/burst.h"
+#include "l4/context.h"
 #include "l4/forwarding.h"
 
 namespace weft::l4 {
 
-Verdict pass(Frame& frame, uint8_t ingress, uint8_t& egress, const Forwarding& forwarding);
+/// A kernel takes each packet in the worker's own time, so it gets no more than the port's rate.
+Verdict pass(Frame& frame, uint8_t ingress, uint8_t& egress, Context& context, const View& view);
 
 }  // namespace weft::l4

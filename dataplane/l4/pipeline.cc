@@ -18,6 +18,7 @@ void Pipeline::process(Burst& burst, const lb::Snapshot& snapshot, const Forward
     v6_.renew(snapshot);
   }
   burst.without_flow = 0;
+  context_.begun_in_burst = 0;
   uint32_t of_v4 = 0;
   uint32_t of_v6 = 0;
   for (uint32_t i = 0; i < burst.size; ++i) {
@@ -70,7 +71,7 @@ void Pipeline::except(Burst& burst, const View& view) {
       continue;
     }
     if (parsed.kind == Kind::not_ip) {
-      burst.verdicts[i] = pass(burst.frames[i], burst.ingress[i], burst.egress[i], view.forwarding);
+      burst.verdicts[i] = pass(burst.frames[i], burst.ingress[i], burst.egress[i], context_, view);
     } else if (parsed.family == lb::Family::ipv4) {
       v4_.except(burst, i, view);
     } else {
@@ -83,6 +84,10 @@ void Pipeline::sweep(uint32_t budget, const lb::Snapshot& snapshot, const Forwar
   const View view{.snapshot = snapshot, .forwarding = forwarding, .now = time::to_millis(now)};
   v4_.sweep(budget, view);
   v6_.sweep(budget, view);
+  constexpr uint32_t kRecordsATurn = 512;  // 32 KiB to look at, in order, and only after routes changed
+  renewal_.advance(
+      forwarding, kRecordsATurn, [&](uint32_t from, uint32_t count) { return v4_.renew_hops(from, count, view); },
+      [&](uint32_t from, uint32_t count) { return v6_.renew_hops(from, count, view); });
 }
 
 void Pipeline::note(const Note& note, time::Time now) {

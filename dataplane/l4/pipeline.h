@@ -20,6 +20,7 @@
 #include "l4/burst.h"
 #include "l4/context.h"
 #include "l4/family_pipeline.h"
+#include "l4/hop_renewal.h"
 
 namespace weft::l4 {
 
@@ -40,7 +41,12 @@ class Pipeline {
   void sweep(uint32_t budget, const lb::Snapshot& snapshot, const Forwarding& forwarding, time::Time now);
 
   void note(const Note& note, time::Time now);
+  /// Before the first burst, if this may be a restart; see recovery.h. @param vips outlive this
+  void recover_by(const VipsOfEndpoints* vips) { context_.recovery.begin(vips); }
   Outbox& outbox() { return context_.outbox; }
+  Unresolved& unresolved() { return context_.unresolved; }
+  /// No flow holds a next hop's number that a forwarding of this epoch, or an older one, retired.
+  uint64_t renewed_epoch() const { return renewal_.epoch(); }
 
   flow::FlowTable4& flows4() { return v4_.flows(); }
   flow::FlowTable6& flows6() { return v6_.flows(); }
@@ -56,6 +62,7 @@ class Pipeline {
   Context context_;
   FamilyPipeline<lb::FlowKey4> v4_;
   FamilyPipeline<lb::FlowKey6> v6_;
+  HopRenewal renewal_;
   uint64_t epoch_ = 0;  ///< of the snapshot that the tables' shares were divided by
   std::array<lb::Decision, Burst::kMax> decisions_;
 };

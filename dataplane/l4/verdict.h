@@ -14,6 +14,7 @@ enum class Verdict : uint8_t {
   reply,
   tunneled,
   tunneled_by_hash,
+  reply_by_hash,
   icmp_error,
   echo_reply,
   too_big_answered,
@@ -22,6 +23,7 @@ enum class Verdict : uint8_t {
   refused_no_service_port,
   refused_only_itself,
   refused_over_limit,
+  refused_unknown,
   from_kernel,
   // passed to the kernel
   passed,
@@ -33,6 +35,8 @@ enum class Verdict : uint8_t {
   bad_header_length,
   bad_total_length,
   bad_checksum,
+  bad_transport_checksum,
+  too_many_buffers,
   bad_extension,
   bad_source,
   fragment,
@@ -55,6 +59,8 @@ enum class Verdict : uint8_t {
   unanswerable,
   answer_limited,
   not_ours,
+  kernel_limited,
+  wrong_vlan,
   transmit_full,
 };
 constexpr size_t kVerdicts = static_cast<size_t>(Verdict::transmit_full) + 1;

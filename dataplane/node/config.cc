@@ -28,7 +28,7 @@ constexpr int64_t kMaxSeconds = 7 * 86400;  // well below the 49 days after whic
 constexpr size_t kMaxSocketPath = 107;      // sockaddr_un
 constexpr uint32_t kMinFlows = 1024;
 constexpr uint32_t kMinMtu = 576;
-constexpr uint32_t kMaxMtu = runtime::kBufferBytes - 256;  // a frame with all that a tunnel adds lies in one buffer
+constexpr uint32_t kMaxMtu = 9216;  // what most switches and NICs take
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -90,6 +90,8 @@ void read_memory(Fields memory, Config& config) {
   config.huge_pages = memory.boolean("huge_pages").value_or(config.huge_pages);
   config.megabytes = static_cast<uint32_t>(memory.integer("megabytes", 64, 65536).value_or(config.megabytes));
   config.buffers = static_cast<uint32_t>(memory.integer("buffers", 1024, 1 << 22).value_or(config.buffers));
+  config.jumbo_buffers =
+      static_cast<uint32_t>(memory.integer("jumbo_buffers", 1024, 1 << 22).value_or(config.jumbo_buffers));
   memory.finish();
 }
 
@@ -151,6 +153,7 @@ void read_pods(Fields fields, Config& config) {
     }
   }
   config.nics = fields.strings("nics");
+  result.keep_on_stop = fields.word("on_stop", {"detach", "keep"}) == "keep";
   fields.finish();
 }
 
@@ -178,6 +181,31 @@ void read_sources(Fields& root, Config& config) {
   tunnels.finish();
 }
 
+void read_twin(Fields twin, UplinkConfig& uplink, std::set<std::string>& names) {
+  if (!twin) {
+    return;
+  }
+  UplinkTwinConfig& result = uplink.twin.emplace();
+  result.name = twin.required_string("name");
+  if (result.name.size() > kernel::kMaxTwinName || result.name.find_first_of("/ :,=") != std::string::npos) {
+    twin.error("name", fmt::format("expected an interface's name of at most {} characters, got {}",
+                                   kernel::kMaxTwinName, registry::in_quotes(result.name)));
+  } else if (!result.name.empty() && !names.insert(result.name).second) {
+    twin.error("name", "another port has this name already");
+  }
+  for (const std::string& text : twin.strings("addresses")) {
+    if (const auto address = kernel::parse_interface_address(text)) {
+      result.addresses.push_back(*address);
+    } else {
+      twin.error("addresses",
+                 "expected an address and its network's length such as 192.0.2.1/31, got " + registry::in_quotes(text));
+    }
+  }
+  result.packets_a_second =
+      static_cast<uint32_t>(twin.integer("packets_per_second", 1, lb::kMaxBurst).value_or(result.packets_a_second));
+  twin.finish();
+}
+
 void read_port(Fields port, Config& config, std::set<std::string>& names) {
   UplinkConfig uplink;
   uplink.port.name = port.required_string("name");
@@ -185,14 +213,18 @@ void read_port(Fields port, Config& config, std::set<std::string>& names) {
     port.error("name", "another port has this name already");
   }
   uplink.port.device = port.required_string("device");
-  const std::string next_hop = port.required_string("next_hop");
+  read_twin(port.mapping("twin"), uplink, names);
+  // With a twin, routes come from the kernel.
+  const std::string next_hop = uplink.twin ? port.string("next_hop").value_or("") : port.required_string("next_hop");
   if (const auto mac = parse_mac(next_hop)) {
     uplink.next_hop = *mac;
   } else if (!next_hop.empty()) {
     port.error("next_hop", "expected a MAC address such as 02:00:00:00:00:01, got " + registry::in_quotes(next_hop));
   }
   uplink.networks = read_prefixes(port, "networks");
-  uplink.mtu = static_cast<uint16_t>(port.integer("mtu", kMinMtu, kMaxMtu).value_or(uplink.mtu));
+  uplink.port.mtu = static_cast<uint16_t>(port.integer("mtu", kMinMtu, kMaxMtu).value_or(uplink.port.mtu));
+  uplink.port.checksum_offload = port.boolean("checksum_offload").value_or(uplink.port.checksum_offload);
+  uplink.vlan = static_cast<uint16_t>(port.integer("vlan", 1, 4094).value_or(0));
   uplink.port.queues = static_cast<uint16_t>(port.integer("queues", 1, WEFT_MAX_WORKERS).value_or(0));
   if (uplink.port.queues > 1 && uplink.port.queues != config.cores.size()) {
     port.error("queues", fmt::format("expected 1, or one for each of the {} workers, got {}", config.cores.size(),
@@ -226,6 +258,12 @@ tl::expected<Config, std::vector<Diagnostic>> parse_config(const std::string& fi
   Fields registry = root.required_mapping("registry");
   config.registry = registry ? registry.required_string("folder") : "";
   registry.finish();
+  Fields captures = root.mapping("captures");
+  config.captures = captures.string("folder").value_or(config.captures.string());
+  if (!config.captures.is_absolute()) {
+    captures.error("folder", "expected an absolute path, got " + registry::in_quotes(config.captures.string()));
+  }
+  captures.finish();
   read_workers(root.required_mapping("workers"), config);
   read_memory(root.mapping("memory"), config);
   read_flows(root.mapping("flows"), config);
@@ -239,8 +277,8 @@ tl::expected<Config, std::vector<Diagnostic>> parse_config(const std::string& fi
   if (!config.pods && config.ports.empty()) {
     root.error("ports", "expected at least one port, or pods, or both");
   }
-  if (config.ports.size() + 1 > l4::kMaxPorts) {
-    root.error("ports", fmt::format("expected at most {} ports", l4::kMaxPorts - 1));
+  if (names.size() > l4::kMaxPorts) {
+    root.error("ports", fmt::format("expected at most {} ports, twins included", l4::kMaxPorts - 1));
   }
   root.finish();
   if (!errors.empty()) {

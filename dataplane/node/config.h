@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "flow/state.h"
+#include "kernel/twin.h"
 #include "lb/prefix.h"
 #include "pods/pods.h"
 #include "registry-sync/diagnostic.h"
@@ -20,11 +21,23 @@
 
 namespace weft::node {
 
+/// What a buffer holds beside an IP packet: Ethernet and VLAN headers, and all that a tunnel adds.
+constexpr uint32_t kBufferSlack = 256;
+
+/// An uplink's network interface in the kernel.
+struct UplinkTwinConfig {
+  std::string name;
+  std::vector<kernel::InterfaceAddress> addresses;  ///< that it is to have
+  uint32_t packets_a_second = 50'000;               ///< that each worker passes to it at most
+};
+
 struct UplinkConfig {
-  runtime::PortConfig port;
-  runtime::MacAddress next_hop = {};  ///< whom all frames that leave here are addressed to
-  std::vector<lb::Prefix> networks;   ///< endpoints and clients in these are reached through this port
-  uint16_t mtu = 1500;                ///< of an IP packet that leaves here
+  runtime::PortConfig port;                     ///< its MTU also of what leaves here
+  std::optional<runtime::MacAddress> next_hop;  ///< whom frames without a route are addressed to; always there without
+                                                ///< a twin
+  std::optional<UplinkTwinConfig> twin;
+  uint16_t vlan = 0;                 ///< the tag of all frames on the wire; 0: none
+  std::vector<lb::Prefix> networks;  ///< endpoints and clients in these are reached through this port
 };
 
 struct Config {
@@ -38,18 +51,20 @@ struct Config {
   bool huge_pages = false;
   uint32_t megabytes = 256;
   uint32_t buffers = 16384;
+  uint32_t jumbo_buffers = 8192;          ///< made if a port's MTU asks for them
   uint32_t flow_capacity = 262144;        ///< of IPv4
   uint32_t flow_capacity6 = 65536;        ///< of IPv6
   uint32_t new_flows_a_second = 400'000;  ///< of each worker; more is overload
   flow::Timeouts timeouts;
-  uint32_t max_services = 4096;
-  uint32_t max_endpoints = 65536;
+  uint32_t max_services = 16384;
+  uint32_t max_endpoints = 131072;
   std::optional<pods::Config> pods;
   std::vector<lb::Prefix> pod_networks;    ///< endpoints and clients in these are local pods
   std::vector<lb::Address> own_addresses;  ///< sources of fullnat
   std::vector<lb::Prefix> tunnel_sources;  ///< of dsr; one a family at most
   std::vector<std::string> nics;           ///< to attach at start; none without pods
   std::vector<UplinkConfig> ports;
+  std::filesystem::path captures = "/var/lib/weft/captures";  ///< where `capture` makes its files
   std::string log_level = "info";
 };
 

@@ -7,14 +7,24 @@
 #include <algorithm>
 #include <set>
 
+#include "runtime/pci.h"
+
 namespace weft::node {
 namespace {
 
 static_assert(pods::kMaxMtu < runtime::kBufferBytes);
 
-bool is_pci_address(const std::string& device) {
-  const std::string name = device.substr(0, device.find(','));
-  return name.size() == 12 && name[4] == ':' && name[7] == ':' && name[10] == '.';
+/// A step in which some NICs count their buffers.
+constexpr uint32_t kBufferStep = 1024;
+
+/// Of data a buffer for jumbo frames: a packet of the largest MTU, and what a tunnel adds. 0: no port needs any.
+uint32_t jumbo_bytes(const Config& config) {
+  uint32_t largest = 0;
+  for (const UplinkConfig& uplink : config.ports) {
+    largest = std::max<uint32_t>(largest, uplink.port.mtu);
+  }
+  const uint32_t needed = largest + kBufferSlack;
+  return needed <= runtime::kBufferBytes ? 0 : (needed + kBufferStep - 1) / kBufferStep * kBufferStep;
 }
 
 void log_diagnostics(const registry::Status& status) {
@@ -37,7 +47,7 @@ tl::expected<std::unique_ptr<Node>, std::string> Node::start(const Config& confi
   std::unique_ptr<Node> node(new Node(config));
   // The registry before the first packet: a worker that runs has its services.
   for (const auto step : {&Node::start_pods, &Node::start_eal, &Node::open_ports, &Node::make_workers,
-                          &Node::follow_registry, &Node::launch_workers}) {
+                          &Node::follow_routes, &Node::follow_registry, &Node::launch_workers}) {
     if (Step done = (*node.*step)(); !done) {
       return tl::unexpected(done.error());
     }
@@ -46,7 +56,8 @@ tl::expected<std::unique_ptr<Node>, std::string> Node::start(const Config& confi
 }
 
 Node::~Node() {
-  syncer_.reset();  // no more publications
+  syncer_.reset();  // no more publications,
+  routes_.reset();  // of either kind
   for (const auto& worker : workers_) {
     worker->stop();
   }
@@ -76,7 +87,7 @@ Node::Step Node::start_eal() {
   runtime::EalConfig eal{
       .huge_pages = config_.huge_pages, .memory_mib = config_.megabytes, .worker_cores = config_.cores};
   for (const UplinkConfig& uplink : config_.ports) {
-    if (is_pci_address(uplink.port.device)) {
+    if (runtime::is_pci_address(uplink.port.device)) {
       eal.pci.push_back(uplink.port.device);
     }
   }
@@ -91,15 +102,13 @@ Node::Step Node::start_eal() {
 
 Node::Step Node::open_ports() {
   const auto workers = static_cast<uint32_t>(config_.cores.size());
-  std::vector<const runtime::BufferPool*> buffers;
-  buffers_.reserve(workers);
+  if (Step made = make_buffers(workers); !made) {
+    return made;
+  }
+  WorkerBuffers buffers;
   for (uint32_t worker = 0; worker < workers; ++worker) {
-    auto pool = runtime::BufferPool::make(fmt::format("buffers{}", worker), config_.buffers);
-    if (!pool) {
-      return tl::unexpected(pool.error());
-    }
-    buffers_.push_back(std::move(*pool));
-    buffers.push_back(&buffers_.back());
+    buffers.plain.push_back(&buffers_[worker]);
+    buffers.jumbo.push_back(jumbo_buffers_.empty() ? nullptr : &jumbo_buffers_[worker]);
   }
   auto crossings = runtime::Crossings::make(workers);
   if (!crossings) {
@@ -112,6 +121,24 @@ Node::Step Node::open_ports() {
   }
   ports_ = std::move(*ports);
   return {};
+}
+
+Node::Step Node::make_buffers(uint32_t workers) {
+  const auto make = [&](std::vector<runtime::BufferPool>& pools, const char* name, uint32_t count, uint32_t bytes) {
+    for (uint32_t worker = 0; worker < workers; ++worker) {
+      auto pool = runtime::BufferPool::make(fmt::format("{}{}", name, worker), count, bytes);
+      if (!pool) {
+        return Step(tl::unexpected(pool.error()));
+      }
+      pools.push_back(std::move(*pool));
+    }
+    return Step();
+  };
+  const uint32_t jumbo = jumbo_bytes(config_);
+  if (Step made = make(buffers_, "buffers", config_.buffers, runtime::kBufferBytes); !made || jumbo == 0) {
+    return made;
+  }
+  return make(jumbo_buffers_, "jumbo", config_.jumbo_buffers, jumbo);
 }
 
 runtime::WorkerConfig Node::worker_config(uint32_t number) const {
@@ -132,27 +159,65 @@ runtime::WorkerConfig Node::worker_config(uint32_t number) const {
   pipeline.new_flows = {.per_second = config_.new_flows_a_second,
                         .burst = std::max(l4::Burst::kMax, config_.new_flows_a_second / 50)};
   pipeline.own_addresses = config_.own_addresses;
+  pipeline.own_ports_seed = own_ports_seed_;
   pipeline.tunnel_sources = config_.tunnel_sources;
   return worker;
 }
 
 Node::Step Node::make_workers() {
   const auto count = static_cast<uint32_t>(config_.cores.size());
+  router_ = std::make_unique<kernel::Router>(ports_->base());
   snapshots_ = std::make_unique<runtime::SnapshotPublisher>(
-      count, std::make_shared<lb::Snapshot>(0, config_.seed, std::vector<lb::Service>{}));
+      count, std::make_shared<lb::Snapshot>(0, config_.seed, std::vector<lb::Service>{}),
+      router_->next(std::make_shared<const kernel::Tables>(), 0));
   try {
     for (uint32_t number = 0; number < count; ++number) {
-      workers_.push_back(std::make_unique<runtime::Worker>(worker_config(number), *snapshots_, ports_->forwarding(),
-                                                           *crossings_, *clock_));
+      workers_.push_back(std::make_unique<runtime::Worker>(worker_config(number), *snapshots_, *crossings_, *clock_));
     }
   } catch (const std::bad_alloc&) {
     return tl::unexpected(std::string("not enough memory for the flow tables: lower flows.capacity"));
   }
+  std::vector<runtime::WatchPoint*> watched;
+  for (const auto& worker : workers_) {
+    watched.push_back(&worker->watch_point());
+  }
+  watchers_ = std::make_unique<runtime::Watchers>(std::move(watched), *snapshots_);
+  return {};
+}
+
+Node::Step Node::follow_routes() {
+  if (ports_->twins().empty()) {
+    return {};
+  }
+  auto started = kernel::Follower::start(
+      std::move(router_), ports_->twins(),
+      {.publish = [this](std::shared_ptr<const l4::Forwarding> next) { snapshots_->publish(std::move(next)); },
+       .renewed =
+           [this] {
+             uint64_t least = UINT64_MAX;
+             for (const auto& worker : workers_) {
+               least = std::min(least, worker->books().hops_epoch);
+             }
+             return least;
+           },
+       .unresolved =
+           [this](std::vector<lb::Address>& addresses) {
+             for (const auto& worker : workers_) {
+               worker->unresolved().take(addresses);
+             }
+           },
+       .warn = [](const std::string& warning) { spdlog::warn("routes: {}", warning); }});
+  if (!started) {
+    return tl::unexpected(started.error());
+  }
+  routes_ = std::move(*started);
   return {};
 }
 
 Node::Step Node::launch_workers() {
+  vips_at_start_ = std::make_unique<l4::VipsOfEndpoints>(*snapshots_->current());
   for (uint32_t number = 0; number < workers_.size(); ++number) {
+    workers_[number]->recover_by(vips_at_start_.get());
     if (!eal_->launch(number, run_worker, workers_[number].get())) {
       return tl::unexpected(fmt::format("cannot start worker {} on core {}", number, config_.cores[number]));
     }
@@ -161,17 +226,23 @@ Node::Step Node::launch_workers() {
 }
 
 Node::Step Node::follow_registry() {
+  if (pods_ != nullptr) {
+    steering_ = std::make_unique<Steering>(*pods_, [this](const auto& snapshot) { snapshots_->publish(snapshot); });
+  }
+  // While workers choose by an older snapshot, what the latest is without may still get flows.
+  const auto behind = [this] { return steering_ != nullptr && steering_->is_behind(); };
   auto started = registry::Syncer::start(
       {.folder = config_.registry,
        .seed = config_.seed,
        .limits = {.services = config_.max_services, .endpoints = config_.max_endpoints},
        .zone = config_.zone},
       {.sink = [this](const registry::Publication& publication) { take(publication); },
-       .in_use = {.services = [this](uint32_t slot) { return active_flows_of_service(slot) > 0; },
-                  .endpoints = [this](uint32_t slot) { return active_flows_of_endpoint(slot) > 0; },
+       .in_use = {.services = [=, this](uint32_t slot) { return behind() || active_flows_of_service(slot) > 0; },
+                  .endpoints = [=, this](uint32_t slot) { return behind() || active_flows_of_endpoint(slot) > 0; },
                   .service_freed = [this](uint32_t slot) { reset_service(slot); },
                   .endpoint_freed = [this](uint32_t slot) { reset_endpoint(slot); }},
-       .loaded = log_diagnostics});
+       .loaded = log_diagnostics,
+       .each_second = [this] { go_on_steering(); }});
   if (!started) {
     return tl::unexpected(started.error());
   }
@@ -179,45 +250,46 @@ Node::Step Node::follow_registry() {
   return {};
 }
 
+/// Endpoints on a link: at best before the first packet for them.
+void Node::want_resolved(const lb::Snapshot& snapshot) {
+  std::set<lb::Address> endpoints;
+  for (const lb::Service& service : snapshot.services()) {
+    for (const lb::Endpoint& endpoint : service.endpoints) {
+      endpoints.insert(endpoint.address);
+    }
+  }
+  routes_->want({endpoints.begin(), endpoints.end()});
+}
+
 void Node::take(const registry::Publication& publication) {
-  if (pods_ == nullptr) {
+  if (steering_ == nullptr) {
     snapshots_->publish(publication.snapshot);
+  } else {
+    report(with_pods([&](pods::Pods&) { return steering_->take(publication); }));
+  }
+  if (routes_ != nullptr) {
+    want_resolved(*publication.snapshot);
+  }
+}
+
+void Node::go_on_steering() {
+  if (steering_ != nullptr) {
+    report(with_pods([&](pods::Pods&) { return steering_->retry(); }));
+  }
+}
+
+void Node::report(const Steering::Done& steered) {
+  const std::string error = steered ? "" : steered.error();
+  if (error == steering_error_) {
     return;
   }
-  for (const registry::TrackedEndpoint& gone : publication.endpoints.gone) {
-    tracked_.erase(gone.slot);
-  }
-  for (const registry::TrackedEndpoint& changed : publication.endpoints.changed) {
-    tracked_[changed.slot] = changed;
-  }
-  std::set<lb::Address> vips;
-  std::set<pods::DirectEndpoint> direct;
-  for (const lb::Service& service : publication.snapshot->services()) {
-    vips.insert(service.address);
-    for (const lb::Endpoint& endpoint : service.endpoints) {
-      if (service.policy.mode == lb::Mode::dsr) {
-        direct.insert({.address = endpoint.address, .vip = service.address});
-      }
-    }
-  }
-  std::vector<pods::Endpoint> endpoints;
-  for (const auto& [slot, endpoint] : tracked_) {
-    vips.insert(endpoint.vip);  // its service may be gone while its last flows are not
-    endpoints.push_back({.address = endpoint.address, .port = endpoint.port, .protocol = endpoint.protocol});
-    if (const pods::DirectEndpoint lingering{endpoint.address, endpoint.vip}; direct_.contains(lingering)) {
-      direct.insert(lingering);
-    }
-  }
-  direct_ = std::move(direct);
-  const std::vector<pods::DirectEndpoint> answering(direct_.begin(), direct_.end());
-  // A worker may choose an endpoint only once eBPF steers its replies, and asks for requests only once it can choose.
-  auto steered = with_pods([&](pods::Pods& pods) { return pods.add_endpoints(endpoints, answering); });
-  if (steered) {
-    snapshots_->publish(publication.snapshot);
-    steered = with_pods([&](pods::Pods& pods) { return pods.sync({vips.begin(), vips.end()}, endpoints, answering); });
-  }
-  if (!steered) {
-    spdlog::error("snapshot {}: {}", publication.snapshot->epoch(), steered.error());
+  steering_error_ = error;
+  if (!error.empty()) {
+    spdlog::error("steering: {}; {}, and weft tries again every second", error,
+                  steering_->is_behind() ? fmt::format("snapshot {} stays in force", snapshots_->current()->epoch())
+                                         : "some requests do not reach the workers");
+  } else {
+    spdlog::info("steering: all is as the registry says again");
   }
 }
 

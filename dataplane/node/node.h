@@ -7,21 +7,23 @@
 
 #include <chrono>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
+#include <random>
 #include <string>
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "kernel/follower.h"
 #include "node/config.h"
 #include "node/ports.h"
+#include "node/steering.h"
 #include "pods/pods.h"
 #include "registry-sync/syncer.h"
 #include "runtime/crossings.h"
 #include "runtime/eal.h"
 #include "runtime/publisher.h"
+#include "runtime/watch.h"
 #include "runtime/worker.h"
 
 namespace weft::node {
@@ -39,8 +41,16 @@ class Node {
   /// In the order of the workers' books.
   const Ports& ports() const { return *ports_; }
   const runtime::BufferPool& buffers(size_t worker) const { return buffers_[worker]; }
+  /// For jumbo frames; null if no port has any.
+  const runtime::BufferPool* jumbo_buffers(size_t worker) const {
+    return jumbo_buffers_.empty() ? nullptr : &jumbo_buffers_[worker];
+  }
   const runtime::SnapshotPublisher& snapshots() const { return *snapshots_; }
   registry::Syncer& registry() { return *syncer_; }
+  /// Who looks on at the workers.
+  runtime::Watchers& watchers() { return *watchers_; }
+  /// Null if no port has a twin.
+  const kernel::Follower* routes() const { return routes_.get(); }
   bool has_pods() const { return pods_ != nullptr; }
   /// Runs `use(pods)` while nobody else touches them: the registry's thread does so too. Precondition: has_pods().
   template <typename Use>
@@ -60,29 +70,42 @@ class Node {
   Step start_pods();
   Step start_eal();
   Step open_ports();
+  Step make_buffers(uint32_t workers);
   runtime::WorkerConfig worker_config(uint32_t number) const;
   Step make_workers();
+  Step follow_routes();
   Step follow_registry();
   Step launch_workers();
   void take(const registry::Publication& publication);
+  void want_resolved(const lb::Snapshot& snapshot);
+  void go_on_steering();
+  /// Says it once.
+  void report(const Steering::Done& steered);
   /// A slot that nobody holds starts anew with its next owner.
   void reset_endpoint(uint32_t slot);
   void reset_service(uint32_t slot);
 
   const Config config_;
   const std::chrono::steady_clock::time_point started_;
+  /// Another one each start: endpoints remember for a minute which ports the last one's connections had (TIME-WAIT).
+  const uint64_t own_ports_seed_ = std::random_device()();
   // In the order of construction; destroyed in reverse, after ~Node has stopped what runs.
   std::unique_ptr<pods::Pods> pods_;  ///< under pods_mutex_; null without pods
   std::mutex pods_mutex_;
-  std::set<pods::DirectEndpoint> direct_;  ///< take()'s: endpoints stay what they were for the flows that they have
   std::unique_ptr<runtime::Eal> eal_;
-  std::vector<runtime::BufferPool> buffers_;  ///< one a worker
+  std::vector<runtime::BufferPool> buffers_;        ///< one a worker
+  std::vector<runtime::BufferPool> jumbo_buffers_;  ///< one a worker, or none
   std::unique_ptr<Ports> ports_;
   std::unique_ptr<runtime::Crossings> crossings_;
-  std::map<uint32_t, registry::TrackedEndpoint> tracked_;  ///< by slot; the registry's thread alone
   std::unique_ptr<time::TscClock> clock_;
   std::unique_ptr<runtime::SnapshotPublisher> snapshots_;
+  std::unique_ptr<const l4::VipsOfEndpoints> vips_at_start_;
   std::vector<std::unique_ptr<runtime::Worker>> workers_;
+  std::unique_ptr<runtime::Watchers> watchers_;
+  std::unique_ptr<kernel::Router> router_;  ///< until routes_ takes it over
+  std::unique_ptr<kernel::Follower> routes_;
+  std::unique_ptr<Steering> steering_;  ///< the registry's thread alone; null without pods
+  std::string steering_error_;          ///< likewise: what was last said of it
   std::unique_ptr<registry::Syncer> syncer_;
 };
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <filesystem>
 
 #include "bpf/abi.h"
 
@@ -17,29 +18,43 @@ uint32_t client_hash(const lb::Address& address, lb::Port port, lb::Protocol pro
                           static_cast<uint8_t>(protocol));
 }
 
+constexpr uint16_t kTwinDescriptors = 256;  // TAP takes a packet buffer for each at once
+constexpr uint32_t kTwinBurst = 50;         // a fiftieth of a second's worth may come at once
+
+l4::NextHop hop_to(const runtime::MacAddress& next_hop, const kernel::Base::Port& port) {
+  l4::NextHop hop{.mtu = port.mtu, .port = port.fixed.port};
+  std::copy(next_hop.begin(), next_hop.end(), hop.addresses.begin());
+  std::copy(port.mac.begin(), port.mac.end(), hop.addresses.begin() + next_hop.size());
+  return hop;
+}
+
 }  // namespace
 
 tl::expected<std::unique_ptr<Ports>, std::string> Ports::open(const Config& config, const pods::Pods* pods,
-                                                              const std::vector<const runtime::BufferPool*>& buffers) {
+                                                              const WorkerBuffers& buffers) {
   auto ports = std::make_unique<Ports>();
-  ports->workers_ = static_cast<uint32_t>(buffers.size());
+  ports->workers_ = static_cast<uint32_t>(buffers.plain.size());
   if (pods != nullptr) {
     for (const lb::Prefix& network : config.pod_networks) {
-      ports->routes_.push_back({.prefix = network, .hop = 0});
+      ports->base_.networks.push_back({.prefix = network, .port = 0});
     }
-    if (Step opened = ports->open_pods(*pods, config.pods->mtu, buffers); !opened) {
+    if (Step opened = ports->open_pods(*pods, config.pods->mtu, buffers.plain); !opened) {
       return tl::unexpected(opened.error());
     }
   }
   for (const UplinkConfig& uplink : config.ports) {
     for (const lb::Prefix& network : uplink.networks) {
-      ports->routes_.push_back({.prefix = network, .hop = static_cast<uint16_t>(ports->hops_.size())});
+      ports->base_.networks.push_back({.prefix = network, .port = static_cast<uint8_t>(ports->ports_.size())});
     }
     if (Step opened = ports->open_uplink(uplink, buffers); !opened) {
       return tl::unexpected(opened.error());
     }
+    if (uplink.twin) {
+      if (Step opened = ports->open_twin(uplink, buffers); !opened) {
+        return tl::unexpected(opened.error());
+      }
+    }
   }
-  ports->forwarding_ = std::make_unique<l4::Forwarding>(ports->views_, ports->hops_, ports->routes_);
   return ports;
 }
 
@@ -55,24 +70,75 @@ Ports::Step Ports::open_pods(const pods::Pods& pods, uint32_t mtu,
     }
     port.devices.push_back(std::move(*device));
   }
+  kernel::Base::Port& base = add(std::move(port), mtu, l4::Landing::by_client(workers_, client_hash));
   // What a worker sends is the kernel's business behind the veth: no program there reads the Ethernet addresses.
-  add(std::move(port), pods.workers()[0].kernel.mac, mtu, l4::Landing::by_client(workers_, client_hash), true);
+  base.fixed = hop_to(pods.workers()[0].kernel.mac, base);
+  base.view.others = l4::Port::Others::kernel;
   return {};
 }
 
-Ports::Step Ports::open_uplink(const UplinkConfig& uplink, const std::vector<const runtime::BufferPool*>& buffers) {
-  // Ports with one queue are dealt out, so that no worker has them all; the queue's buffers are its poller's.
-  const auto poller = static_cast<uint32_t>(ports_.size() % workers_);
-  std::vector<const runtime::BufferPool*> queues = buffers;
-  std::swap(queues[0], queues[poller]);
-  auto device = runtime::Port::open(uplink.port, queues);
+/// Ports with one queue are dealt out, so that no worker has them all; the queue's buffers are its poller's.
+tl::expected<Ports::NodePort, std::string> Ports::open_device(const runtime::PortConfig& config,
+                                                              const WorkerBuffers& buffers) {
+  NodePort port{.poller = static_cast<uint32_t>(ports_.size() % workers_)};
+  std::vector<const runtime::BufferPool*> queues =
+      config.mtu + kBufferSlack > runtime::kBufferBytes ? buffers.jumbo : buffers.plain;
+  std::swap(queues[0], queues[port.poller]);
+  auto device = runtime::Port::open(config, queues);
   if (!device) {
     return tl::unexpected(device.error());
   }
-  NodePort port{.poller = poller};
   port.devices.push_back(std::move(*device));
-  l4::Landing landing = landing_of(port);
-  add(std::move(port), uplink.next_hop, uplink.mtu, std::move(landing), false);
+  return port;
+}
+
+Ports::Step Ports::open_uplink(const UplinkConfig& uplink, const WorkerBuffers& buffers) {
+  auto port = open_device(uplink.port, buffers);
+  if (!port) {
+    return tl::unexpected(port.error());
+  }
+  port->vlan = uplink.vlan;
+  l4::Landing landing = landing_of(*port);
+  kernel::Base::Port& base = add(std::move(*port), uplink.port.mtu, std::move(landing));
+  if (uplink.next_hop) {
+    base.fixed = hop_to(*uplink.next_hop, base);
+  }
+  return {};
+}
+
+/// The kernel's network interface beside the uplink that was opened last, with the same address and MTU.
+Ports::Step Ports::open_twin(const UplinkConfig& uplink, const WorkerBuffers& buffers) {
+  const auto uplink_port = static_cast<uint8_t>(ports_.size() - 1);
+  const auto twin_port = static_cast<uint8_t>(ports_.size());
+  const std::string& name = uplink.twin->name;
+  const std::string mac = runtime::to_string(ports_[uplink_port].devices[0]->mac());
+  const bool vhost = std::filesystem::exists("/dev/vhost-net");
+  const std::string device =
+      vhost ? fmt::format("net_virtio_user{},path=/dev/vhost-net,queues=1,queue_size=1024,iface={},mac={}", twin_port,
+                          name, mac)
+            : fmt::format("net_tap{},iface={},mac={}", twin_port, name, mac);
+  auto port = open_device(
+      {.name = name, .device = device, .descriptors = kTwinDescriptors, .queues = 1, .mtu = uplink.port.mtu}, buffers);
+  if (!port) {
+    return tl::unexpected(port.error());
+  }
+  if (auto done = kernel::set_up_twin({.name = name, .mtu = uplink.port.mtu, .addresses = uplink.twin->addresses});
+      !done) {
+    return tl::unexpected(done.error());
+  }
+  l4::Landing landing = landing_of(*port);
+  kernel::Base::Port& twin = add(std::move(*port), uplink.port.mtu, std::move(landing));
+  twin.view.others = l4::Port::Others::from_kernel;
+  twin.view.keep_addresses = true;
+  twin.others_port = uplink_port;
+  kernel::Base::Port& base = base_.ports[uplink_port];
+  base.view.others = l4::Port::Others::kernel;
+  base.view.keep_addresses = true;
+  const uint32_t rate = uplink.twin->packets_a_second;
+  base.view.others_rate = {.per_second = rate, .burst = std::max(l4::Burst::kMax, rate / kTwinBurst)};
+  base.others_port = twin_port;
+  base.twin_name = name;
+  twins_.push_back(name);
   return {};
 }
 
@@ -82,27 +148,22 @@ l4::Landing Ports::landing_of(const NodePort& port) const {
     case runtime::Spreading::none:
       return l4::Landing::at(port.poller, workers_, client_hash);
     case runtime::Spreading::rss:
-      return l4::Landing::by_rss(std::make_shared<l4::Toeplitz>(runtime::Port::rss_key()), device.rss_table());
+      return l4::Landing::by_rss(std::make_shared<l4::Toeplitz>(device.rss_key()), device.rss_table());
     case runtime::Spreading::unknown:
       break;
   }
   return l4::Landing::anywhere(workers_);
 }
 
-void Ports::add(NodePort port, const runtime::MacAddress& next_hop, uint32_t mtu, l4::Landing landing,
-                bool kernel_behind) {
+kernel::Base::Port& Ports::add(NodePort port, uint32_t mtu, l4::Landing landing) {
   const auto number = static_cast<uint8_t>(ports_.size());
-  const auto hop = static_cast<uint16_t>(hops_.size());
-  l4::NextHop way{.mtu = static_cast<uint16_t>(mtu), .port = number};
-  const runtime::MacAddress own = port.devices[0]->mac();
-  std::copy(next_hop.begin(), next_hop.end(), way.addresses.begin());
-  std::copy(own.begin(), own.end(), way.addresses.begin() + next_hop.size());
-  hops_.push_back(way);
-  views_.push_back({.landing = std::move(landing),
-                    .default_hop = hop,
-                    .others_hop = hop,
-                    .others = kernel_behind ? l4::Port::Others::kernel : l4::Port::Others::drop});
+  base_.ports.push_back({.view = {.landing = std::move(landing)},
+                         .fixed = {.mtu = 0, .port = number},
+                         .mtu = static_cast<uint16_t>(mtu),
+                         .mac = port.devices[0]->mac(),
+                         .others_port = number});
   ports_.push_back(std::move(port));
+  return base_.ports.back();
 }
 
 std::vector<runtime::PortAccess> Ports::access(uint32_t worker) const {
@@ -114,7 +175,9 @@ std::vector<runtime::PortAccess> Ports::access(uint32_t worker) const {
     all.push_back({.device = device.id(),
                    .queue = static_cast<uint16_t>(device.queues() > 1 ? worker : 0),
                    .receives = own_queue || port.poller == worker,
-                   .transmitter = own_queue ? worker : port.poller});
+                   .intake = {.join = device.scatters(), .checksums = device.checks_checksums()},
+                   .transmitter = own_queue ? worker : port.poller,
+                   .vlan = port.vlan});
   }
   return all;
 }

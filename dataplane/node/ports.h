@@ -10,7 +10,7 @@
 #include <tl/expected.hpp>
 #include <vector>
 
-#include "l4/forwarding.h"
+#include "kernel/router.h"
 #include "node/config.h"
 #include "pods/pods.h"
 #include "runtime/port.h"
@@ -18,12 +18,17 @@
 
 namespace weft::node {
 
+/// Packet buffers, of each worker. They must outlive the ports.
+struct WorkerBuffers {
+  std::vector<const runtime::BufferPool*> plain;
+  std::vector<const runtime::BufferPool*> jumbo;  ///< for ports whose packets may not fit a plain one; else null
+};
+
 class Ports {
  public:
   /// @param pods null if the node has none; else "pods" is the first port, a device a worker
-  /// @param buffers of each worker; they must outlive the ports
   static tl::expected<std::unique_ptr<Ports>, std::string> open(const Config& config, const pods::Pods* pods,
-                                                                const std::vector<const runtime::BufferPool*>& buffers);
+                                                                const WorkerBuffers& buffers);
 
   size_t size() const { return ports_.size(); }
   /// The device behind a port, as a worker uses it.
@@ -32,25 +37,30 @@ class Ports {
   }
   /// What a worker does with each port, in order.
   std::vector<runtime::PortAccess> access(uint32_t worker) const;
-  const l4::Forwarding& forwarding() const { return *forwarding_; }
+  /// What forwarding is made from.
+  const kernel::Base& base() const { return base_; }
+  /// Interfaces that are an uplink's twin.
+  const std::vector<std::string>& twins() const { return twins_; }
 
  private:
   using Step = tl::expected<void, std::string>;
   struct NodePort {
     std::vector<std::unique_ptr<runtime::Port>> devices;  ///< one, or one a worker
     uint32_t poller = 0;                                  ///< whose the only queue is, if there is but one
+    uint16_t vlan = 0;
   };
 
   Step open_pods(const pods::Pods& pods, uint32_t mtu, const std::vector<const runtime::BufferPool*>& buffers);
-  Step open_uplink(const UplinkConfig& uplink, const std::vector<const runtime::BufferPool*>& buffers);
-  void add(NodePort port, const runtime::MacAddress& next_hop, uint32_t mtu, l4::Landing landing, bool kernel_behind);
+  Step open_uplink(const UplinkConfig& uplink, const WorkerBuffers& buffers);
+  Step open_twin(const UplinkConfig& uplink, const WorkerBuffers& buffers);
+  tl::expected<NodePort, std::string> open_device(const runtime::PortConfig& config, const WorkerBuffers& buffers);
+  /// @returns what is known of the port so far: nobody to send to, others' packets dropped
+  kernel::Base::Port& add(NodePort port, uint32_t mtu, l4::Landing landing);
   l4::Landing landing_of(const NodePort& port) const;
 
   std::vector<NodePort> ports_;
-  std::vector<l4::Port> views_;
-  std::vector<l4::NextHop> hops_;
-  std::vector<l4::Route> routes_;
-  std::unique_ptr<l4::Forwarding> forwarding_;
+  kernel::Base base_;
+  std::vector<std::string> twins_;
   uint32_t workers_ = 1;
 };
 

@@ -7,7 +7,9 @@
 #include <sstream>
 
 #include "ops/act.h"
+#include "ops/capture.h"
 #include "ops/show.h"
+#include "ops/trace.h"
 #include "registry-sync/diagnostic.h"
 
 namespace weft::ops {
@@ -18,6 +20,7 @@ struct Command {
   std::string_view arguments;  ///< for help
   std::string_view does;       ///< for help
   Answer (*run)(node::Node&, const Words&);
+  Begun (*begin)(node::Node&, const Words&, Form) = nullptr;  ///< instead of run
 };
 
 Answer help(node::Node& node, const Words& arguments);
@@ -31,9 +34,17 @@ constexpr std::array kCommands = {
     Command{"show flows", "[service <service>] [limit <n>]", "tracked flows, 100 by default", show_flows},
     Command{"show drops", "", "how packets ended, by name, in workers and in eBPF", show_drops},
     Command{"show snat", "", "the node's own addresses, and how many of their ports are in use", show_snat},
+    Command{"show routes", "[<address>|limit <n>]", "the kernel's routes that weft follows, or the one to an address",
+            show_routes},
+    Command{"show neighbours", "", "whom the kernel knows on the links of twins", show_neighbours},
     Command{"show snapshot", "", "what is in force, since when, and what is wrong with the registry", show_snapshot},
     Command{"where", "tcp|udp <source>:<port> <address>:<port>", "which endpoint this flow has or would get, and why",
             where},
+    Command{"trace", "<packets> [for <seconds>] [<filter>]",
+            "the next packets' way through every stage, 10 seconds by default; a filter is tcpdump's", nullptr, trace},
+    Command{"capture stop", "", "end all captures", capture_stop},
+    Command{"capture", "<file> [in|out] [packets <n>] [megabytes <n>] [for <seconds>] [snap <bytes>] [<filter>]",
+            "packets as they come and go, into a pcap file; 60 seconds by default", nullptr, capture},
     Command{"set endpoint", "<service>/<endpoint> state ready|drain", "stop or resume sending new flows to an endpoint",
             set_endpoint},
     Command{"set registry accept", "", "take it as meant that most endpoints vanished, and let them", accept_registry},
@@ -78,9 +89,33 @@ const Command* find(const Words& words, Words& arguments) {
   return nullptr;
 }
 
-}  // namespace
+std::string json_line(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
 
-Answer execute(node::Node& node, std::string_view line) {
+std::string error_text(const std::string& error, Form form) {
+  return form == Form::json ? json_line({{"error", error}}) : "error: " + error + "\n";
+}
+
+tl::expected<Reply, std::string> run(node::Node& node, const Command& command, const Words& arguments, Form form) {
+  Reply reply;
+  if (command.begin != nullptr) {
+    Begun begun = command.begin(node, arguments, form);
+    if (!begun) {
+      return tl::unexpected(begun.error());
+    }
+    reply.rest = std::move(*begun);
+    return reply;
+  }
+  const Answer answer = command.run(node, arguments);
+  if (!answer) {
+    return tl::unexpected(answer.error());
+  }
+  reply.text = form == Form::json ? json_line(*answer) : as_text(*answer);
+  return reply;
+}
+
+tl::expected<Reply, std::string> execute(node::Node& node, std::string_view line, Form form) {
   const Words words = split(line);
   Words arguments;
   const Command* command = find(words, arguments);
@@ -90,22 +125,23 @@ Answer execute(node::Node& node, std::string_view line) {
   if (command->arguments.empty() && !arguments.empty()) {
     return tl::unexpected(fmt::format("\"{}\" takes no arguments", command->words));
   }
-  Answer answer = command->run(node, arguments);
-  if (!answer && answer.error().empty()) {
+  auto reply = run(node, *command, arguments, form);
+  if (!reply && reply.error().empty()) {
     return tl::unexpected(fmt::format("usage: {} {}", command->words, command->arguments));
   }
-  return answer;
+  return reply;
 }
 
-std::string reply_to(node::Node& node, std::string_view line) {
+}  // namespace
+
+Reply reply_to(node::Node& node, std::string_view line) {
   constexpr std::string_view kJson = "json ";
-  const bool json = line.starts_with(kJson);
-  const Answer answer = execute(node, json ? line.substr(kJson.size()) : line);
-  if (json) {
-    const Json value = answer ? *answer : Json{{"error", answer.error()}};
-    return value.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  const Form form = line.starts_with(kJson) ? Form::json : Form::text;
+  auto reply = execute(node, form == Form::json ? line.substr(kJson.size()) : line, form);
+  if (!reply) {
+    return {.text = error_text(reply.error(), form), .rest = nullptr};
   }
-  return answer ? as_text(*answer) : "error: " + answer.error() + "\n";
+  return std::move(*reply);
 }
 
 }  // namespace weft::ops

@@ -11,6 +11,7 @@
 
 #include "node/node.h"
 #include "ops/render.h"
+#include "ops/stream.h"
 
 namespace weft::ops {
 
@@ -18,10 +19,8 @@ constexpr size_t kMaxLine = 4096;
 
 using Answer = tl::expected<Json, std::string>;
 
-/// @param line without its end; not "json", which is the caller's
-Answer execute(node::Node& node, std::string_view line);
-
-/// The whole reply to a line that may begin with "json": text, or one line of JSON, newline included; errors too.
-std::string reply_to(node::Node& node, std::string_view line);
+/// The reply to a line that may begin with "json": text, or JSON in lines, newlines included; errors too.
+/// @param line without its end
+Reply reply_to(node::Node& node, std::string_view line);
 
 }  // namespace weft::ops

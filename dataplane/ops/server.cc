@@ -23,6 +23,7 @@ namespace {
 
 constexpr size_t kMaxConnections = 64;
 constexpr size_t kMaxPending = size_t{4} << 20;  // bytes of answers not read yet; beyond it no more lines are taken
+constexpr std::chrono::milliseconds kStreamPeriod(5);
 constexpr mode_t kMode = 0660;
 
 std::string failure(std::string_view what, const std::string& path) {
@@ -90,12 +91,16 @@ Server::Server(std::string path, Respond respond, int listener, int epoll)
     : path_(std::move(path)), respond_(std::move(respond)), listener_(listener), epoll_(epoll) {}
 
 Server::~Server() {
-  while (!connections_.empty()) {
-    close_connection(connections_.begin()->first);
-  }
+  close_all();
   close(listener_);
   close(epoll_);
   unlink(path_.c_str());
+}
+
+void Server::close_all() {
+  while (!connections_.empty()) {
+    close_connection(connections_.begin()->first);
+  }
 }
 
 void Server::also_watch(int fd, std::function<void()> ready) {
@@ -107,10 +112,12 @@ void Server::run(int stop_fd) {
   watch(epoll_, stop_fd, EPOLLIN, EPOLL_CTL_ADD);
   std::array<epoll_event, 16> events;
   for (;;) {
-    const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1);
+    const int patience = any_stream() ? static_cast<int>(kStreamPeriod.count()) : -1;
+    const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), patience);
     for (int i = 0; i < count; ++i) {
       const int fd = events[static_cast<size_t>(i)].data.fd;
       if (fd == stop_fd) {
+        close_all();
         return;
       }
       if (fd == listener_) {
@@ -121,6 +128,32 @@ void Server::run(int stop_fd) {
         serve(fd, events[static_cast<size_t>(i)].events);
       }
     }
+    if (std::chrono::steady_clock::now() - went_on_ >= kStreamPeriod) {
+      go_on();
+    }
+  }
+}
+
+bool Server::any_stream() const {
+  return std::any_of(connections_.begin(), connections_.end(),
+                     [](const auto& connection) { return connection.second.stream != nullptr; });
+}
+
+void Server::go_on() {
+  went_on_ = std::chrono::steady_clock::now();
+  for (auto next = connections_.begin(); next != connections_.end();) {
+    const int fd = next->first;
+    Connection& connection = next->second;
+    ++next;  // it may be closed
+    if (connection.stream == nullptr) {
+      continue;
+    }
+    connection.last_used = ++uses_;
+    connection.output += connection.stream->next();
+    if (connection.stream->ended()) {
+      connection.stream.reset();
+    }
+    settle(fd, connection);
   }
 }
 
@@ -146,16 +179,25 @@ void Server::serve(int fd, uint32_t events) {
   }
   Connection& connection = found->second;
   connection.last_used = ++uses_;
-  if ((events & EPOLLERR) != 0 || ((events & (EPOLLIN | EPOLLHUP)) != 0 && !receive(fd, connection))) {
+  const bool nobody_listens = connection.stream != nullptr && (events & EPOLLHUP) != 0;
+  if ((events & EPOLLERR) != 0 || nobody_listens ||
+      ((events & (EPOLLIN | EPOLLHUP)) != 0 && !receive(fd, connection))) {
     close_connection(fd);
     return;
   }
+  settle(fd, connection);
+}
+
+/// Answers what can be answered, sends what can be sent, and says what to wait for next.
+void Server::settle(int fd, Connection& connection) {
   respond(connection);
-  if (!send(fd, connection) || (connection.ended && connection.output.empty())) {
+  if (!send(fd, connection) || (connection.ended && connection.output.empty() && connection.stream == nullptr)) {
     close_connection(fd);
     return;
   }
-  const uint32_t in = connection.ended || connection.output.size() > kMaxPending ? 0 : uint32_t{EPOLLIN};
+  const bool enough =
+      connection.output.size() > kMaxPending || (connection.stream != nullptr && connection.input.size() > kMaxLine);
+  const uint32_t in = connection.ended || enough ? 0 : uint32_t{EPOLLIN};
   watch(epoll_, fd, in | (connection.output.empty() ? 0 : uint32_t{EPOLLOUT}), EPOLL_CTL_MOD);
 }
 
@@ -173,7 +215,7 @@ bool Server::receive(int fd, Connection& connection) {
 
 void Server::respond(Connection& connection) {
   size_t begin = 0;
-  while (begin < connection.input.size() && connection.output.size() <= kMaxPending) {
+  while (begin < connection.input.size() && connection.output.size() <= kMaxPending && connection.stream == nullptr) {
     size_t end = connection.input.find('\n', begin);
     if (end == std::string::npos && !connection.ended) {
       break;
@@ -186,7 +228,8 @@ void Server::respond(Connection& connection) {
     begin = end + 1;
   }
   connection.input.erase(0, std::min(begin, connection.input.size()));
-  if (connection.input.size() > kMaxLine && connection.output.size() <= kMaxPending) {  // and it has no end yet
+  if (connection.input.size() > kMaxLine && connection.output.size() <= kMaxPending &&
+      connection.stream == nullptr) {  // and it has no end yet
     if (!connection.skipping) {
       answer_line(connection, connection.input);
     }
@@ -202,7 +245,9 @@ void Server::answer_line(Connection& connection, std::string_view line) {
   }
   line = line.substr(0, line.find_last_not_of(" \t\r") + 1);
   if (!line.empty()) {
-    connection.output += respond_(line);
+    Reply reply = respond_(line);
+    connection.output += reply.text;
+    connection.stream = std::move(reply.rest);
   }
 }
 

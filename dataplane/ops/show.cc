@@ -54,6 +54,18 @@ Json burst_sizes(const runtime::Books& books) {
 }
 
 /// A veth is up in the eyes of its driver whatever an administrator does to it.
+std::string_view spreading_of(const runtime::Port& port) {
+  switch (port.spreading()) {
+    case runtime::Spreading::none:
+      return "one queue";
+    case runtime::Spreading::rss:
+      return "rss";
+    case runtime::Spreading::unknown:
+      break;
+  }
+  return "unknown";
+}
+
 std::string_view link_of(node::Node& node, size_t worker, const runtime::Port& port) {
   if (node.has_pods() && port.name() == "pods") {
     const pods::WorkerLink link = node.with_pods([&](pods::Pods& pods) { return pods.worker_link(worker); });
@@ -106,6 +118,8 @@ Answer show_workers(node::Node& node, const Words&) {
                     {"adopted_flows", books.adopted_flows},
                     {"buffers_free", node.buffers(i).available()},
                     {"buffers", node.buffers(i).size()},
+                    {"jumbo_buffers_free", node.jumbo_buffers(i) ? node.jumbo_buffers(i)->available() : 0},
+                    {"jumbo_buffers", node.jumbo_buffers(i) ? node.jumbo_buffers(i)->size() : 0},
                     {"epoch", books.epoch},
                     {"burst_sizes", burst_sizes(books)}});
   }
@@ -124,6 +138,10 @@ Answer show_ports(node::Node& node, const Words&) {
                       {"device", port.device()},
                       {"mac", runtime::to_string(port.mac())},
                       {"link", link_of(node, worker, port)},
+                      {"mtu", port.mtu()},
+                      {"queues", port.queues()},
+                      {"spreading", spreading_of(port)},
+                      {"checksums", port.checks_checksums() ? "device" : "software"},
                       {"received", books.ports[i].received},
                       {"received_bytes", books.ports[i].received_bytes},
                       {"sent", books.ports[i].sent},
@@ -161,8 +179,10 @@ Answer show_drops(node::Node& node, const Words&) {
                        {"meaning", info.meaning}});
   }
   Json answer = {{"received", books.received},
+                 {"taken_over", books.taken_over},
                  {"transmitted", books.sum(l4::Outcome::transmitted)},
                  {"passed", books.sum(l4::Outcome::passed)},
+                 {"handed_over", books.sum(l4::Outcome::handed_over)},
                  {"dropped", books.sum(l4::Outcome::dropped)},
                  {"workers", packets}};
   if (!node.has_pods()) {
@@ -201,7 +221,9 @@ Answer show_snapshot(node::Node& node, const Words&) {
   return Json{{"epoch", snapshot->epoch()},
               {"worker_epochs", worker_epochs},
               {"services", snapshot->services().size()},
+              {"services_limit", node.config().max_services},
               {"endpoints", endpoints},
+              {"endpoints_limit", node.config().max_endpoints},
               {"lingering_endpoints", status.lingering},
               {"memory_bytes", memory},
               {"registry", status.folder.string()},

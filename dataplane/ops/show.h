@@ -19,6 +19,8 @@ Answer show_services(node::Node& node, const Words& arguments);
 Answer show_endpoints(node::Node& node, const Words& arguments);
 Answer show_flows(node::Node& node, const Words& arguments);
 Answer show_drops(node::Node& node, const Words& arguments);
+Answer show_routes(node::Node& node, const Words& arguments);
+Answer show_neighbours(node::Node& node, const Words& arguments);
 Answer show_snapshot(node::Node& node, const Words& arguments);
 
 /// `where <protocol> <source>:<port> <address>:<port>`

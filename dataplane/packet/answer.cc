@@ -90,6 +90,29 @@ size_t answer_echo6(std::span<std::byte> frame, const Parsed& parsed) {
   return kMessage + length;
 }
 
+/// @param answered as write_ip()'s
+template <typename Key>
+size_t write_tcp(std::span<std::byte> frame, const Key& answered, const TcpHeader& header) {
+  write_ip(frame.data() + kIpOffset, answered, lb::Protocol::tcp, sizeof header);
+  std::byte* tcp = frame.data() + kIpOffset + kIpHeader<Key>;
+  std::memcpy(tcp, &header, sizeof header);
+  view<TcpHeader>(tcp)->checksum = checksum_with(answered, lb::Protocol::tcp, {tcp, sizeof header});
+  return kIpOffset + kIpHeader<Key> + sizeof header;
+}
+
+template <typename Key>
+size_t write_reset_onwards(std::span<std::byte> frame, const Parsed& parsed, const Key& as) {
+  const TcpHeader segment = *view<TcpHeader>(frame.data() + parsed.l4_offset);
+  const auto ack = static_cast<uint8_t>(segment.flags & tcp_flag::ack);
+  return write_tcp(frame, reversed(as),
+                   {.source_port = as.source_port,
+                    .destination_port = as.destination_port,
+                    .sequence = segment.sequence,
+                    .acknowledgment = ack != 0 ? segment.acknowledgment : 0,
+                    .data_offset = sizeof(TcpHeader) / 4 << 4,
+                    .flags = static_cast<uint8_t>(tcp_flag::rst | ack)});
+}
+
 template <typename Key>
 size_t write_reset(std::span<std::byte> frame, const Parsed& parsed) {
   const TcpHeader request = *view<TcpHeader>(frame.data() + parsed.l4_offset);
@@ -107,12 +130,7 @@ size_t write_reset(std::span<std::byte> frame, const Parsed& parsed) {
     reset.flags |= tcp_flag::ack;
     reset.acknowledgment = swap32(swap32(request.sequence) + static_cast<uint32_t>(payload) + syn + fin);
   }
-  const Key& key = key_of<Key>(parsed);
-  write_ip(frame.data() + kIpOffset, key, lb::Protocol::tcp, sizeof reset);
-  std::byte* tcp = frame.data() + kIpOffset + kIpHeader<Key>;
-  std::memcpy(tcp, &reset, sizeof reset);
-  view<TcpHeader>(tcp)->checksum = checksum_with(key, lb::Protocol::tcp, {tcp, sizeof reset});
-  return kIpOffset + kIpHeader<Key> + sizeof reset;
+  return write_tcp(frame, key_of<Key>(parsed), reset);
 }
 
 template <typename Key>
@@ -151,6 +169,14 @@ size_t answer_echo(std::span<std::byte> frame, const Parsed& parsed) {
 
 size_t answer_reset(std::span<std::byte> frame, const Parsed& parsed) {
   return parsed.family == Family::ipv4 ? write_reset<FlowKey4>(frame, parsed) : write_reset<FlowKey6>(frame, parsed);
+}
+
+size_t turn_into_reset(std::span<std::byte> frame, const Parsed& parsed, const lb::FlowKey4& as) {
+  return write_reset_onwards(frame, parsed, as);
+}
+
+size_t turn_into_reset(std::span<std::byte> frame, const Parsed& parsed, const lb::FlowKey6& as) {
+  return write_reset_onwards(frame, parsed, as);
 }
 
 size_t answer_port_unreachable(std::span<std::byte> buffer, const Parsed& parsed) {

@@ -32,6 +32,12 @@ size_t answer_echo(std::span<std::byte> frame, const Parsed& parsed);
 /// RFC 9293, section 3.10.7.1: the reset that a closed port sends. Precondition: a TCP segment without RST.
 size_t answer_reset(std::span<std::byte> frame, const Parsed& parsed);
 
+/// RFC 9293, section 3.10.7.4: the segment becomes a reset by its own sender, as it would send it at this point of the
+/// connection. Precondition: a TCP segment.
+/// @param as the tuple under which its receiver knows the connection, in the segment's direction
+size_t turn_into_reset(std::span<std::byte> frame, const Parsed& parsed, const lb::FlowKey4& as);
+size_t turn_into_reset(std::span<std::byte> frame, const Parsed& parsed, const lb::FlowKey6& as);
+
 /// RFC 1812, section 4.3.2.3; RFC 4443, section 3.1: as much of the packet is quoted as fits 576 or 1280 bytes.
 /// Precondition: Kind::transport.
 /// @param buffer the frame, with as much room behind it as there is

@@ -130,7 +130,7 @@ Pods::Done Pods::detach_all(Named named, const std::string& none) {
     }
     pods_.erase(found);
   }
-  return sync_grants();
+  return settle_grants();
 }
 
 std::vector<Pod> Pods::list() {
@@ -149,6 +149,12 @@ tl::expected<void, std::string> Pods::stop() {
     return first;
   }
   stopped_ = true;
+  if (config_.keep_on_stop) {
+    for (uint32_t worker = 0; worker < workers_.size(); ++worker) {
+      keep_first(programs_->set_worker(worker, 0));  // what comes now drops, and is counted
+    }
+    return first;
+  }
   keep_first(programs_->set_settings({.workers = 0, .mtu = config_.mtu}));
   for (const Nic& nic : nics_) {
     keep_first(programs_->detach(nic.ifindex));
@@ -213,7 +219,7 @@ tl::expected<Pod, std::string> Pods::attach(const Netns& netns, const PodVeth& v
                                       [](const Pod& a, const Pod& b) { return a.interface < b.interface; });
   pods_.insert(place, pod);
   if (done = erase_addresses(pod.ifindex, before, pod.addresses); done) {
-    done = sync_grants();
+    done = settle_grants();
   }
   if (!done) {
     return tl::unexpected(done.error());
@@ -298,7 +304,7 @@ void Pods::notice_changes() {
   const size_t before = pods_.size();
   pods_.erase(std::remove_if(pods_.begin(), pods_.end(), changed), pods_.end());
   if (pods_.size() != before) {
-    if (auto done = sync_grants(); !done) {
+    if (auto done = settle_grants(); !done) {
       spdlog::warn("a pod is gone, and weft could not forget the VIPs that it served: {}", done.error());
     }
   }

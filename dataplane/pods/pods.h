@@ -16,7 +16,7 @@
 ///
 /// All state is in the kernel (pinned maps, filters, interfaces), so it outlives a crash: pods stay attached, their
 /// mesh traffic is dropped until the next start(), which takes over what is still there and forgets what is gone.
-/// stop() leaves the machine as it was found.
+/// stop() leaves the machine as it was found, unless it is told to leave all as a crash would.
 ///
 /// Not thread-safe: one control thread owns a Pods. It must stay in the network namespace of start(). Errors are
 /// sentences.
@@ -35,6 +35,7 @@
 #include "lb/address.h"
 #include "lb/prefix.h"
 #include "pods/netns.h"
+#include "pods/steering_maps.h"
 #include "pods/veth.h"
 
 namespace weft::pods {
@@ -55,6 +56,7 @@ struct Config {
   uint32_t mtu =
       1500;  ///< of the workers' interfaces: a pod with a larger one is refused, as they would drop what it sends
   std::vector<lb::Prefix> host_routes;  ///< VIPs of these are for the host's own processes too
+  bool keep_on_stop = false;            ///< stop() leaves all to the next start(), as a crash does
 };
 
 struct Pod {
@@ -73,23 +75,6 @@ struct Nic {
   uint32_t ifindex = 0;
 };
 
-/// An endpoint of a service, here or elsewhere: packets from it are replies.
-struct Endpoint {
-  lb::Address address;
-  lb::Port port{};
-  lb::Protocol protocol{};
-
-  auto operator<=>(const Endpoint&) const = default;
-};
-
-/// An endpoint that gets packets for a VIP in a tunnel, and answers their clients itself, from the VIP.
-struct DirectEndpoint {
-  lb::Address address;
-  lb::Address vip;
-
-  auto operator<=>(const DirectEndpoint&) const = default;
-};
-
 enum class WorkerLink : uint8_t {
   up,
   down,  ///< an end of the worker's veth was set down: its traffic drops, and is counted, until both are up again
@@ -97,11 +82,11 @@ enum class WorkerLink : uint8_t {
 };
 std::string_view to_string(WorkerLink link);
 
-class Pods {
+class Pods : public SteeringMaps {
  public:
   static tl::expected<std::unique_ptr<Pods>, std::string> start(const Config& config);
   /// stop(), with its error in the log.
-  ~Pods();
+  ~Pods() override;
   Pods(const Pods&) = delete;
   Pods& operator=(const Pods&) = delete;
 
@@ -124,15 +109,10 @@ class Pods {
   /// As list(), of NICs.
   std::vector<Nic> list_nics();
 
-  /// Steers the replies of these too, and lets local pods among the direct ones unpack and answer. Call it before a
-  /// worker can choose them: a reply that came before would not find its way back.
-  tl::expected<void, std::string> add_endpoints(const std::vector<Endpoint>& endpoints,
-                                                const std::vector<DirectEndpoint>& direct = {});
-
-  /// Makes the maps equal to these. What is new is added before what is old is erased, and in an order in which no
-  /// request can come from a reply that is not steered yet. After an error another sync() goes on where this one ended.
-  tl::expected<void, std::string> sync(const std::vector<lb::Address>& vips, const std::vector<Endpoint>& endpoints,
-                                       const std::vector<DirectEndpoint>& direct = {});
+  /// Endpoints come before VIPs, and go after them: so no request can come whose reply is not steered.
+  tl::expected<void, std::string> add(const Steered& what) override;
+  tl::expected<void, std::string> erase(const Steered& what) override;
+  Steered steered() const override;
 
   tl::expected<bpf::Counters, std::string> counters() const { return programs_->counters(); }
   /// By worker; DPDK opens the AF_XDP end of each. The names stay over a restart, the MAC addresses do not.
@@ -175,8 +155,14 @@ class Pods {
   // nics.cc
   void notice_nic_changes();
   WorkerLink look_at(const WorkerVeth& worker) const;
-  // sync.cc
-  Done sync_grants();
+  // steered.cc
+  Done add(const Endpoint& endpoint);
+  Done erase(const Endpoint& endpoint);
+  bool is_lone_address(std::set<Endpoint>::const_iterator entry) const;
+  bool wants(const Pod& pod, const lb::Address& vip) const;
+  Done settle_grant(const Pod& pod, const lb::Address& vip);
+  Done settle_grants(const std::vector<DirectEndpoint>& changed);
+  Done settle_grants();
 
   Config config_;
   Fd prefix_lock_;  ///< see prefix_lock.h
@@ -188,7 +174,7 @@ class Pods {
   std::vector<Pod> pods_;                 ///< by name of the host's end
   std::vector<Nic> nics_;                 ///< by name
   std::set<lb::Address> vips_;            ///< what the map holds
-  std::set<Endpoint> endpoints_;          ///< what the map holds
+  std::set<Endpoint> endpoints_;          ///< what the map holds, addresses alone too
   std::set<DirectEndpoint> direct_;       ///< what is wanted, pods of other nodes too
   std::set<Grant> grants_;                ///< what the map holds
   bool stopped_ = false;

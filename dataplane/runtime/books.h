@@ -35,6 +35,7 @@ struct Books {
   uint64_t adopted_flows = 0;
   std::array<uint32_t, l4::OwnPorts::kMaxAddresses> own_ports_used = {};  ///< by address, in the configuration's order
   uint64_t epoch = 0;                                                     ///< of the snapshot in use
+  uint64_t hops_epoch = 0;  ///< no flow holds a next hop that forwardings up to this one retired
 
   uint64_t sum(l4::Outcome outcome) const {
     uint64_t sum = 0;

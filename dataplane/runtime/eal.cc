@@ -14,6 +14,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "runtime/pci.h"
+
 namespace weft::runtime {
 namespace {
 
@@ -90,6 +92,14 @@ tl::expected<std::unique_ptr<Eal>, std::string> Eal::start(const EalConfig& conf
           fmt::format("workers.cores: this process may not run on core {}: the machine has no such core, "
                       "or its CPU affinity leaves it out",
                       core));
+    }
+  }
+  for (const std::string& device : config.pci) {
+    if (!config.huge_pages && uses_physical_addresses(device)) {
+      return tl::unexpected(
+          fmt::format("memory.huge_pages: {} is used without an IOMMU, by physical addresses, which only huge pages "
+                      "have: set it to true",
+                      device));
     }
   }
   // DPDK's own errors are lines without a reader's context; weft's sentences stand in their place.

@@ -11,14 +11,31 @@
 #include <bit>
 #include <cstring>
 
+#include "runtime/pci.h"
+
 namespace weft::runtime {
 namespace {
 
 constexpr uint32_t kPoolCache = 256;
+constexpr uint64_t kPortsOfIpv4 = RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV4_UDP;
+constexpr uint64_t kTcpAndUdpChecksums = RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
+/// Any will do, as long as its hash looks random; this is the one that Microsoft's specification verifies with.
+constexpr RssKey kOurKey = {0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
+                            0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
+                            0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa};
 static_assert(kBufferBytes == RTE_MBUF_DEFAULT_DATAROOM);
 
 std::string failure(const PortConfig& config, std::string_view what, int error) {
   return fmt::format("port {}: {} {}: {}", config.name, what, config.device, rte_strerror(-error));
+}
+
+/// As long as the device wants it: some take 52 bytes and no other number. What lies behind the tuple does not count.
+std::vector<uint8_t> our_key(size_t bytes) {
+  std::vector<uint8_t> key(bytes == 0 ? kOurKey.size() : bytes);
+  for (size_t i = 0; i < key.size(); ++i) {
+    key[i] = kOurKey[i % kOurKey.size()];
+  }
+  return key;
 }
 
 /// "net_memif0,role=server" names its device "net_memif0"; a PCI address is its own name.
@@ -28,13 +45,14 @@ std::string device_name(const std::string& device) {
 
 }  // namespace
 
-tl::expected<BufferPool, std::string> BufferPool::make(const std::string& name, uint32_t buffers) {
+tl::expected<BufferPool, std::string> BufferPool::make(const std::string& name, uint32_t buffers, uint32_t bytes) {
   BufferPool pool;
-  pool.pool_.reset(rte_pktmbuf_pool_create(name.c_str(), buffers, kPoolCache, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+  pool.pool_.reset(rte_pktmbuf_pool_create(name.c_str(), buffers, kPoolCache, 0,
+                                           static_cast<uint16_t>(bytes + RTE_PKTMBUF_HEADROOM),
                                            static_cast<int>(rte_socket_id())));
   if (pool.pool_ == nullptr) {
-    return tl::unexpected(
-        fmt::format("no memory for {} packet buffers ({}): raise memory.megabytes", buffers, rte_strerror(rte_errno)));
+    return tl::unexpected(fmt::format("no memory for {} packet buffers of {} bytes ({}): raise memory.megabytes",
+                                      buffers, bytes, rte_strerror(rte_errno)));
   }
   return pool;
 }
@@ -68,8 +86,10 @@ Port::Done Port::probe() {
   const std::string name = device_name(config_.device);
   if (rte_eth_dev_get_port_by_name(name.c_str(), &id_) != 0) {  // not there yet: a device that EAL did not probe
     if (const int error = rte_dev_probe(config_.device.c_str()); error != 0) {
-      return tl::unexpected(failure(config_, "cannot open device", error) +
-                            "; is there such a device or interface, and may this process use it?");
+      return tl::unexpected(failure(config_, "cannot open device", error) + "; " +
+                            (is_pci_address(config_.device)
+                                 ? explain_pci(config_.device)
+                                 : "is there such a device or interface, and may this process use it?"));
     }
     if (const int error = rte_eth_dev_get_port_by_name(name.c_str(), &id_); error != 0) {
       return tl::unexpected(failure(config_, "no Ethernet port in device", error));
@@ -84,11 +104,9 @@ Port::Done Port::configure(size_t workers) {
   if (const int error = rte_eth_dev_info_get(id_, &device); error != 0) {
     return tl::unexpected(failure(config_, "cannot ask device", error));
   }
-  constexpr uint64_t kTuples = RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV4_UDP |
-                               RTE_ETH_RSS_NONFRAG_IPV6_TCP | RTE_ETH_RSS_NONFRAG_IPV6_UDP;
-  constexpr uint64_t kLeast = RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV4_UDP;
-  const uint64_t hashed = (kTuples | RTE_ETH_RSS_IP) & device.flow_type_rss_offloads;
-  const bool has_rss = (hashed & kLeast) == kLeast && std::has_single_bit(device.reta_size);
+  constexpr uint64_t kPortsOfIpv6 = RTE_ETH_RSS_NONFRAG_IPV6_TCP | RTE_ETH_RSS_NONFRAG_IPV6_UDP;
+  const uint64_t hashed = (kPortsOfIpv4 | kPortsOfIpv6 | RTE_ETH_RSS_IP) & device.flow_type_rss_offloads;
+  const bool has_rss = (hashed & kPortsOfIpv4) == kPortsOfIpv4 && std::has_single_bit(device.reta_size);
   const bool has_queues = std::min(device.max_rx_queues, device.max_tx_queues) >= workers;
   if (config_.queues > 1 && !has_queues) {
     return tl::unexpected(
@@ -100,11 +118,27 @@ Port::Done Port::configure(size_t workers) {
   queues_ = many ? static_cast<uint16_t>(workers) : 1;
   spreading_ = !many ? Spreading::none : has_rss ? Spreading::rss : Spreading::unknown;
 
-  rte_eth_conf plain{};  // no offloads: checksums are updated in software, which works on every device
-  RssKey key = rss_key();
+  rte_eth_conf plain{};  // nothing is left to the device to write: checksums are updated in software, on every device
+  if (config_.checksum_offload) {
+    plain.rxmode.offloads = (kTcpAndUdpChecksums | RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) & device.rx_offload_capa;
+    if ((plain.rxmode.offloads & kTcpAndUdpChecksums) != kTcpAndUdpChecksums) {
+      return tl::unexpected(
+          fmt::format("port {}: checksum_offload: {} does not check the checksums of TCP and UDP; leave it off",
+                      config_.name, config_.device));
+    }
+  }
+  if (config_.mtu > kPlainMtu) {
+    if (config_.mtu > device.max_mtu) {
+      return tl::unexpected(fmt::format("port {}: mtu: {} takes at most {}, and {} was asked for", config_.name,
+                                        config_.device, device.max_mtu, config_.mtu));
+    }
+    plain.rxmode.mtu = config_.mtu;
+  }
+  std::vector<uint8_t> key = our_key(device.hash_key_size);
   if (spreading_ == Spreading::rss) {
     plain.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-    plain.rx_adv_conf.rss_conf = {.rss_key = key.data(), .rss_key_len = key.size(), .rss_hf = hashed};
+    plain.rx_adv_conf.rss_conf = {
+        .rss_key = key.data(), .rss_key_len = static_cast<uint8_t>(key.size()), .rss_hf = hashed};
   }
   if (const int error = rte_eth_dev_configure(id_, queues_, queues_, &plain); error != 0) {
     return tl::unexpected(failure(config_, "cannot configure device", error));
@@ -129,38 +163,35 @@ Port::Done Port::set_up_queues(const std::vector<const BufferPool*>& buffers) {
   if (const int error = rte_eth_dev_start(id_); error != 0) {
     return tl::unexpected(failure(config_, "cannot start device", error));
   }
+  rte_eth_rxq_info queue{};
+  scatters_ = rte_eth_rx_queue_info_get(id_, 0, &queue) == 0 ? queue.scattered_rx != 0 : config_.mtu > kPlainMtu;
   if (spreading_ == Spreading::rss) {
-    rte_eth_dev_info device{};
-    rte_eth_dev_info_get(id_, &device);
-    read_rss_table(device.reta_size);
+    read_rss();
   }
   return {};
 }
 
-/// What the device says it does. If it doesn't say, nobody can tell where a packet lands.
-void Port::read_rss_table(uint16_t rows) {
+/// What the device says it does, whatever it was told: a virtual function may have its physical one's key and table. If
+/// it doesn't say, nobody can tell where a packet lands.
+void Port::read_rss() {
+  rte_eth_dev_info device{};
+  rte_eth_dev_info_get(id_, &device);
+  const uint16_t rows = device.reta_size;
   std::vector<rte_eth_rss_reta_entry64> groups((rows + RTE_ETH_RETA_GROUP_SIZE - 1) / RTE_ETH_RETA_GROUP_SIZE);
   for (rte_eth_rss_reta_entry64& group : groups) {
     group.mask = UINT64_MAX;
   }
-  RssKey key{};
-  rte_eth_rss_conf in_use{.rss_key = key.data(), .rss_key_len = key.size(), .rss_hf = 0};
+  std::vector<uint8_t> key(std::max<size_t>(device.hash_key_size, rss_key_.size()));
+  rte_eth_rss_conf in_use{.rss_key = key.data(), .rss_key_len = static_cast<uint8_t>(key.size()), .rss_hf = 0};
   if (rte_eth_dev_rss_reta_query(id_, groups.data(), rows) != 0 || rte_eth_dev_rss_hash_conf_get(id_, &in_use) != 0 ||
-      key != rss_key()) {
+      in_use.rss_key_len < rss_key_.size() || (in_use.rss_hf & kPortsOfIpv4) != kPortsOfIpv4) {
     spreading_ = Spreading::unknown;
     return;
   }
+  std::copy_n(key.begin(), rss_key_.size(), rss_key_.begin());
   for (uint16_t row = 0; row < rows; ++row) {
     rss_table_.push_back(groups[row / RTE_ETH_RETA_GROUP_SIZE].reta[row % RTE_ETH_RETA_GROUP_SIZE]);
   }
-}
-
-/// Any will do, as long as its hash looks random; this is the one that Microsoft's specification verifies with.
-const RssKey& Port::rss_key() {
-  static constexpr RssKey kKey = {0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
-                                  0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
-                                  0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa};
-  return kKey;
 }
 
 Port::~Port() {

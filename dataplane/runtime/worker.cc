@@ -2,6 +2,7 @@
 #include "runtime/worker.h"
 
 #include <rte_ethdev.h>
+#include <rte_ether.h>
 #include <rte_mbuf.h>
 #include <rte_pause.h>
 #include <sys/prctl.h>
@@ -16,12 +17,12 @@ constexpr uint32_t kPausesAStep = 64;
 
 }  // namespace
 
-Worker::Worker(const WorkerConfig& config, SnapshotPublisher& publisher, const l4::Forwarding& forwarding,
-               Crossings& crossings, const time::TscClock& clock)
+Worker::Worker(const WorkerConfig& config, SnapshotPublisher& publisher, Crossings& crossings,
+               const time::TscClock& clock)
     : config_(config),
       clock_(clock),
       snapshots_(publisher, config.pipeline.worker),
-      forwarding_(forwarding),
+      forwarding_(&snapshots_.forwarding()),
       crossings_(crossings),
       counters_(config.pipeline.max_endpoints, config.pipeline.max_services),
       pipeline_(config.pipeline, counters_),
@@ -54,6 +55,7 @@ void Worker::run() {
 bool Worker::poll(time::Time now) {
   const lb::Snapshot& snapshot = snapshots_.read();
   books_.epoch = snapshot.epoch();
+  forwarding_ = &snapshots_.forwarding();
   bool worked = false;
   std::array<rte_mbuf*, l4::Burst::kMax> packets;
   for (uint8_t port = 0; port < config_.ports.size(); ++port) {
@@ -61,10 +63,13 @@ bool Worker::poll(time::Time now) {
     if (!access.receives) {
       continue;
     }
-    const uint32_t count = rte_eth_rx_burst(access.device, access.queue, packets.data(), l4::Burst::kMax);
+    uint32_t count = rte_eth_rx_burst(access.device, access.queue, packets.data(), l4::Burst::kMax);
     ++books_.burst_sizes[count];
     if (count > 0) {
       worked = true;
+      if (access.vlan != 0) [[unlikely]] {
+        count = untag(packets.data(), count, port);
+      }
       process(packets.data(), count, port, snapshot, now);
     }
   }
@@ -119,6 +124,9 @@ inline void Worker::dispatch(rte_mbuf* packet, uint32_t i) {
 
 void Worker::process(rte_mbuf** packets, uint32_t count, uint8_t port, const lb::Snapshot& snapshot, time::Time now) {
   prefetch(packets, count);
+  if (config_.ports[port].intake.any()) [[unlikely]] {
+    count = sift(packets, count, port);
+  }
   burst_.size = count;
   burst_.taken_over = false;
   uint64_t bytes = 0;
@@ -131,6 +139,22 @@ void Worker::process(rte_mbuf** packets, uint32_t count, uint8_t port, const lb:
   books_.ports[port].received += count;
   books_.ports[port].received_bytes += bytes;
   process(packets, snapshot, now);
+}
+
+/// Drops what the port's intake refuses. @returns how many are left, which lie at the front
+uint32_t Worker::sift(rte_mbuf** packets, uint32_t count, uint8_t port) {
+  uint32_t left = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    if (const auto reason = take_in(packets[i], config_.ports[port].intake)) {
+      ++books_.received;
+      ++books_.ports[port].received;
+      books_.ports[port].received_bytes += packets[i]->pkt_len;
+      drop(packets[i], *reason);
+    } else {
+      packets[left++] = packets[i];
+    }
+  }
+  return left;
 }
 
 void Worker::prefetch(rte_mbuf** packets, uint32_t count) {
@@ -147,7 +171,14 @@ void Worker::process(rte_mbuf** packets, const lb::Snapshot& snapshot, time::Tim
                         .room = rte_pktmbuf_tailroom(packets[i])};
   }
   take_notes(now);
-  pipeline_.process(burst_, snapshot, forwarding_, now);
+  const Watch* watch = watch_point_.get();
+  if (watch != nullptr) [[unlikely]] {
+    watch->before(self(), packets, burst_, pipeline_, snapshot, now);
+  }
+  pipeline_.process(burst_, snapshot, *forwarding_, now);
+  if (watch != nullptr) [[unlikely]] {
+    watch->after(self(), packets, burst_, pipeline_, snapshot, now);
+  }
   leave_notes();
   for (uint32_t i = 0; i < burst_.size; ++i) {
     dispatch(packets[i], i);
@@ -158,8 +189,16 @@ void Worker::hand_over(uint32_t to, const Crossing& crossing) {
   if (crossings_.send(self(), to, crossing)) {
     account(l4::Verdict::handed_over);
   } else {
-    drop(crossing.packet, l4::Verdict::handover_full);
+    lose(crossing.packet, l4::Verdict::handover_full);
   }
+}
+
+/// Drops a packet that the pipeline had an end for, which it did not reach.
+void Worker::lose(rte_mbuf* packet, l4::Verdict reason) {
+  if (const Watch* watch = watch_point_.get(); watch != nullptr) [[unlikely]] {
+    watch->lost(self(), packet, reason);
+  }
+  drop(packet, reason);
 }
 
 void Worker::drop(rte_mbuf* packet, l4::Verdict reason) {
@@ -233,6 +272,9 @@ void Worker::transmit() {
 void Worker::flush(uint8_t port) {
   TransmitBuffer& out = transmit_[port];
   const PortAccess& access = config_.ports[port];
+  if (access.vlan != 0) [[unlikely]] {
+    tag(port);
+  }
   const uint32_t sent =
       rte_eth_tx_burst(access.device, access.queue, out.packets.data(), static_cast<uint16_t>(out.size));
   // Most neighbours end alike: a run is counted at once, which spares each packet a wait for the last one's sum.
@@ -246,12 +288,51 @@ void Worker::flush(uint8_t port) {
   uint64_t bytes = out.bytes;
   for (uint32_t i = sent; i < out.size; ++i) {
     bytes -= out.packets[i]->pkt_len;
-    drop(out.packets[i], l4::Verdict::transmit_full);
+    lose(out.packets[i], l4::Verdict::transmit_full);
   }
   books_.ports[port].sent += sent;
   books_.ports[port].sent_bytes += bytes;
   out.size = 0;
   out.bytes = 0;
+}
+
+/// Takes the port's tag off. Frames without it, or with another (a tag around it too), are not for this port.
+/// @returns how many are left, in their order
+uint32_t Worker::untag(rte_mbuf** packets, uint32_t count, uint8_t port) {
+  constexpr uint16_t kId = 0x0fff;  // the rest of the tag is priority: IEEE 802.1Q, clause 9.6
+  uint32_t left = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t bytes = packets[i]->pkt_len;
+    const bool whole = packets[i]->data_len >= sizeof(rte_ether_hdr) + sizeof(rte_vlan_hdr);
+    if (whole && rte_vlan_strip(packets[i]) == 0 && (packets[i]->vlan_tci & kId) == config_.ports[port].vlan) {
+      packets[left++] = packets[i];
+      continue;
+    }
+    ++books_.received;
+    ++books_.ports[port].received;
+    books_.ports[port].received_bytes += bytes;
+    drop(packets[i], l4::Verdict::wrong_vlan);
+  }
+  return left;
+}
+
+/// Puts the port's tag into all that is about to be sent.
+void Worker::tag(uint8_t port) {
+  TransmitBuffer& out = transmit_[port];
+  uint32_t left = 0;
+  for (uint32_t i = 0; i < out.size; ++i) {
+    out.packets[i]->vlan_tci = config_.ports[port].vlan;
+    const uint32_t bytes = out.packets[i]->pkt_len;
+    if (rte_vlan_insert(&out.packets[i]) != 0) {  // no room before the frame
+      out.bytes -= bytes;
+      drop(out.packets[i], l4::Verdict::too_big);
+      continue;
+    }
+    out.bytes += sizeof(rte_vlan_hdr);
+    out.verdicts[left] = out.verdicts[i];
+    out.packets[left++] = out.packets[i];
+  }
+  out.size = left;
 }
 
 void Worker::upkeep(bool worked, const lb::Snapshot& snapshot, time::Time now) {
@@ -261,8 +342,13 @@ void Worker::upkeep(bool worked, const lb::Snapshot& snapshot, time::Time now) {
   if (since > 0) {
     last_upkeep_ = now_ms;
     take_notes(now);
-    pipeline_.sweep(pipeline_.sweep_budget(since), snapshot, forwarding_, now);
+    pipeline_.sweep(pipeline_.sweep_budget(since), snapshot, *forwarding_, now);
     leave_notes();
+    books_.hops_epoch = pipeline_.renewed_epoch();
+  }
+  if (l4::Unresolved& unresolved = pipeline_.unresolved(); !unresolved.empty()) [[unlikely]] {
+    unresolved_.put(unresolved.addresses());
+    unresolved.clear();
   }
   ++books_.loops;
   books_.active_flows = pipeline_.active_flows();

@@ -18,8 +18,11 @@
 #include "runtime/crossings.h"
 #include "runtime/idle.h"
 #include "runtime/inquiry.h"
+#include "runtime/intake.h"
 #include "runtime/published.h"
 #include "runtime/publisher.h"
+#include "runtime/unresolved_ring.h"
+#include "runtime/watch.h"
 #include "time/clock.h"
 
 struct rte_mbuf;
@@ -31,7 +34,9 @@ struct PortAccess {
   uint16_t device = 0;       ///< DPDK's number
   uint16_t queue = 0;        ///< each way
   bool receives = true;      ///< else another worker has the only queue,
+  Intake intake;             ///< what is done about a packet before it is processed
   uint32_t transmitter = 0;  ///< and this one sends for all; if it is the worker itself, it has a queue
+  uint16_t vlan = 0;         ///< the tag of all frames on the wire; 0: they have none
 };
 
 struct WorkerConfig {
@@ -44,8 +49,7 @@ struct WorkerConfig {
 class Worker {
  public:
   /// Takes all memory that it will ever need. Throws std::bad_alloc.
-  Worker(const WorkerConfig& config, SnapshotPublisher& publisher, const l4::Forwarding& forwarding,
-         Crossings& crossings, const time::TscClock& clock);
+  Worker(const WorkerConfig& config, SnapshotPublisher& publisher, Crossings& crossings, const time::TscClock& clock);
 
   /// Until stop(). On the thread that owns the worker.
   void run();
@@ -59,12 +63,18 @@ class Worker {
   /// Sends what process() left to be sent.
   void transmit();
 
+  /// Before run(); see l4/recovery.h.
+  void recover_by(const l4::VipsOfEndpoints* vips) { pipeline_.recover_by(vips); }
+
   const WorkerConfig& config() const { return config_; }
   Books books() const { return published_.read(); }
   const l4::SlotCounters& slots() const { return counters_; }
   /// To reset the counters of a slot that no flow holds and no snapshot in use names: the worker does not write those.
   l4::SlotCounters& slots() { return counters_; }
   FlowInquiry& inquiry() { return inquiry_; }
+  WatchPoint& watch_point() { return watch_point_; }
+  /// One thread at a time, and no worker, takes what is in it.
+  UnresolvedRing& unresolved() { return unresolved_; }
   uint32_t flow_capacity() { return pipeline_.flows4().capacity() + pipeline_.flows6().capacity(); }
   size_t flow_memory_bytes() { return pipeline_.flows4().memory_bytes() + pipeline_.flows6().memory_bytes(); }
 
@@ -78,15 +88,19 @@ class Worker {
   };
 
   void prefetch(rte_mbuf** packets, uint32_t count);
+  uint32_t sift(rte_mbuf** packets, uint32_t count, uint8_t port);
   void process(rte_mbuf** packets, const lb::Snapshot& snapshot, time::Time now);
   void dispatch(rte_mbuf* packet, uint32_t i);
   void put(rte_mbuf* packet, uint8_t port, l4::Verdict verdict);
   void hand_over(uint32_t to, const Crossing& crossing);
+  void lose(rte_mbuf* packet, l4::Verdict reason);
   void drop(rte_mbuf* packet, l4::Verdict reason);
   void take_notes(time::Time now);
   void leave_notes();
   bool take_over(const lb::Snapshot& snapshot, time::Time now);
   void flush(uint8_t port);
+  uint32_t untag(rte_mbuf** packets, uint32_t count, uint8_t port);
+  void tag(uint8_t port);
   void upkeep(bool worked, const lb::Snapshot& snapshot, time::Time now);
   void rest(time::Time now);
   void account(l4::Verdict verdict, uint64_t packets = 1) { books_.verdicts[static_cast<size_t>(verdict)] += packets; }
@@ -95,7 +109,7 @@ class Worker {
   const WorkerConfig config_;
   const time::TscClock& clock_;
   SnapshotPublisher::Reader snapshots_;
-  const l4::Forwarding& forwarding_;
+  const l4::Forwarding* forwarding_;  ///< in force in this turn
   Crossings& crossings_;
   l4::SlotCounters counters_;
   l4::Pipeline pipeline_;
@@ -107,6 +121,8 @@ class Worker {
   Published<Books> published_;
   bool unpublished_ = false;  ///< there was work since the books were last published
   FlowInquiry inquiry_;
+  WatchPoint watch_point_;
+  UnresolvedRing unresolved_;
   std::atomic<bool> stop_{false};
 };
 

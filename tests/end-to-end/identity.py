@@ -13,14 +13,22 @@ mesh.put("web.yaml", mesh.service("web", "10.96.0.10"), mesh.slice("web", [web])
 mesh.start_weftd()
 assert client.run("curl", "-sS", "-m", "5", "http://10.96.0.10/") == "web\n"
 
+
+
+def begun():
+    """What SYNs have come to. Not all that was received: the last segments of an honest connection are on their way."""
+    service = mesh.ctl("show", "services")[0]
+    return service["flows"], service["refused"]
+
+
 # The thief takes the client's address, and then an endpoint's.
 for stolen, port in ((client.address, 12345), (web.address, 8080)):
     thief.run("ip", "address", "add", stolen + "/32", "dev", "eth0")
     before = mesh.ebpf("from_pod_dropped_spoofed")
-    received = mesh.ctl("show", "drops")["received"]
+    seen = begun()
     thief.run("curl", "-sS", "-m", "0.3", "--interface", stolen, "http://10.96.0.10/", check=False)
     lab.wait_until("the theft is counted", lambda: mesh.ebpf("from_pod_dropped_spoofed") > before)
-    assert mesh.ctl("show", "drops")["received"] == received, "it reached a worker"
+    assert begun() == seen, "it reached a worker"
 # As if it were the endpoint's answer.
 before = mesh.ebpf("from_pod_dropped_spoofed")
 thief.run("bash", "-c", f"socat -u /dev/null TCP4:10.1.0.77:999,bind={web.address}:8080,connect-timeout=0.3", check=False)

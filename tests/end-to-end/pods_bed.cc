@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include <cstdlib>
+#include <set>
 #include <thread>
 
 #include "pods/entries.h"
@@ -42,7 +43,26 @@ int index_in(const std::string& netns, const std::string& interface) {
   return std::stoi(output_of("ip netns exec " + netns + " cat /sys/class/net/" + interface + "/ifindex"));
 }
 
+template <typename Key>
+std::vector<Key> without(std::vector<Key> all, const std::vector<Key>& some) {
+  const std::set<Key> excluded(some.begin(), some.end());
+  std::erase_if(all, [&](const Key& key) { return excluded.contains(key); });
+  return all;
+}
+
 }  // namespace
+
+tl::expected<void, std::string> steer(Pods& pods, const std::vector<lb::Address>& vips,
+                                      const std::vector<Endpoint>& endpoints,
+                                      const std::vector<DirectEndpoint>& direct) {
+  const Steered before = pods.steered();
+  if (auto added = pods.add({.vips = vips, .endpoints = endpoints, .direct = direct}); !added) {
+    return added;
+  }
+  return pods.erase({.vips = without(before.vips, vips),
+                     .endpoints = without(before.endpoints, endpoints),
+                     .direct = without(before.direct, direct)});
+}
 
 void sh(const std::string& command) {
   ASSERT_EQ(std::system(command.c_str()), 0) << command;  // NOLINT(cert-env33-c)

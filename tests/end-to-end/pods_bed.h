@@ -29,6 +29,11 @@ std::string error_of(const tl::expected<T, std::string>& result) {
 
 lb::Address ip(const char* text);
 
+/// Makes these all that packets are steered by.
+tl::expected<void, std::string> steer(Pods& pods, const std::vector<lb::Address>& vips,
+                                      const std::vector<Endpoint>& endpoints,
+                                      const std::vector<DirectEndpoint>& direct = {});
+
 /// A socket of a pod: made there by a thread of its own, then used from here.
 Fd socket_in(const std::string& netns, int family, int type);
 /// A pod's UDP socket with an address.

@@ -76,9 +76,9 @@ TEST_F(PodsTest, WhatIsNoNicIsRefused) {
 TEST_F(PodsTest, RequestsAndRepliesOfBothFamiliesComeThroughANic) {
   add_ipv6("blue", "fd00:1::3");
   ASSERT_TRUE(pods_->attach_nic("veth-blue"));
-  ASSERT_TRUE(pods_->sync({ip("10.96.0.1"), ip("fd00:96::1")},
-                          {{ip("10.1.0.3"), lb::port_from_host(8080), lb::Protocol::udp},
-                           {ip("fd00:1::3"), lb::port_from_host(8080), lb::Protocol::udp}}));
+  ASSERT_TRUE(steer(*pods_, {ip("10.96.0.1"), ip("fd00:96::1")},
+                    {{ip("10.1.0.3"), lb::port_from_host(8080), lb::Protocol::udp},
+                     {ip("fd00:1::3"), lb::port_from_host(8080), lb::Protocol::udp}}));
   uint64_t requests = 0;
   for (const auto& [from, vip, client] :
        {std::tuple{"10.1.0.3", "10.96.0.1", "10.9.0.1"}, std::tuple{"fd00:1::3", "fd00:96::1", "fd00:9::1"}}) {
@@ -102,7 +102,7 @@ TEST_F(PodsTest, RequestsAndRepliesOfBothFamiliesComeThroughANic) {
 
 TEST_F(PodsTest, FragmentsOfAnEndpointReachAWorker) {
   ASSERT_TRUE(pods_->attach_netns("red"));
-  ASSERT_TRUE(pods_->sync({}, {{ip("10.1.0.2"), lb::port_from_host(8080), lb::Protocol::udp}}));
+  ASSERT_TRUE(steer(*pods_, {}, {{ip("10.1.0.2"), lb::port_from_host(8080), lb::Protocol::udp}}));
   const Fd endpoint = udp_socket("red", "10.1.0.2", 8080);
   const int discover = IP_PMTUDISC_DONT;
   ASSERT_EQ(setsockopt(endpoint.get(), IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof discover), 0);
@@ -127,7 +127,7 @@ class HostTest : public PodsTest {
          .host_routes = {lb::parse_prefix("10.96.0.0/16").value(), lb::parse_prefix("fd00:96::/64").value()}});
     ASSERT_TRUE(started) << started.error();
     pods_ = std::move(*started);
-    ASSERT_TRUE(pods_->sync({ip("10.96.0.1"), ip("fd00:96::1")}, {}));
+    ASSERT_TRUE(steer(*pods_, {ip("10.96.0.1"), ip("fd00:96::1")}, {}));
   }
 };
 
@@ -209,7 +209,7 @@ TEST_F(PodsTest, OnePrefixForOneWeftd) {
 
 TEST_F(PodsTest, AWorkersLostInterfaceIsNoticedAndItsTrafficCounted) {
   ASSERT_TRUE(pods_->attach_netns("red"));
-  ASSERT_TRUE(pods_->sync({ip("10.96.0.1")}, {}));
+  ASSERT_TRUE(steer(*pods_, {ip("10.96.0.1")}, {}));
   const WorkerVeth& owner = owner_of("10.1.0.2", 40000);
   const size_t worker = owner.kernel.name == "weft0" ? 0 : 1;
   const Fd client = udp_socket("red", "10.1.0.2", 40000);
@@ -253,7 +253,7 @@ TEST_F(PodsTest, AnIpv6PodReachesAWorkerAndIsAnswered) {
   ASSERT_TRUE(pods_->attach_netns("red"));
   EXPECT_THAT(pods_->list()[0].addresses, ::testing::ElementsAre(ip("10.1.0.2"), ip("fd00:1::2")))
       << "but not the link-local one";
-  ASSERT_TRUE(pods_->sync({ip("fd00:96::1")}, {}));
+  ASSERT_TRUE(steer(*pods_, {ip("fd00:96::1")}, {}));
   const Fd client = udp_socket("red", "fd00:1::2", 40000);
   const Fd xdp = packet_socket(owner_of("fd00:1::2", 40000).afxdp.ifindex);
   send_to(client, "fd00:96::1", 80, "to the mesh");

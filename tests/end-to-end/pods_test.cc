@@ -22,7 +22,7 @@ constexpr const char* kPins = "/sys/fs/bpf/weft";
 TEST_F(PodsTest, LeavesTheMachineAsItWasFound) {
   ASSERT_TRUE(pods_->attach_netns("red"));
   ASSERT_TRUE(pods_->attach_interface("veth-blue"));
-  ASSERT_TRUE(pods_->sync({ip("10.96.0.1")}, {}));
+  ASSERT_TRUE(steer(*pods_, {ip("10.96.0.1")}, {}));
   EXPECT_NE(state(), before_);
   const auto stopped = pods_->stop();
   EXPECT_TRUE(stopped) << stopped.error();
@@ -96,31 +96,39 @@ TEST_F(PodsTest, AttachingAgainRefreshesAddresses) {
   EXPECT_THAT(output_of("tc filter show dev veth-red ingress | grep -c from_pod"), HasSubstr("1"));
 }
 
-TEST_F(PodsTest, SyncMakesTheMapsEqualToWhatIsWanted) {
+TEST_F(PodsTest, TheMapsHoldWhatIsSteeredBy) {
   const auto count = [](const std::string& map) {
     return std::stoi(
         output_of("bpftool -j map dump pinned " + std::string(kPins) + "/v2/" + map + " | grep -o formatted | wc -l"));
   };
   const Endpoint web{ip("10.1.0.2"), lb::port_from_host(80), lb::Protocol::tcp};
   const Endpoint dns{ip("10.1.0.2"), lb::port_from_host(53), lb::Protocol::udp};
-  ASSERT_TRUE(pods_->sync({ip("10.96.0.1"), ip("10.96.0.2"), ip("10.96.0.2")}, {web}));
+  ASSERT_TRUE(steer(*pods_, {ip("10.96.0.1"), ip("10.96.0.2"), ip("10.96.0.2")}, {web}));
   EXPECT_EQ(count("vips"), 2);
   EXPECT_EQ(count("endpoints"), 2) << "and one for its address alone";
-  ASSERT_TRUE(pods_->sync({ip("10.96.0.3")}, {dns, web}));
+  ASSERT_TRUE(steer(*pods_, {ip("10.96.0.3")}, {dns, web}));
   EXPECT_EQ(count("vips"), 1);
   EXPECT_EQ(count("endpoints"), 3);
-  const auto too_many = pods_->sync(std::vector<lb::Address>(1), std::vector<Endpoint>(1));
-  EXPECT_TRUE(too_many) << "equal ones count once";
-  std::vector<lb::Address> vips;
-  for (uint32_t i = 0; i <= WEFT_MAX_VIPS; ++i) {
-    vips.push_back(lb::address_from_host(i));
-  }
-  EXPECT_THAT(error_of(pods_->sync(vips, {})), AllOf(HasSubstr("65537 VIPs"), HasSubstr("stay as they are")));
+  ASSERT_TRUE(steer(*pods_, std::vector<lb::Address>(1), std::vector<Endpoint>(1))) << "equal ones count once";
   EXPECT_EQ(count("vips"), 1);
-  vips.pop_back();
-  ASSERT_TRUE(pods_->sync(vips, {}));
-  ASSERT_TRUE(pods_->sync({}, {}));
-  EXPECT_EQ(count("vips"), 0);
+  EXPECT_EQ(count("endpoints"), 1);
+}
+
+TEST_F(PodsTest, AFullMapTakesWhatIsLeftOnceThereIsRoom) {
+  Steered fill;
+  for (uint32_t i = 0; i < 2 * WEFT_MAX_VIPS; ++i) {
+    fill.vips.push_back(lb::address_from_host(i));
+  }
+  ASSERT_TRUE(pods_->add(fill));
+  const Endpoint web{ip("10.1.0.2"), lb::port_from_host(80), lb::Protocol::tcp};
+  const Steered more{.vips = {ip("10.96.0.1"), ip("10.96.0.2")}, .endpoints = {web}, .direct = {}};
+  EXPECT_THAT(error_of(pods_->add(more)), HasSubstr("map `vips` is full"));
+  EXPECT_THAT(pods_->steered().endpoints, ElementsAre(web)) << "what has room is there";
+  ASSERT_TRUE(pods_->erase({.vips = {lb::address_from_host(0)}, .endpoints = {}, .direct = {}}));
+  EXPECT_FALSE(pods_->add(more));
+  ASSERT_TRUE(pods_->erase({.vips = {lb::address_from_host(1)}, .endpoints = {}, .direct = {}}));
+  EXPECT_TRUE(pods_->add(more));
+  EXPECT_THAT(pods_->steered().vips, SizeIs(2 * WEFT_MAX_VIPS));
 }
 
 TEST_F(PodsTest, AForeignFilterSurvives) {
@@ -176,7 +184,7 @@ TEST_F(PodsTest, ACrashedWeftdsPodsAreTakenOver) {
     for (const char* pod : {"red", "blue", "green"}) {
       std::ignore = doomed.attach_netns(pod);
     }
-    std::ignore = doomed.sync({ip("10.96.0.1")}, {{ip("10.1.0.3"), lb::port_from_host(80), lb::Protocol::tcp}});
+    std::ignore = steer(doomed, {ip("10.96.0.1")}, {{ip("10.1.0.3"), lb::port_from_host(80), lb::Protocol::tcp}});
   });
   EXPECT_TRUE(bpf::has_filter(if_nametoindex("veth-red")));
   const uint32_t old_worker = if_nametoindex("weft0");
@@ -212,7 +220,7 @@ TEST_F(PodsTest, ACrashedWeftdsPodsAreTakenOver) {
 TEST_F(PodsTest, MeshTrafficNeverFallsBackToTheKernel) {
   crash_after([](Pods& doomed) {
     std::ignore = doomed.attach_netns("red");
-    std::ignore = doomed.sync({ip("10.96.0.1")}, {});
+    std::ignore = steer(doomed, {ip("10.96.0.1")}, {});
   });
   sh("ip link delete weft0; ip link delete weft1");
   const Fd client = udp_socket("red", "10.1.0.2", 40000);
@@ -237,7 +245,7 @@ TEST_F(PodsTest, ErrorsAreSentencesThatSayWhatToDo) {
   EXPECT_THAT(error_of(pods_->attach_interface("lonely")), HasSubstr("its other end is here"));
   EXPECT_THAT(error_of(pods_->attach_interface("weft0")), HasSubstr("its other end is here"));
   EXPECT_THAT(error_of(pods_->detach("red")), HasSubstr("no pod `red` is attached"));
-  ASSERT_TRUE(pods_->sync({ip("10.1.0.2")}, {}));
+  ASSERT_TRUE(steer(*pods_, {ip("10.1.0.2")}, {}));
   EXPECT_THAT(error_of(pods_->attach_netns("red")), HasSubstr("is a VIP"));
   EXPECT_THAT(pods_->list(), IsEmpty());
   sh("rm /run/netns/file; ip link delete lonely");

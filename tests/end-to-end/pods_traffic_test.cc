@@ -15,7 +15,7 @@ using ::testing::HasSubstr;
 
 TEST_F(PodsTest, RequestsReachTheWorkerWithRightChecksumsAndRepliesThePod) {
   ASSERT_TRUE(pods_->attach_netns("red"));
-  ASSERT_TRUE(pods_->sync({ip("10.96.0.1")}, {}));
+  ASSERT_TRUE(steer(*pods_, {ip("10.96.0.1")}, {}));
   const Fd client = udp_socket("red", "10.1.0.2", 40000);
   const Fd xdp = packet_socket(owner_of("10.1.0.2", 40000).afxdp.ifindex);
 
@@ -38,7 +38,7 @@ TEST_F(PodsTest, RequestsReachTheWorkerWithRightChecksumsAndRepliesThePod) {
 
 TEST_F(PodsTest, LargeSendsReachTheWorkerInSegments) {
   ASSERT_TRUE(pods_->attach_netns("red"));
-  ASSERT_TRUE(pods_->sync({ip("10.96.0.1")}, {}));
+  ASSERT_TRUE(steer(*pods_, {ip("10.96.0.1")}, {}));
   // UDP's segmentation offload stands for TCP's: one 14000-byte packet leaves the pod, and needs no peer that answers.
   const Fd client = udp_socket("red", "10.1.0.2", 40000);
   const int segment = 1400;
@@ -74,7 +74,7 @@ TEST_F(PodsTest, DropsFramesThatEndWithinTheirIpHeader) {
 TEST_F(PodsTest, APodCannotSendFromAnothersAddress) {
   ASSERT_TRUE(pods_->attach_netns("red"));
   ASSERT_TRUE(pods_->attach_netns("blue"));
-  ASSERT_TRUE(pods_->sync({ip("10.96.0.1")}, {}));
+  ASSERT_TRUE(steer(*pods_, {ip("10.96.0.1")}, {}));
   sh("ip -n red address add 10.1.0.3/32 dev eth0");
   const Fd thief = udp_socket("red", "10.1.0.3", 40000);
   send_to(thief, "10.96.0.1", 80, "x");
@@ -85,7 +85,7 @@ TEST_F(PodsTest, APodCannotSendFromAnothersAddress) {
 
 TEST_F(PodsTest, WhatIsNotForALocalPodIsRouted) {
   ASSERT_TRUE(pods_->attach_netns("red"));
-  ASSERT_TRUE(pods_->sync({ip("10.1.0.3")}, {}));         // so that red's packet comes to a worker
+  ASSERT_TRUE(steer(*pods_, {ip("10.1.0.3")}, {}));       // so that red's packet comes to a worker
   const Fd there = udp_socket("blue", "10.1.0.3", 9000);  // not attached: the kernel has a route to it
   const Fd from = udp_socket("red", "10.1.0.2", 40000);
   const Fd xdp = packet_socket(owner_of("10.1.0.2", 40000).afxdp.ifindex);

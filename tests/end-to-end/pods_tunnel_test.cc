@@ -84,8 +84,8 @@ class Tunnels : public PodsTest, public ::testing::WithParamInterface<Tunnel> {
     }
     sh("ip -n red link set lo up; sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
     ASSERT_TRUE(pods_->attach_netns("red")) << error_of(pods_->attach_netns("red"));
-    ASSERT_TRUE(pods_->sync({ip(kIpv4.vip), ip(kIpv6.vip)}, {},
-                            {{ip(GetParam().outer.pod), ip(kIpv4.vip)}, {ip(GetParam().outer.pod), ip(kIpv6.vip)}}));
+    ASSERT_TRUE(steer(*pods_, {ip(kIpv4.vip), ip(kIpv6.vip)}, {},
+                      {{ip(GetParam().outer.pod), ip(kIpv4.vip)}, {ip(GetParam().outer.pod), ip(kIpv6.vip)}}));
   }
 
   std::string tunnelled(const std::string& inner) const {
@@ -125,7 +125,7 @@ TEST_P(Tunnels, FromANicEndInThePod) {
 
 TEST_P(Tunnels, EndWhereTheRegistrySaysAlone) {
   const Fd server = udp_socket("red", GetParam().inner.vip, 80);
-  ASSERT_TRUE(pods_->sync({ip(kIpv4.vip), ip(kIpv6.vip)}, {}, {{ip(kIpv4.client), ip(GetParam().inner.vip)}}));
+  ASSERT_TRUE(steer(*pods_, {ip(kIpv4.vip), ip(kIpv6.vip)}, {}, {{ip(kIpv4.client), ip(GetParam().inner.vip)}}));
   const Fd worker = packet_socket(pods_->workers()[0].afxdp.ifindex);
   const End& inner = GetParam().inner;
   const std::string frame = frame_around(tunnelled(udp_packet(inner.client, 40000, inner.vip, 80, "x")));
@@ -134,7 +134,7 @@ TEST_P(Tunnels, EndWhereTheRegistrySaysAlone) {
   send_to(server, inner.client, 40000, "not from here");
   EXPECT_TRUE(reaches(WEFT_FROM_POD_DROPPED_SPOOFED, 1));
   // Detached, the pod is the kernel's again, whatever it serves.
-  ASSERT_TRUE(pods_->sync({ip(inner.vip)}, {}, {{ip(GetParam().outer.pod), ip(inner.vip)}}));
+  ASSERT_TRUE(steer(*pods_, {ip(inner.vip)}, {}, {{ip(GetParam().outer.pod), ip(inner.vip)}}));
   ASSERT_TRUE(pods_->detach("red"));
   EXPECT_THAT(output_of("bpftool -j map dump pinned /sys/fs/bpf/weft/v2/sources"), HasSubstr("[]"));
 }
@@ -168,8 +168,8 @@ TEST_P(LargeFrames, OfTcpComeWholeOutOfATunnel) {
   sh("ip -n blue link set eth0 mtu 1400 && ip -n blue link set eth0 gso_max_size 65000");
   ASSERT_TRUE(pods_->attach_netns("red"));
   ASSERT_TRUE(pods_->attach_nic("veth-blue"));
-  ASSERT_TRUE(pods_->sync({ip("10.96.0.1"), ip("fd00:96::1")}, {},
-                          {{ip("10.1.0.2"), ip("10.96.0.1")}, {ip("10.1.0.2"), ip("fd00:96::1")}}));
+  ASSERT_TRUE(steer(*pods_, {ip("10.96.0.1"), ip("fd00:96::1")}, {},
+                    {{ip("10.1.0.2"), ip("10.96.0.1")}, {ip("10.1.0.2"), ip("fd00:96::1")}}));
   const std::string listen = std::string(stream.socat) + "-LISTEN:80,bind=" + stream.vip;
   sh("head -c 8388608 /dev/urandom > /run/netns/sent; ip netns exec red timeout 20 socat -u " + listen +
      " CREATE:/run/netns/got & until ip netns exec red ss -ltnH sport = :80 | grep -q LISTEN; do :; done; "
@@ -187,7 +187,7 @@ TEST_F(PodsTest, AnswersFromVipsGoOnOverACrash) {
      "net.ipv4.ip_forward=1");
   crash_after([](Pods& doomed) {
     std::ignore = doomed.attach_netns("red");
-    std::ignore = doomed.sync({ip("10.96.0.1")}, {}, {{ip("10.1.0.2"), ip("10.96.0.1")}});
+    std::ignore = steer(doomed, {ip("10.96.0.1")}, {}, {{ip("10.1.0.2"), ip("10.96.0.1")}});
   });
   start();
   ASSERT_TRUE(pods_->attach_netns("red")) << "and nothing before the registry's word takes it away";
@@ -195,7 +195,7 @@ TEST_F(PodsTest, AnswersFromVipsGoOnOverACrash) {
   const Fd client = udp_socket("blue", "10.1.0.3", 40000);
   send_to(server, "10.1.0.3", 40000, "still");
   EXPECT_EQ(receive(client), "still");
-  ASSERT_TRUE(pods_->sync({ip("10.96.0.1")}, {}, {}));
+  ASSERT_TRUE(steer(*pods_, {ip("10.96.0.1")}, {}, {}));
   send_to(server, "10.1.0.3", 40000, "no more");
   EXPECT_TRUE(reaches(WEFT_FROM_POD_DROPPED_SPOOFED, 1));
 }

@@ -14,6 +14,11 @@ mesh.configure(flows={"capacity": 1024, "timeouts": {"tcp_closed_s": 1}})
 mesh.start_weftd()
 client.run("curl", "-sS", "-m", "10", "-H", "Connection: close", "http://10.96.0.10/?[1-20]")
 assert mesh.ctl("show", "endpoints")[0]["flows"] == 20
+# How full what is bounded is.
+snapshot, worker = mesh.ctl("show", "snapshot"), mesh.ctl("show", "workers")[0]
+assert (snapshot["services"], snapshot["services_limit"]) == (1, 16384), snapshot
+assert (snapshot["endpoints"], snapshot["endpoints_limit"]) == (1, 131072), snapshot
+assert worker["flows"] <= 20 < worker["flow_capacity"] and worker["buffers_free"] < worker["buffers"], worker
 
 mesh.update("web.yaml", mesh.service("web", "10.96.0.10"))
 assert mesh.ctl("show", "snapshot")["lingering_endpoints"] == 1

@@ -58,6 +58,8 @@ class PipelineBed {
   Sent take_over(const Sent& handed_over, uint8_t ingress, const lb::Snapshot& snapshot, time::Time now);
   void sweep(uint32_t budget, time::Time now);
   l4::Pipeline& pipeline() { return pipeline_; }
+  /// Another one in force, from the next packet on.
+  void set_forwarding(l4::Forwarding forwarding) { forwarding_ = std::move(forwarding); }
 
   /// What does not add up, in bytes written or in counters; empty if all does.
   std::string imbalance();
@@ -79,7 +81,7 @@ class PipelineBed {
   void check(const Bytes& before, const std::byte* buffer, size_t size, const l4::Frame& after, l4::Verdict verdict,
              uint8_t egress);
 
-  const l4::Forwarding forwarding_;
+  l4::Forwarding forwarding_;
   lb::Snapshot last_snapshot_{0, kSeed, {}};
   l4::SlotCounters counters_;
   l4::Pipeline pipeline_;

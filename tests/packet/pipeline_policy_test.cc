@@ -246,5 +246,26 @@ TEST(OwnPorts, ServeAPodThatIsItsOwnEndpointAndAClientWithOnePortForTwoAddresses
   EXPECT_EQ(bed.imbalance(), "");
 }
 
+TEST(OwnPorts, AConnectionWhosePortIsLostIsResetAndDoesNotTakeAnother) {
+  PipelineBed bed({.own_addresses = {lb::parse_address("10.9.0.1").value()}});
+  std::vector<lb::Service> services = {make_service(kWeb, Protocol::tcp, 0, {{kWebEndpoint, 0}})};
+  services[0].policy.mode = lb::Mode::fullnat;
+  const auto snapshot = make_snapshot(services);
+  const auto send = [&](uint8_t flags) {
+    const Bytes frame = tcp(kClient, kWeb).flags(flags).bytes();
+    return bed.process({&frame, 1}, kPods, *snapshot, std::chrono::seconds(1000), 0).front();
+  };
+  const PipelineBed::Sent reset = send(kAck);
+  EXPECT_EQ(reset.verdict, Verdict::refused_unknown);
+  EXPECT_EQ(reset.egress, kPods);
+  packet::Parsed parsed;
+  packet::parse(reset.bytes, parsed);
+  EXPECT_EQ(parsed.tcp_flags & kRst, kRst);
+  EXPECT_EQ(bed.pipeline().own_ports().used(0), 0U);
+  EXPECT_EQ(bed.flows().size(), 0U);
+  EXPECT_EQ(send(kSyn).verdict, Verdict::request);
+  EXPECT_EQ(bed.imbalance(), "");
+}
+
 }  // namespace
 }  // namespace weft::test

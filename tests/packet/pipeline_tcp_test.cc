@@ -194,6 +194,33 @@ TEST_F(PipelineTcp, EditsNeverMoveAnEstablishedFlow) {
   expect_bytes(from_endpoint(kAck).bytes, tcp(kWeb, kClient).ttl(63).addresses(kPodsAddresses));
 }
 
+TEST_F(PipelineTcp, ATableOfAnotherSizeMovesNoEstablishedFlow) {
+  std::vector<Backend> backends;
+  for (uint32_t i = 0; i < 8; ++i) {
+    backends.push_back({{lb::address_from_host(0x0a020001 + i), 8080}, i});
+  }
+  lb::Service service = web(backends);
+  snapshot = make_snapshot({service});
+  const auto chosen = [&](uint16_t port, uint8_t flags) {
+    const Bytes sent = send(tcp({lb::address_from_host(0x0a010001), port}, kWeb).flags(flags)).bytes;
+    return hex(std::span(sent).subspan(30, 4));
+  };
+  std::vector<std::string> before;
+  for (uint16_t port = 1; port <= 20; ++port) {
+    before.push_back(chosen(port, kSyn));
+  }
+  service.table = std::make_shared<lb::MaglevTable>(service.table->members(), 509, kSeed);
+  snapshot = make_snapshot({service}, 2);
+  uint32_t would_move = 0;
+  for (uint16_t port = 1; port <= 20; ++port) {
+    EXPECT_EQ(chosen(port, kAck), before[port - 1U]) << port;
+    const lb::FlowKey4 key = key_of({lb::address_from_host(0x0a010001), port}, kWeb, lb::Protocol::tcp);
+    const uint32_t slot = decide(*snapshot, lb::Tuple(key), hash_of(key, kSeed)).target->slot;
+    would_move += bed.find(key, now)->endpoint_slot != slot ? 1 : 0;
+  }
+  EXPECT_GT(would_move, 10U) << "a table of another size puts nearly everybody elsewhere: else this showed nothing";
+}
+
 TEST_F(PipelineTcp, OnlyASegmentWithAckIsAdopted) {
   for (const uint8_t flags : {0x00, 0x01, 0x20, 0x29}) {  // nothing, FIN, URG, and a Christmas tree
     EXPECT_EQ(from_client(flags).verdict, Verdict::no_flow) << int{flags};

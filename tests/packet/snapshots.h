@@ -18,9 +18,13 @@ struct Backend {
   Socket at;
   uint32_t slot = 0;
   lb::EndpointState state = lb::EndpointState::ready;
+  uint32_t weight = 1;
+  bool last_resort = false;  ///< it drains, and gets new flows all the same, as nobody is ready
+
+  bool is_open() const { return (state == lb::EndpointState::ready && weight > 0) || last_resort; }
 };
 
-/// A service of these backends; its table, of the smallest size, holds those that are ready.
+/// A service of these backends; its table, of the smallest size, holds those that are open to new flows.
 inline lb::Service make_service(const Socket& vip, lb::Protocol protocol, uint32_t slot,
                                 const std::vector<Backend>& backends) {
   lb::Service service{.name = "default/test",
@@ -28,21 +32,24 @@ inline lb::Service make_service(const Socket& vip, lb::Protocol protocol, uint32
                       .port = lb::port_from_host(vip.port),
                       .protocol = protocol,
                       .slot = slot};
-  std::vector<lb::MaglevMember> ready;
+  std::vector<lb::MaglevMember> members;
+  std::vector<uint32_t> open;
   for (const Backend& backend : backends) {
     service.endpoints.push_back({.address = backend.at.address,
                                  .port = lb::port_from_host(backend.at.port),
+                                 .weight = backend.weight,
                                  .state = backend.state,
                                  .slot = backend.slot});
-    if (backend.state == lb::EndpointState::ready) {
-      ready.push_back({.identity = service.endpoints.back().identity()});
+    if (backend.is_open()) {
+      members.push_back({.identity = service.endpoints.back().identity()});
+      open.push_back(backend.slot);
     }
   }
   std::sort(service.endpoints.begin(), service.endpoints.end(),
             [](const lb::Endpoint& a, const lb::Endpoint& b) { return a.identity() < b.identity(); });
-  service.table = std::make_shared<lb::MaglevTable>(ready, 251, kSeed);
+  service.table = std::make_shared<lb::MaglevTable>(members, 251, kSeed);
   for (const lb::Endpoint& endpoint : service.endpoints) {  // members are sorted by identity too
-    if (endpoint.state == lb::EndpointState::ready) {
+    if (std::find(open.begin(), open.end(), endpoint.slot) != open.end()) {
       service.targets.push_back({.address = endpoint.address, .port = endpoint.port, .slot = endpoint.slot});
     }
   }

@@ -64,11 +64,11 @@ class WorkerTest : public ::testing::Test {
     EXPECT_TRUE(made) << made.error();
     return std::move(*made);
   }
-  std::unique_ptr<runtime::Worker> make_worker() {
+  std::unique_ptr<runtime::Worker> make_worker(runtime::Intake intake = {}, uint16_t vlan = 0) {
     runtime::WorkerConfig config;
     config.pipeline = {.seed = kSeed, .max_endpoints = 16, .max_services = 16, .flows = 512, .flows6 = 256};
-    config.ports = {{.device = pods.port()}, {.device = uplink.port()}};
-    return std::make_unique<runtime::Worker>(config, publisher, forwarding, *crossings, clock);
+    config.ports = {{.device = pods.port(), .intake = intake}, {.device = uplink.port(), .vlan = vlan}};
+    return std::make_unique<runtime::Worker>(config, publisher, *crossings, clock);
   }
 
   /// Turns until there is nothing to do, and one more: then the books are published.
@@ -100,9 +100,9 @@ class WorkerTest : public ::testing::Test {
   runtime::BufferPool buffers = make_pool();
   Wire pods{"pods" + std::to_string(count), buffers};
   Wire uplink{"uplink" + std::to_string(count), buffers, 64};
-  runtime::SnapshotPublisher publisher{1, mesh(1, kWebEndpoint, 0)};
+  runtime::SnapshotPublisher publisher{1, mesh(1, kWebEndpoint, 0),
+                                       std::make_shared<const l4::Forwarding>(two_ports())};
   time::TscClock clock{runtime::Eal::tsc_hertz()};
-  const l4::Forwarding forwarding = two_ports();
   std::unique_ptr<runtime::Crossings> crossings = std::move(runtime::Crossings::make(1).value());
   std::unique_ptr<runtime::Worker> worker = make_worker();
   time::Time now = std::chrono::seconds(1000);
@@ -170,6 +170,44 @@ TEST_F(WorkerTest, CountsAndFreesWhatAPortDoesNotTake) {
   EXPECT_THAT(uplink.take(), SizeIs(1)) << "there is room again";
 }
 
+TEST(WorkerAmongOthers, CountsAndFreesWhatAnotherDoesNotTake) {
+  constexpr uint32_t kMany = 2047;
+  auto many = runtime::BufferPool::make("many", kMany);
+  ASSERT_TRUE(many) << many.error();
+  {
+    Wire queue("one-queue", *many);
+    auto crossings = std::move(runtime::Crossings::make(2).value());
+    const auto to_the_other = [](const lb::Address&, lb::Port, Protocol) { return uint32_t{1}; };
+    runtime::SnapshotPublisher publisher{
+        2, mesh(1, kWebEndpoint, 0),
+        std::make_shared<const l4::Forwarding>(std::vector<l4::Port>{{.landing = l4::Landing::at(0, 2, to_the_other)}},
+                                               std::vector<l4::NextHop>{{.mtu = kMtu}}, std::vector<l4::Route>{})};
+    const time::TscClock clock{runtime::Eal::tsc_hertz()};
+    runtime::WorkerConfig config;
+    config.pipeline = {
+        .worker = 0, .workers = 2, .seed = kSeed, .max_endpoints = 16, .max_services = 16, .flows = 512, .flows6 = 256};
+    config.ports = {{.device = queue.port()}};
+    runtime::Worker worker(config, publisher, *crossings, clock);
+    uint64_t sent = 0;
+    const auto count_of = [&](Verdict verdict) { return worker.books().verdicts[static_cast<size_t>(verdict)]; };
+    time::Time now = std::chrono::seconds(1000);
+    for (; count_of(Verdict::handover_full) == 0 && sent < kMany; sent += 32) {
+      for (uint16_t i = 0; i < 32; ++i) {
+        queue.put(tcp({lb::address_from_host(0x0a010001), static_cast<uint16_t>(1 + sent + i)}, kWeb).flags(kSyn));
+      }
+      while (worker.poll(now)) {
+      }
+      now += milliseconds(2);
+      worker.poll(now);
+    }
+    EXPECT_GT(count_of(Verdict::handover_full), 0U);
+    EXPECT_EQ(count_of(Verdict::handed_over) + count_of(Verdict::handover_full), sent);
+    EXPECT_EQ(many->available(), kMany - count_of(Verdict::handed_over)) << "what was not taken is freed";
+    EXPECT_TRUE(worker.books().balanced());
+  }
+  EXPECT_EQ(many->available(), kMany);
+}
+
 TEST_F(WorkerTest, CountsAndFreesEveryDrop) {
   const std::vector<std::pair<Verdict, PacketBuilder>> drops = {
       {Verdict::truncated, tcp(kClient, kWeb).cut_to(20)},
@@ -222,6 +260,17 @@ TEST_F(WorkerTest, ASecondSegmentThatIsPartOfThePacketMakesItTruncated) {
   EXPECT_EQ(buffers.available(), kBuffers) << "both segments";
 }
 
+TEST_F(WorkerTest, JoinsSegmentsWhereThePortsDeviceScattersThem) {
+  worker.reset();
+  worker = make_worker({.join = true});
+  pods.put(tcp(kClient, kWeb).flags(kSyn).payload_of(1500).bytes(), 1000);
+  pods.put(tcp(kClient, kWeb).flags(kSyn).payload_of(2500).bytes(), 1000);
+  poll();
+  EXPECT_THAT(uplink.take(), ElementsAre(SizeIs(14 + 20 + 20 + 1500)));
+  EXPECT_EQ(count_of(Verdict::too_many_buffers), 1U);
+  EXPECT_EQ(worker->books().ports[0].received, 2U);
+}
+
 TEST_F(WorkerTest, AnAnswerDropsASecondSegment) {
   const PacketBuilder datagram = udp(kClient, kEmpty).payload("abc");
   pods.put(PacketBuilder(datagram).padding(500).bytes(), datagram.bytes().size());
@@ -255,6 +304,68 @@ TEST_F(WorkerTest, SaysHowManyFlowsItAdopted) {
   poll();
   EXPECT_EQ(worker->books().adopted_flows, 1U);
   EXPECT_EQ(worker->books().active_flows, 2U);
+}
+
+/// With a tag behind the Ethernet addresses.
+Bytes tagged(const PacketBuilder& frame, uint16_t type, uint16_t tag) {
+  Bytes bytes = frame.bytes();
+  const std::array<uint8_t, 4> header = {static_cast<uint8_t>(type >> 8), static_cast<uint8_t>(type),
+                                         static_cast<uint8_t>(tag >> 8), static_cast<uint8_t>(tag)};
+  const auto* begin = reinterpret_cast<const std::byte*>(header.data());
+  bytes.insert(bytes.begin() + 12, begin, begin + header.size());
+  return bytes;
+}
+constexpr uint16_t kVlan = 100;
+constexpr uint16_t kVlanType = 0x8100;
+
+TEST_F(WorkerTest, APortsTagIsTakenOffAndPutOn) {
+  worker = make_worker({}, kVlan);
+  pods.put(tcp(kClient, kWeb).flags(kSyn));
+  poll();
+  const PacketBuilder request = tcp(kClient, kWebEndpoint).flags(kSyn).ttl(63).addresses(kUplinkAddresses);
+  EXPECT_THAT(shown(uplink.take()), ElementsAre(hex(tagged(request, kVlanType, kVlan))));
+  constexpr uint16_t kPriority = 0xe000;
+  uplink.put(tagged(tcp(kWebEndpoint, kClient).flags(kSyn | kAck), kVlanType, kVlan | kPriority));
+  poll();
+  EXPECT_THAT(shown(pods.take()),
+              ElementsAre(shown(tcp(kWeb, kClient).flags(kSyn | kAck).ttl(63).addresses(kPodsAddresses))));
+  EXPECT_EQ(worker->books().ports[1].sent_bytes, 58U) << "as on the wire";
+}
+
+TEST_F(WorkerTest, FramesWithoutThePortsTagAreDropped) {
+  worker = make_worker({}, kVlan);
+  const PacketBuilder good = tcp(kClient, kWeb).flags(kSyn);
+  uplink.put(good);
+  uplink.put(tagged(good, kVlanType, kVlan + 1));
+  uplink.put(tagged(good, kVlanType, 0));
+  uplink.put(tagged(good, 0x88a8, kVlan));  // a provider's tag (IEEE 802.1ad)
+  uplink.put(PacketBuilder(good).cut_to(16).bytes());
+  uplink.put(tagged(good, kVlanType, kVlan));
+  poll();
+  EXPECT_EQ(count_of(Verdict::wrong_vlan), 5U);
+  EXPECT_EQ(count_of(Verdict::request), 1U) << "and the rest goes on";
+}
+
+TEST_F(WorkerTest, APortThatIsFullDropsTaggedFramesToo) {
+  worker = make_worker({}, kVlan);
+  for (uint16_t port = 1; port <= 100; ++port) {
+    pods.put(tcp({lb::address_from_host(0x0a010001), port}, kWeb).flags(kSyn));
+  }
+  poll();
+  EXPECT_EQ(count_of(Verdict::request), 63U);
+  EXPECT_EQ(count_of(Verdict::transmit_full), 37U);
+  EXPECT_EQ(worker->books().ports[1].sent_bytes, 63 * 58U);
+}
+
+TEST_F(WorkerTest, TellsTheSlowPathWhomItCouldNotSendTo) {
+  publisher.publish(std::make_shared<const l4::Forwarding>(
+      std::vector<l4::Port>(2), std::vector<l4::NextHop>{{.mtu = 0}}, std::vector<l4::Route>{}));
+  pods.put(tcp(kClient, kWeb).flags(kSyn));
+  poll();
+  EXPECT_EQ(count_of(Verdict::no_next_hop), 1U);
+  std::vector<lb::Address> addresses;
+  worker->unresolved().take(addresses);
+  EXPECT_THAT(addresses, ::testing::Contains(lb::parse_address("10.2.0.1").value()));
 }
 
 /// A worker on its own thread, on a real clock.
@@ -313,6 +424,18 @@ TEST_F(RunningWorkerTest, TakesNewSnapshotsAndKeepsEstablishedFlows) {
   EXPECT_THAT(through(pods, tcp("10.1.0.9:9", kWeb).flags(kSyn), uplink),
               ElementsAre(to(kOtherEndpoint, "10.1.0.9:9", kSyn)));
   EXPECT_TRUE(eventually([&] { return worker->books().epoch == 2; }));
+}
+
+TEST_F(RunningWorkerTest, TakesANewForwarding) {
+  EXPECT_THAT(through(pods, tcp(kClient, kWeb).flags(kSyn), uplink), SizeIs(1));
+  const std::weak_ptr<const l4::Forwarding> first = publisher.forwarding();
+  publisher.publish(std::make_shared<const l4::Forwarding>(
+      std::vector<l4::Port>(2),
+      std::vector<l4::NextHop>{{.addresses = kPodsAddresses, .port = 1}, {.addresses = kPodsAddresses, .port = 1}},
+      std::vector<l4::Route>{}));
+  EXPECT_TRUE(first.expired()) << "publish() returns when the old one is gone";
+  EXPECT_THAT(through(pods, tcp(kClient, kWeb), uplink),
+              ElementsAre(shown(tcp(kClient, kWebEndpoint).ttl(63).addresses(kPodsAddresses))));
 }
 
 TEST_F(RunningWorkerTest, ForwardsWhileSnapshotsChange) {

@@ -181,6 +181,10 @@ class Mesh {
     const uint32_t slot = to_host(destination) - to_host(endpoint_at(0).address.ipv4());
     ASSERT_LT(slot, kEndpoints) << "went to no endpoint:\n" << hex(sent.bytes);
     ASSERT_EQ(hex(sent.bytes), hex(to_endpoint(packet, slot)));
+    if (began_with(packet)) {
+      EXPECT_FALSE(must_stay(conversation)) << "an established flow was forgotten";
+      conversation.answered = conversation.established = false;
+    }
     if (conversation.endpoint != slot) {
       EXPECT_FALSE(must_stay(conversation)) << "an established flow moved";
       EXPECT_EQ(states_[slot], lb::EndpointState::ready) << "a new flow to an endpoint that gets none";
@@ -191,6 +195,16 @@ class Mesh {
     conversation.endpoint = slot;
     conversation.ended = conversation.ended || (packet.flags & (kFin | kRst)) != 0;
     answer(packet, slot);
+  }
+
+  /// Did this packet, no SYN, begin its flow anew? A full table soon forgets what nobody has answered since.
+  bool began_with(const Packet& packet) {
+    const Conversation& conversation = conversations_[packet.conversation];
+    if (packet.flags == kSyn) {
+      return false;
+    }
+    const flow::Flow4* flow = bed_.find(key_of(conversation.client, conversation.vip, conversation.protocol), now_);
+    return flow != nullptr && flow->created == time::to_millis(now_);
   }
 
   Bytes to_endpoint(const Packet& packet, uint32_t slot) const {

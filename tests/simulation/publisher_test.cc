@@ -45,6 +45,11 @@ class Ledger {
   std::array<std::atomic<bool>, kEpochs + 1> gone_ = {};
 };
 
+std::shared_ptr<const l4::Forwarding> no_ports(uint64_t epoch = 0) {
+  return std::make_shared<const l4::Forwarding>(std::vector<l4::Port>{}, std::vector<l4::NextHop>{},
+                                                std::vector<l4::Route>{}, std::vector<l4::Forwarding::Group>{}, epoch);
+}
+
 /// One turn of a worker: read, use, use again, let go.
 void use(const SnapshotPublisher::Reader& reader, const Ledger& ledger, uint64_t& newest) {
   const lb::Snapshot& snapshot = reader.read();
@@ -67,7 +72,7 @@ void use(const SnapshotPublisher::Reader& reader, const Ledger& ledger, uint64_t
 TEST(SnapshotPublisher, NeverReclaimsASnapshotInUse) {
   const auto ledger = std::make_unique<Ledger>();
   {
-    SnapshotPublisher publisher(kReaders, ledger->make(0));
+    SnapshotPublisher publisher(kReaders, ledger->make(0), no_ports());
     std::atomic<bool> stop = false;
     std::atomic<uint64_t> turns = 0;
     std::vector<std::thread> threads;
@@ -116,7 +121,7 @@ TEST(SnapshotPublisher, NeverReclaimsASnapshotInUse) {
 
 TEST(SnapshotPublisher, DoesNotWaitForReadersThatAreOfflineOrGone) {
   const auto ledger = std::make_unique<Ledger>();
-  SnapshotPublisher publisher(3, ledger->make(0));
+  SnapshotPublisher publisher(3, ledger->make(0), no_ports());
   const SnapshotPublisher::Reader never_online(publisher, 0);
   SnapshotPublisher::Reader asleep(publisher, 1);
   asleep.online();
@@ -131,7 +136,7 @@ TEST(SnapshotPublisher, DoesNotWaitForReadersThatAreOfflineOrGone) {
 
 TEST(SnapshotPublisher, ASnapshotLivesOnWithWhoHoldsIt) {
   const auto ledger = std::make_unique<Ledger>();
-  SnapshotPublisher publisher(1, ledger->make(0));
+  SnapshotPublisher publisher(1, ledger->make(0), no_ports());
   std::shared_ptr<const lb::Snapshot> held = publisher.current();
   publisher.publish(ledger->make(1));
   EXPECT_FALSE(ledger->gone(0));

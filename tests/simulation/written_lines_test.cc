@@ -49,8 +49,8 @@ std::shared_ptr<const lb::Snapshot> mesh() {
 }
 
 struct Lane {
-  Lane(uint32_t number, runtime::SnapshotPublisher& publisher, const l4::Forwarding& forwarding,
-       runtime::Crossings& crossings, const time::TscClock& clock)
+  Lane(uint32_t number, runtime::SnapshotPublisher& publisher, runtime::Crossings& crossings,
+       const time::TscClock& clock)
       : buffers(std::move(runtime::BufferPool::make("buffers" + std::to_string(number), 1023).value())),
         wire("wire" + std::to_string(number), buffers, 64) {
     runtime::WorkerConfig config;
@@ -67,7 +67,7 @@ struct Lane {
                        .own_addresses = {lb::parse_address("10.9.0.1").value()},
                        .tunnel_sources = {lb::parse_prefix("10.8.0.0/24").value()}};
     config.ports = {{.device = wire.port(), .transmitter = number}};
-    worker = std::make_unique<runtime::Worker>(config, publisher, forwarding, crossings, clock);
+    worker = std::make_unique<runtime::Worker>(config, publisher, crossings, clock);
   }
 
   runtime::BufferPool buffers;
@@ -88,13 +88,16 @@ void put_packets(Lane& lane, uint32_t number, int round) {
 }
 
 TEST(Workers, WriteNoCacheLineOfAnother) {
-  runtime::SnapshotPublisher publisher(kWorkers, mesh());
+  runtime::SnapshotPublisher publisher(
+      kWorkers, mesh(),
+      std::make_shared<const l4::Forwarding>(
+          std::vector<l4::Port>{{.landing = l4::Landing::by_client(kWorkers, owner_of)}}, std::vector<l4::NextHop>(1),
+          std::vector<l4::Route>{}));
   const time::TscClock clock(runtime::Eal::tsc_hertz());
-  const l4::Forwarding forwarding({{.landing = l4::Landing::by_client(kWorkers, owner_of)}}, {{}}, {});
   const auto crossings = std::move(runtime::Crossings::make(kWorkers).value());
   std::vector<std::unique_ptr<Lane>> lanes;
   for (uint32_t number = 0; number < kWorkers; ++number) {
-    lanes.push_back(std::make_unique<Lane>(number, publisher, forwarding, *crossings, clock));
+    lanes.push_back(std::make_unique<Lane>(number, publisher, *crossings, clock));
   }
   time::Time now = std::chrono::seconds(1000);
   for (int round = 0; round < kRounds; ++round) {

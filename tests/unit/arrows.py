@@ -17,8 +17,9 @@ MAY_INCLUDE = {
     "l4": {"lb", "packet", "time", "flow"},
     "runtime": {"lb", "packet", "time", "flow", "l4"},
     "pods": {"lb", "bpf"},
-    "node": {"lb", "registry-sync", "bpf", "packet", "time", "flow", "l4", "runtime", "pods"},
-    "ops": {"lb", "registry-sync", "bpf", "packet", "time", "flow", "l4", "runtime", "pods", "node"},
+    "kernel": {"lb", "bpf", "packet", "time", "flow", "l4", "pods"},
+    "node": {"lb", "registry-sync", "bpf", "packet", "time", "flow", "l4", "runtime", "pods", "kernel"},
+    "ops": {"lb", "registry-sync", "bpf", "packet", "time", "flow", "l4", "runtime", "pods", "kernel", "node"},
 }
 KNOWS_DPDK = {"runtime"}
 

@@ -48,7 +48,7 @@ socket: /run/other.sock
 log: error
 registry: {folder: r}
 workers: {cores: [3], idle: {mode: busy, spin_us: 1, pause_us: 2, sleep_us: 3}}
-memory: {huge_pages: true, megabytes: 512, buffers: 2048}
+memory: {huge_pages: true, megabytes: 512, buffers: 2048, jumbo_buffers: 1024}
 flows:
   capacity: 4096
   timeouts: {udp_request_s: 1, udp_exchange_s: 2, tcp_opening_s: 3, tcp_established_s: 4, tcp_closing_s: 5,
@@ -56,7 +56,8 @@ flows:
 limits: {services: 10, endpoints: 20}
 pods: {prefix: mesh, pins: /sys/fs/bpf/mesh, mtu: 1700, nics: [eth0, eth1], host_routes: [10.96.0.0/16, "fd00:96::1"]}
 ports:
-- {name: up, device: "net_null0", next_hop: "02:00:00:00:00:aF", networks: [10.2.0.0/16, 0.0.0.0/0], descriptors: 512}
+- {name: up, device: "net_null0", next_hop: "02:00:00:00:00:aF", networks: [10.2.0.0/16, 0.0.0.0/0], descriptors: 512,
+   mtu: 9000, checksum_offload: true}
 )");
   ASSERT_TRUE(config);
   EXPECT_EQ(config->node, "n1");
@@ -66,6 +67,7 @@ ports:
   EXPECT_EQ(config->idle.longest_sleep, std::chrono::microseconds(3));
   EXPECT_TRUE(config->huge_pages);
   EXPECT_EQ(config->buffers, 2048U);
+  EXPECT_EQ(config->jumbo_buffers, 1024U);
   EXPECT_EQ(config->timeouts.udp_request, std::chrono::seconds(1));
   EXPECT_EQ(config->timeouts.tcp_reset, std::chrono::seconds(7));
   EXPECT_EQ(config->max_endpoints, 20U);
@@ -75,10 +77,29 @@ ports:
   EXPECT_EQ(to_string(config->pods->host_routes[0]), "10.96.0.0/16");
   EXPECT_EQ(to_string(config->pods->host_routes[1]), "fd00:96::1/128");
   ASSERT_EQ(config->ports.size(), 1U);
-  EXPECT_EQ(runtime::to_string(config->ports[0].next_hop), "02:00:00:00:00:af");
+  EXPECT_EQ(runtime::to_string(config->ports[0].next_hop.value()), "02:00:00:00:00:af");
   EXPECT_EQ(to_string(config->ports[0].networks[0]), "10.2.0.0/16");
   EXPECT_EQ(to_string(config->ports[0].networks[1]), "0.0.0.0/0");
   EXPECT_EQ(config->ports[0].port.descriptors, 512U);
+  EXPECT_EQ(config->ports[0].port.mtu, 9000U);
+  EXPECT_TRUE(config->ports[0].port.checksum_offload);
+}
+
+TEST(NodeConfig, AnUplinkWithATwinNeedsNoNextHop) {
+  const auto config = parse_config(
+      "node.yaml", std::string(kLeast) +
+                       "ports: [{name: a, device: d, vlan: 100, twin: {name: up0, addresses: [192.0.2.1/31, "
+                       "'2001:db8::1/64'], packets_per_second: 7}}]\n");
+  ASSERT_TRUE(config);
+  const UplinkConfig& uplink = config->ports.at(0);
+  EXPECT_FALSE(uplink.next_hop);
+  EXPECT_EQ(uplink.vlan, 100U);
+  ASSERT_TRUE(uplink.twin);
+  EXPECT_EQ(uplink.twin->name, "up0");
+  ASSERT_EQ(uplink.twin->addresses.size(), 2U);
+  EXPECT_EQ(to_string(uplink.twin->addresses[0]), "192.0.2.1/31");
+  EXPECT_EQ(to_string(uplink.twin->addresses[1]), "2001:db8::1/64");
+  EXPECT_EQ(uplink.twin->packets_a_second, 7U);
 }
 
 struct Wrong {
@@ -96,6 +117,15 @@ TEST(NodeConfig, WhatIsWrongIsNamedByLineAndField) {
            Wrong{"flows: {timeouts: {tcp_reset_s: 9999999}}", "node.yaml:5: flows.timeouts.tcp_reset_s: expected"},
            Wrong{"memory: 12", "node.yaml:5: memory: expected a mapping"},
            Wrong{"ports: [{name: a, device: d}]", "node.yaml:5: ports[0].next_hop: "},
+           Wrong{"ports: [{name: a, device: d, twin: {}}]", "ports[0].twin.name: "},
+           Wrong{"ports: [{name: a, device: d, twin: {name: a-name-too-long-by-one}}]",
+                 "twin.name: expected an interface"},
+           Wrong{"ports: [{name: a, device: d, twin: {name: a}}]", "ports[0].twin.name: another port has this name"},
+           Wrong{"ports: [{name: a, device: d, twin: {name: t, addresses: [192.0.2.1/33]}}]",
+                 "ports[0].twin.addresses: expected an address and its network's length"},
+           Wrong{"ports: [{name: a, device: d, twin: {name: t, packets_per_second: 0}}]",
+                 "ports[0].twin.packets_per_second: expected an integer from 1"},
+           Wrong{"ports: [{name: a, device: d, twin: {name: t}, vlan: 4095}]", "ports[0].vlan: expected an integer"},
            Wrong{"ports: [{name: pods, device: d, next_hop: '02:00:00:00:00:01'}]", "ports[0].name: another port"},
            Wrong{"ports: [{name: a, device: d, next_hop: '02:00:00:00:00:01 '}]", "ports[0].next_hop: expected a MAC"},
            Wrong{"ports: [{name: a, device: d, next_hop: '02:00:00:00:00:01', networks: [10.2.0.1/16]}]",
@@ -104,7 +134,7 @@ TEST(NodeConfig, WhatIsWrongIsNamedByLineAndField) {
                  "ports[0].networks: expected a network"},
            Wrong{"ports: [{name: a, device: d, next_hop: '02:00:00:00:00:01', queues: 3}]",
                  "ports[0].queues: expected 1, or one for each of the 1 workers, got 3"},
-           Wrong{"ports: [{name: a, device: d, next_hop: '02:00:00:00:00:01', mtu: 9000}]", "ports[0].mtu: expected"},
+           Wrong{"ports: [{name: a, device: d, next_hop: '02:00:00:00:00:01', mtu: 9217}]", "ports[0].mtu: expected"},
            Wrong{"snat: {addresses: [10.9.0.0/24]}", "node.yaml:5: snat.addresses: expected an address"},
            Wrong{"tunnels: {sources: [10.8.0.0/24, 10.9.0.0/24]}", "tunnels.sources: expected one prefix of each"},
        }) {

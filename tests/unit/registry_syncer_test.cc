@@ -104,6 +104,24 @@ TEST_F(SyncerTest, HasASnapshotWhenStarted) {
   EXPECT_EQ(status.last_good, status.last_attempt);
 }
 
+TEST_F(SyncerTest, CallsEachSecondOnItsThread) {
+  std::atomic<int> calls = 0;
+  std::thread::id caller;
+  auto started = Syncer::start({.folder = folder.path(), .seed = 1, .limits = {}, .zone = {}},
+                               {.sink = [this](const Publication& publication) { recorder.take(publication); },
+                                .in_use = {},
+                                .each_second =
+                                    [&] {
+                                      caller = std::this_thread::get_id();
+                                      ++calls;
+                                    }});
+  ASSERT_TRUE(started) << started.error();
+  syncer = std::move(*started);
+  EXPECT_TRUE(wait_for_status([&](const Status&) { return calls >= 2; }));
+  syncer.reset();
+  EXPECT_THAT(recorder.threads(), ElementsAre(caller)) << "as the sink";
+}
+
 TEST_F(SyncerTest, RefusesAFolderThatIsNotThere) {
   const auto refusal = [](const std::filesystem::path& path) {
     const auto started = Syncer::start({.folder = path, .seed = 1, .limits = {}, .zone = {}}, {});

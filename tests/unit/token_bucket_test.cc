@@ -13,7 +13,10 @@ TEST(TokenBucket, GivesItsBurstAndThenItsRate) {
   for (int i = 0; i < 3; ++i) {
     EXPECT_TRUE(bucket.take(rate, now));
   }
+  EXPECT_FALSE(bucket.has_some(rate, now));
   EXPECT_FALSE(bucket.take(rate, now));
+  EXPECT_TRUE(bucket.has_some(rate, now + 10));
+  EXPECT_FALSE(bucket.has_some(rate, now + 9)) << "asking takes nothing";
   uint32_t taken = 0;
   for (int i = 0; i < 1000; ++i) {
     taken += bucket.take(rate, ++now) ? 1 : 0;

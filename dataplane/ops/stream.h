@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file What is said to a line of the runtime socket: at once, or bit by bit for as long as the client stays.
+#pragma once
+
+#include <memory>
+#include <string>
+
+namespace weft::ops {
+
+/// An answer that goes on. Its destructor ends what it tells of: the client has left, or the node stops.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  /// What there is to say by now, which may be nothing. Called every few milliseconds until ended(); what it says in
+  /// all is bounded, as the client may not read it.
+  virtual std::string next() = 0;
+  virtual bool ended() const = 0;
+};
+
+struct Reply {
+  std::string text;              ///< lines, each with its end
+  std::unique_ptr<Stream> rest;  ///< null if that is all
+};
+
+}  // namespace weft::ops
