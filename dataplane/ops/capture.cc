@@ -25,7 +25,13 @@ class CaptureStream : public Stream {
   CaptureStream(node::Node& node, std::shared_ptr<runtime::Capture> capture, PcapFile file, const Bounds& bounds,
                 Form form)
       : node_(node), capture_(std::move(capture)), file_(std::move(file)), bounds_(bounds), form_(form) {}
-  ~CaptureStream() override { stop(); }
+  /// The file has what was captured, whoever ends it.
+  ~CaptureStream() override {
+    if (!stopped_) {
+      stop();
+      write();
+    }
+  }
   CaptureStream(const CaptureStream&) = delete;
   CaptureStream& operator=(const CaptureStream&) = delete;
 
