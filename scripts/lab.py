@@ -115,6 +115,8 @@ class Namespace:
         self.started = 0  # processes
         run("ip", "netns", "add", name)
         self.run("ip", "link", "set", "lo", "up")
+        # A port below these is free for a client that asks for one.
+        self.run("sysctl", "-q", "-w", "net.ipv4.ip_local_port_range=46000 60999")
 
     def inside(self, *command):
         return ["ip", "netns", "exec", self.name, *map(str, command)]

@@ -54,6 +54,16 @@ for family in (4, 6):
         assert end["packets"] >= 250 and end["lost_packets"] <= end["packets"] / 2, end
 assert mesh.verdict("own_ports_dry") == 0
 
+# Hairpin: a pod that is the only endpoint of the service that it calls, in nat too, is answered by itself; it sees a caller
+# of the node's, or it would take the packet for one that it sent.
+for family, vip in ((4, "10.96.0.30"), (6, "[fd00:96::30]")):
+    mesh.update(f"mirror{family}.yaml", mesh.service(f"mirror{family}", vip.strip("[]")),
+                mesh.slice(f"mirror{family}", [web], family=family))
+    head = web.run("curl", "-sS", "--fail", "-m", "20", "-D", "-", "-o", "/dev/null", f"http://{vip}/")
+    assert "X-Pod: web" in head and f"X-Client: {OWN[family]}\n" in head, head
+    other = client.run("curl", "-sS", "--fail", "-m", "20", "-D", "-", "-o", "/dev/null", f"http://{vip}/")
+    assert f"X-Client: {client.address if family == 4 else client.address6}\n" in other, other
+
 # Replies of the remote endpoint come to the worker that asked. What has to be handed over is ICMP's: an iperf3 that is done
 # refuses the last datagrams.
 handed, replies = mesh.ctl("show", "drops")["handed_over"], mesh.verdict("reply")

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-/// @file Any bytes as a sequence of frames through parse, flow table and translation, with endpoints that change
-/// between them.
+/// @file Any bytes as a sequence of bursts through parse, flow table and translation, with endpoints and ways that
+/// change between them, soon after a restart or not.
 ///
 /// Beyond crashes and reads past a frame (PipelineBed puts each at the end of its heap block) it looks for broken
 /// promises: every packet ends once and is counted, drops leave their frame alone, nothing is written behind a frame,
 /// what is sent parses again under a right header checksum, and the flow table stays within its capacity and empties.
 ///
-/// Input: per frame a control byte, a length in two bytes (big-endian), and as many bytes of frame as there are.
+/// Input: per frame a control byte, a length in two bytes (big-endian), and as many bytes of frame as there are. What
+/// the control byte says of a burst, its first frame says.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
+#include <span>
+#include <vector>
 
 #include "pipeline_bed.h"
 
@@ -29,6 +33,8 @@ constexpr uint8_t no_room = 0x02;
 constexpr uint8_t other_snapshot = 0x04;
 constexpr uint8_t fix_checksum = 0x08;  // of the IPv4 header: a fuzzer cannot guess it
 constexpr uint8_t wait = 0x30;          // how long: nothing, seconds, minutes, hours
+constexpr uint8_t same_burst = 0x40;    // as the frame before
+constexpr uint8_t other_ways = 0x80;  // from now on: the uplink's hop is retired, and weft has just been started again
 }  // namespace control
 
 void require(bool promise, const char* what) {
@@ -49,8 +55,7 @@ struct World {
        .workers = 2,
        .own_addresses = {lb::parse_address("10.9.0.1").value(), lb::parse_address("fd00:9::1").value()},
        .tunnel_sources = {lb::parse_prefix("10.8.0.0/24").value(), lb::parse_prefix("fd00:8::/112").value()}},
-      // One port whose replies come in elsewhere, and one that deals out what it receives.
-      test::two_ports({l4::Landing::at(0, 2, hash), l4::Landing::by_client(2, hash)})};
+      ways()};
   time::Time now = std::chrono::hours(1);
   std::array<std::shared_ptr<const lb::Snapshot>, 2> snapshots = {
       test::make_snapshot(with_policies(
@@ -68,6 +73,25 @@ struct World {
                       test::make_service("10.96.0.1:53", Protocol::udp, 2, {{"10.2.0.3:53", 5}})},
           std::vector<uint32_t>{0, 1, 2})};
 
+  const l4::VipsOfEndpoints vips{*snapshots[0]};
+
+  /// One port whose replies come in elsewhere, and one that deals out what it receives.
+  static l4::Forwarding ways() {
+    return test::two_ports({l4::Landing::at(0, 2, hash), l4::Landing::by_client(2, hash)});
+  }
+  /// IPv4 goes by a new hop of the uplink, and IPv6 by one that is not resolved.
+  static l4::Forwarding other_ways() {
+    const l4::Forwarding before = ways();
+    l4::NextHop nowhere = before[test::kUplink];
+    nowhere.mtu = 0;
+    return {{before.port(test::kPods), before.port(test::kUplink)},
+            {before[test::kPods], nowhere, before[test::kUplink], nowhere},
+            {{.prefix = lb::parse_prefix("10.2.0.0/16").value(), .hop = 2},
+             {.prefix = lb::parse_prefix("fd00:2::/64").value(), .hop = 3}},
+            {},
+            1,
+            true};
+  }
   static uint32_t hash(const lb::Address& address, lb::Port port, Protocol) {
     return address.ipv6().bytes[15] + static_cast<uint32_t>(port);
   }
@@ -116,38 +140,69 @@ void check_sent(const test::PipelineBed::Sent& sent) {
   }
 }
 
-}  // namespace
+struct Frame {
+  uint8_t how;
+  test::Bytes bytes;
+};
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static World world;
-  for (size_t at = 0, frames = 0; at + 3 <= size && frames < kMaxFrames; ++frames) {
-    const uint8_t how = data[at];
-    const size_t length = std::min({size_t{data[at + 1]} << 8 | data[at + 2], kMaxFrame, size - at - 3});
-    const auto* bytes = reinterpret_cast<const std::byte*>(data + at + 3);
-    test::Bytes frame(bytes, bytes + length);
-    at += 3 + length;
-    if ((how & control::fix_checksum) != 0) {
-      fix_checksum(frame);
-    }
-    constexpr std::array<time::Time, 4> kWaits = {std::chrono::seconds(0), std::chrono::seconds(29),
-                                                  std::chrono::minutes(4), std::chrono::hours(2)};
-    world.now += kWaits[(how & control::wait) >> 4];
-    const test::PipelineBed::Sent sent =
-        world.bed
-            .process({&frame, 1}, (how & control::from_uplink) != 0 ? test::kUplink : test::kPods,
-                     *world.snapshots[(how & control::other_snapshot) != 0 ? 1 : 0], world.now,
-                     (how & control::no_room) != 0 ? 0 : 64)
-            .front();
+/// @returns what the next frame is; none: that was all
+std::optional<Frame> take_frame(std::span<const uint8_t>& input) {
+  if (input.size() < 3) {
+    return std::nullopt;
+  }
+  const size_t length = std::min({size_t{input[1]} << 8 | input[2], kMaxFrame, input.size() - 3});
+  const auto bytes = std::as_bytes(input.subspan(3, length));
+  Frame frame{.how = input[0], .bytes = {bytes.begin(), bytes.end()}};
+  input = input.subspan(3 + length);
+  if ((frame.how & control::fix_checksum) != 0) {
+    fix_checksum(frame.bytes);
+  }
+  return frame;
+}
+
+void process(World& world, uint8_t how, std::span<const test::Bytes> burst) {
+  constexpr std::array<time::Time, 4> kWaits = {std::chrono::seconds(0), std::chrono::seconds(29),
+                                                std::chrono::minutes(4), std::chrono::hours(2)};
+  world.now += kWaits[(how & control::wait) >> 4];
+  if ((how & control::other_ways) != 0) {
+    world.bed.set_forwarding(World::other_ways());
+    world.bed.pipeline().recover_by(&world.vips);
+  }
+  const auto all = world.bed.process(burst, (how & control::from_uplink) != 0 ? test::kUplink : test::kPods,
+                                     *world.snapshots[(how & control::other_snapshot) != 0 ? 1 : 0], world.now,
+                                     (how & control::no_room) != 0 ? 0 : 64);
+  require(all.size() == burst.size(), "each packet ends once");
+  for (const test::PipelineBed::Sent& sent : all) {
     require(static_cast<size_t>(sent.verdict) < l4::kVerdicts, "the verdict is one of the list");
     if (outcome_of(sent.verdict) == l4::Outcome::transmitted) {
       check_sent(sent);
     }
-    for (uint32_t receiver = 0; receiver < 2; ++receiver) {
-      world.bed.pipeline().outbox().clear(receiver);
-    }
-    require(world.bed.flows().size() <= kFlows && world.bed.flows6().size() <= kFlows, "the flow tables' capacity");
-    const std::string imbalance = world.bed.imbalance();
-    require(imbalance.empty(), imbalance.c_str());
+  }
+  for (uint32_t receiver = 0; receiver < 2; ++receiver) {
+    world.bed.pipeline().outbox().clear(receiver);
+  }
+  require(world.bed.flows().size() <= kFlows && world.bed.flows6().size() <= kFlows, "the flow tables' capacity");
+  const std::string imbalance = world.bed.imbalance();
+  require(imbalance.empty(), imbalance.c_str());
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  static World world;
+  world.bed.set_forwarding(World::ways());
+  world.bed.pipeline().recover_by(nullptr);
+  std::span<const uint8_t> input(data, size);
+  std::optional<Frame> next = take_frame(input);
+  for (size_t frames = 0; next && frames < kMaxFrames;) {
+    const uint8_t how = next->how;
+    std::vector<test::Bytes> burst;
+    do {
+      burst.push_back(std::move(next->bytes));
+      next = take_frame(input);
+    } while (next && (next->how & control::same_burst) != 0 && burst.size() < l4::Burst::kMax);
+    frames += burst.size();
+    process(world, how, burst);
   }
   world.now += std::chrono::hours(3);
   world.bed.sweep(kFlows, world.now);
