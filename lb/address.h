@@ -88,7 +88,11 @@ class Address {
   /// The address itself, or the mapped form of an IPv4 address.
   constexpr const Ipv6Address& ipv6() const { return mapped_; }
 
-  bool operator==(const Address&) const = default;
+  constexpr bool operator==(const Address& other) const {  // in words: of bytes the compiler makes a call
+    const auto ours = std::bit_cast<std::array<uint64_t, 2>>(mapped_);
+    const auto theirs = std::bit_cast<std::array<uint64_t, 2>>(other.mapped_);
+    return ((ours[0] ^ theirs[0]) | (ours[1] ^ theirs[1])) == 0;
+  }
   std::strong_ordering operator<=>(const Address& other) const {
     const auto by_family = family() <=> other.family();
     return by_family != 0 ? by_family : mapped_ <=> other.mapped_;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -94,15 +95,23 @@ class OwnPorts {
     const uint64_t rest = static_cast<uint64_t>(port) << 8 | static_cast<uint64_t>(protocol);
     return static_cast<uint32_t>(lb::hash_of(endpoint, seed_ ^ rest)) % kClasses;
   }
+  static size_t home_of(const lb::Address& address) {
+    const auto words = std::bit_cast<std::array<uint64_t, 2>>(address.ipv6());
+    return (words[0] ^ words[1]) * 0x9e37'79b9'7f4a'7c15 >> 58;
+  }
+  /// Asked of each client: most stop at the first place.
   size_t index_of(const lb::Address& address) const {
-    size_t i = 0;
-    while (i < addresses_.size() && addresses_[i].address != address) {
-      ++i;
+    size_t place = home_of(address);
+    while (places_[place] != kNone && addresses_[places_[place]].address != address) {
+      place = (place + 1) % places_.size();
     }
-    return i;
+    return places_[place] == kNone ? addresses_.size() : places_[place];
   }
 
+  static constexpr uint8_t kNone = UINT8_MAX;
+
   std::vector<Own> addresses_;
+  std::array<uint8_t, 64> places_;  ///< of addresses_, by a hash, or at the next free one
   uint32_t worker_;
   uint64_t seed_;
   flow::Pages<Queue> queues_;
