@@ -2,8 +2,7 @@
 /// @file From the kernel's tables to the workers' forwarding: a pure function of what was dumped and of the numbers
 /// that were given before.
 ///
-/// - Networks of the configuration come before the kernel's routes. Of the kernel's, those over a twin lead to the
-/// twin's
+/// - Networks of the configuration come before the kernel's routes. Of the kernel's, those over a twin lead to its
 ///   uplink; one over any other interface hides less specific ones, and is none for weft.
 /// - Of a route with several ways, each destination address has one, by weight (RFC 2992 without the flow's ports).
 /// - On a link, each neighbour that the kernel knows is a next hop of its own; who is not known yet has none in force.

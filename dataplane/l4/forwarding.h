@@ -4,7 +4,7 @@
 /// Immutable; a change of routes or neighbours is a new one. Flows hold on to the numbers of their next hops, so a
 /// number keeps its meaning from one to the next. When a route changes, the hops that its flows may hold get new
 /// numbers, and the old ones are retired: they are there, and lead nowhere (NextHop::in_force()). Whoever meets one
-/// asks for the route again (FamilyPipeline::way). A retired number means something else only after every worker has
+/// asks for the route again (FamilyPipeline::renew). A retired number means something else only after every worker has
 /// found none of its flows holding it (hop_renewal.h). Ports are the node's, in the same order for all workers.
 #pragma once
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file Addresses on the link whose Ethernet address packets waited for in vain: for the slow path, which asks.
 ///
-/// Whoever runs the pipeline empties it after each burst. Bounded: what finds no room is asked for with its next
+/// Whoever runs the pipeline empties it, each turn. Bounded: what finds no room is asked for with its next
 /// packet.
 #pragma once
 
