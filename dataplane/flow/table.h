@@ -122,11 +122,13 @@ class FlowTable {
 
   void remove(Ref ref);
 
-  /// How many records to look at, so long after the last time: a pass over all takes about four seconds, and the
-  /// sixteenth of one when the table is half full.
+  /// How many records to look at, so long after the last time: a pass over all takes about four seconds; a sixteenth of
+  /// a second when the table is half full, or a quarter if the pass before found little to remove. No more than
+  /// kMostSwept, however long it was: a turn is short.
   uint32_t sweep_budget(time::Millis since) const {
-    const uint64_t pass = is_half_full() ? 64 : 4096;
-    return static_cast<uint32_t>(high_water_ * std::min<uint64_t>(since, pass) / pass + 1);
+    const uint64_t pass = !is_half_full() ? 4096 : last_pass_was_worth_it_ ? 64 : 256;
+    return static_cast<uint32_t>(
+        std::min<uint64_t>(high_water_ * std::min<uint64_t>(since, pass) / pass + 1, kMostSwept));
   }
   /// Looks at the next records, at most `budget` of them, and removes flows past patience() for which
   /// `removable(flow)` says yes.
@@ -151,6 +153,7 @@ class FlowTable {
 
  private:
   static constexpr uint32_t kEntries = 7;
+  static constexpr uint32_t kMostSwept = 4096;  ///< records a call
   struct alignas(64) Bucket {
     uint32_t tags[kEntries];  ///< 0: the entry is free
     uint32_t guests;          ///< one bit an entry: its home is its other bucket
@@ -211,6 +214,8 @@ class FlowTable {
   uint32_t high_water_ = 0;
   uint32_t first_free_ = kEndOfList;  ///< freed records, linked through Flow::endpoint_slot
   uint32_t sweep_at_ = 0;
+  uint32_t removed_in_pass_ = 0;
+  bool last_pass_was_worth_it_ = true;  ///< it removed one in 64
 
   static constexpr uint32_t kEndOfList = UINT32_MAX;
 };
@@ -289,13 +294,18 @@ template <typename Key>
 template <typename Removed>
 void FlowTable<Key>::sweep(uint32_t budget, time::Millis now, Removed removable) {
   for (; budget > 0 && high_water_ > 0; --budget) {
-    sweep_at_ = sweep_at_ + 1 >= high_water_ ? 0 : sweep_at_ + 1;
+    if (++sweep_at_ >= high_water_) {
+      sweep_at_ = 0;
+      last_pass_was_worth_it_ = removed_in_pass_ >= high_water_ / 64;
+      removed_in_pass_ = 0;
+    }
     const Flow& flow = flows_[sweep_at_];
     if (flow.state != State::free && time::elapsed(flow.last_seen, now) > patience(flow.state)) {
       if (!removable(flow)) {
         continue;
       }
       remove({sweep_at_, Direction::request});
+      ++removed_in_pass_;
     }
   }
 }

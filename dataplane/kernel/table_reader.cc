@@ -212,9 +212,13 @@ tl::expected<void, std::string> TableReader::read_routes(Tables& tables) const {
   uint64_t left_out = 0;
   for (const int family : {AF_INET, AF_INET6}) {
     const size_t before = routes.size();
+    const uint64_t left_out_before = left_out;
     const auto done = dump_whole(
         netlink_.socket(), RTM_GETROUTE, rtmsg{.rtm_family = static_cast<uint8_t>(family)}, "routes",
-        [&] { routes.resize(before); },
+        [&] {
+          routes.resize(before);
+          left_out = left_out_before;
+        },
         [&](nlmsghdr* message) {
           rtnl_route* raw = nullptr;
           if (rtnl_route_parse(message, &raw) < 0) {

@@ -247,7 +247,7 @@ Verdict FamilyPipeline<Key>::began(Packet packet, Ref ref, const Way& way, const
 /// to tell, or room to tell it
 template <typename Key>
 bool FamilyPipeline<Key>::steer(const Flow& flow, Note::What what, const View& view) {
-  if (alone() || flow.kind != Kind::nat) {
+  if (alone() || !flow::is_translated(flow.kind)) {
     return true;
   }
   const Landing& landing = view.forwarding.port(view.forwarding[flow.to_endpoint].port).landing;
@@ -259,6 +259,10 @@ bool FamilyPipeline<Key>::steer(const Flow& flow, Note::What what, const View& v
   } else {
     note.family = lb::Family::ipv6;
     note.key6 = flow.reply;
+  }
+  if (flow.kind == Kind::fullnat) {  // its port landed at home by the way that it was picked for
+    const uint32_t where = landing.owner_of_own(flow.reply);
+    return where == self() || context_.outbox.add(where, note);
   }
   if (!landing.predictable()) {
     return context_.outbox.add_for_all_but(self(), note);
@@ -309,11 +313,17 @@ void FamilyPipeline<Key>::renew(const lb::Snapshot& snapshot) {
   shares_.renew(snapshot, lb::family_of<Address>, context_.counters);
 }
 
-/// Whoever steers a flow's replies is told before it goes: there is time, and there will be room.
+/// Whoever steers a flow's replies is told before it goes: there is time, and there will be room. Half of the room is
+/// left to flows that begin. A service within its guarantee has no part in what fills the table, nor in the hurry.
 template <typename Key>
 void FamilyPipeline<Key>::sweep(uint32_t budget, const View& view) {
   flows_.sweep(budget, view.now, [&](const Flow& flow) {
-    if (!steer(flow, Note::What::steer_no_more, view)) {
+    const bool hurried = time::elapsed(flow.last_seen, view.now) <= flows_.timeout(flow.state);
+    if (hurried &&
+        shares_.is_within(flow.service_slot, context_.counters.service[flow.service_slot].active_flows.get())) {
+      return false;
+    }
+    if (!context_.outbox.has_half_its_room() || !steer(flow, Note::What::steer_no_more, view)) {
       return false;
     }
     settle(flow);

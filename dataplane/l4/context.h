@@ -82,7 +82,8 @@ struct Context {
   const TunnelSource<lb::Ipv6Address> tunnel_source6;
   lb::TokenBucket new_flows;
   lb::TokenBucket answers;
-  std::array<lb::TokenBucket, kMaxPorts> others;  ///< passed to a kernel, by the port they came in by
+  /// Passed to a kernel, by the port that they came in by and their claim (pass.h).
+  std::array<std::array<lb::TokenBucket, 2>, kMaxPorts> others;
   Unresolved unresolved;
   uint64_t adopted_flows = 0;
   uint32_t begun_in_burst = 0;  ///< flows

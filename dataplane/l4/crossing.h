@@ -47,6 +47,15 @@ class Outbox {
   /// How many notes the receiver takes until this is called again; the worker's to say.
   void set_room(uint32_t receiver, uint32_t notes) { room_[receiver] = std::min(notes, kMost); }
   bool has_room(uint32_t receiver) const { return notes_[receiver].size() < room_[receiver]; }
+  /// Of each receiver that has any.
+  bool has_half_its_room() const {
+    for (uint32_t receiver = 0; receiver < workers_; ++receiver) {
+      if (notes_[receiver].size() > room_[receiver] / 2) {
+        return false;
+      }
+    }
+    return true;
+  }
   bool add(uint32_t receiver, const Note& note) {
     if (!has_room(receiver)) {
       return false;

@@ -114,6 +114,18 @@ Verdict FamilyPipeline<Key>::icmp(Packet packet, const View& view) {
   return answer(packet, packet::answer_echo(packet.bytes(), packet.parsed()), Verdict::echo_reply, view);
 }
 
+/// Of an ICMP error that is about to be sent on.
+template <typename Key>
+std::optional<Verdict> FamilyPipeline<Key>::unfit_to_forward(Packet packet) const {
+  if (packet.ends_here()) {
+    return Verdict::ttl_expired;
+  }
+  if (!packet::verify_icmp(packet.bytes(), packet.parsed())) {
+    return Verdict::bad_checksum;
+  }
+  return std::nullopt;
+}
+
 /// An error quotes the packet that it is about as that packet was when it met the error: after translation. Turned
 /// round, the quoted tuple is that of the packets that come the way the error came.
 template <typename Key>
@@ -146,6 +158,12 @@ Verdict FamilyPipeline<Key>::icmp_error(Packet packet, const View& view) {
     if (!has_tunnel) {
       return Verdict::icmp;
     }
+    if (!can_be_client(packet.key().source, view.snapshot)) {
+      return Verdict::bad_source;
+    }
+    if (const auto reason = unfit_to_forward(packet)) {
+      return *reason;
+    }
     const flow::Kind kind = kind_of(decision.service->policy);
     const lb::Address& end = decision.target->address;
     uint16_t hop = way_to(end, packet.ingress(), view);
@@ -156,11 +174,8 @@ Verdict FamilyPipeline<Key>::icmp_error(Packet packet, const View& view) {
   if (flow.kind == flow::Kind::steered) {
     return hand_over(packet, flow.endpoint_slot);
   }
-  if (packet.ends_here()) {
-    return Verdict::ttl_expired;
-  }
-  if (!packet::verify_icmp(packet.bytes(), packet.parsed())) {
-    return Verdict::bad_checksum;
+  if (const auto reason = unfit_to_forward(packet)) {
+    return *reason;
   }
   if (flow::is_tunnel(flow.kind)) {
     const Verdict sent = tunnel(packet, flow.tunnel_end(), flow.kind, flow.to_endpoint, view);
@@ -225,7 +240,7 @@ Verdict FamilyPipeline<Key>::answer_too_big(Packet packet, size_t mtu, const Vie
       return Verdict::too_big;
     }
   }
-  if (!packet.has_transport_header()) {
+  if (!packet.has_transport_header() || packet.parsed().kind == packet::Kind::icmp) {  // RFC 1122, section 3.2.2
     return Verdict::too_big;
   }
   if (!back(packet, view).in_force()) {
@@ -258,7 +273,44 @@ Verdict FamilyPipeline<Key>::hand_over(Packet packet, uint32_t owner) {
 
 template <typename Key>
 Verdict FamilyPipeline<Key>::pass(Packet packet, const View& view) {
-  return l4::pass(packet.frame(), packet.ingress(), packet.egress(), context_, view);
+  return l4::pass(packet.frame(), packet.ingress(), packet.egress(), claim_of(packet), context_, view);
+}
+
+/// RFC 4861, sections 4 and 6.1: never from behind a router.
+template <typename Key>
+bool FamilyPipeline<Key>::is_neighbour_discovery(Packet packet) {
+  if constexpr (std::is_same_v<Key, lb::FlowKey4>) {
+    return false;
+  } else {
+    constexpr uint8_t kFirst = 133;
+    constexpr uint8_t kLast = 137;
+    const uint8_t type = packet::view<packet::IcmpHeader>(packet.transport())->type;
+    return type >= kFirst && type <= kLast && packet::view<packet::Ipv6Header>(packet.ip())->hop_limit == 255;
+  }
+}
+
+/// Neighbour discovery, BGP (RFC 4271), BFD (RFC 5881, 5883), OSPF (RFC 2328).
+template <typename Key>
+Claim FamilyPipeline<Key>::claim_of(Packet packet) const {
+  constexpr uint16_t kBgp = 179;
+  constexpr auto kOspf = static_cast<lb::Protocol>(89);
+  const uint16_t to = to_host(packet.key().destination_port);
+  bool is_link = false;
+  switch (packet.parsed().kind) {
+    case packet::Kind::transport:
+      is_link = packet.key().protocol == lb::Protocol::tcp ? to == kBgp || to_host(packet.key().source_port) == kBgp
+                                                           : to == 3784 || to == 3785 || to == 4784;
+      break;
+    case packet::Kind::icmp:
+      is_link = is_neighbour_discovery(packet);
+      break;
+    case packet::Kind::other_protocol:
+      is_link = packet.key().protocol == kOspf;
+      break;
+    default:
+      break;
+  }
+  return is_link ? Claim::link : Claim::any;
 }
 
 /// RFC 1122, section 3.2.1.3, and RFC 4291, sections 2.5 and 2.7: no host sends from these addresses.

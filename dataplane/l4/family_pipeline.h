@@ -8,11 +8,13 @@
 
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <span>
 
 #include "flow/table.h"
 #include "l4/burst.h"
 #include "l4/context.h"
+#include "l4/pass.h"
 #include "l4/shares.h"
 #include "lb/decision.h"
 #include "packet/headers.h"
@@ -121,6 +123,7 @@ class FamilyPipeline {
   Verdict end_with_endpoint(Packet packet, Flow& flow, const View& view);
   void clamp_segment_size(Packet packet, const Key& request, const View& view);
   bool must_move(Packet packet, const Flow& flow, lb::Fate fate) const;
+  void count_tunneled(Packet packet, Flow& flow, time::Millis now);
   void count(Packet packet, Flow& flow, flow::Direction direction, time::Millis now);
 
   // admit.cc
@@ -148,6 +151,7 @@ class FamilyPipeline {
   Verdict except(Packet packet, const View& view);
   Verdict fragment(Packet packet, const View& view);
   Verdict icmp(Packet packet, const View& view);
+  std::optional<Verdict> unfit_to_forward(Packet packet) const;
   Verdict icmp_error(Packet packet, const View& view);
   Verdict stray(Packet packet, const View& view);
   Verdict refuse(Packet packet, Verdict reason, const View& view);
@@ -155,6 +159,8 @@ class FamilyPipeline {
   Verdict answer(Packet packet, size_t length, Verdict verdict, const View& view);
   Verdict hand_over(Packet packet, uint32_t owner);
   Verdict pass(Packet packet, const View& view);
+  Claim claim_of(Packet packet) const;
+  static bool is_neighbour_discovery(Packet packet);
   /// Where an answer to the packet goes.
   const NextHop& back(Packet packet, const View& view) {
     return view.forwarding[way_to(packet.key().source, packet.ingress(), view)];

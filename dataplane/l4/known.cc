@@ -46,6 +46,21 @@ template <typename Key>
   counters.bytes[way].add(packet.parsed().ip_length);
 }
 
+/// Of a tunnel's endpoint nothing comes this way: that it spoke is known by the client, who acknowledges it, closes
+/// after it or talks on.
+template <typename Key>
+void FamilyPipeline<Key>::count_tunneled(Packet packet, Flow& flow, time::Millis now) {
+  if (flow.state == flow::State::tcp_opening && flow::continues_connection(packet.parsed().tcp_flags)) {
+    flow.state = flow::State::tcp_established;
+  } else if (flow.state == flow::State::udp_request && !packet.is_fragment() && flow.packets[0] > 0) {
+    flow.state = flow::State::udp_exchange;
+  }
+  count(packet, flow, Direction::request, now);
+  if (flow.state == flow::State::tcp_client_closed) {
+    flow.state = flow::State::tcp_closed;
+  }
+}
+
 template <typename Key>
 [[gnu::always_inline]] inline Verdict FamilyPipeline<Key>::translate(Packet packet, Flow& flow, Direction direction,
                                                                      const View& view) {
@@ -127,11 +142,7 @@ bool FamilyPipeline<Key>::forward_odd(Packet packet, Ref ref, const View& view, 
   } else {
     verdict = tunnel(packet, flow.tunnel_end(), flow.kind, flow.to_endpoint, view);
     if (verdict == Verdict::tunneled) {
-      // The endpoint's answers do not come this way; that the client acknowledges them does.
-      if (flow.state == flow::State::tcp_opening && flow::continues_connection(packet.parsed().tcp_flags)) {
-        flow.state = flow::State::tcp_established;
-      }
-      count(packet, flow, Direction::request, view.now);
+      count_tunneled(packet, flow, view.now);
     }
   }
   return true;

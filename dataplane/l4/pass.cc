@@ -5,13 +5,13 @@
 
 namespace weft::l4 {
 
-Verdict pass(Frame& frame, uint8_t ingress, uint8_t& egress, Context& context, const View& view) {
+Verdict pass(Frame& frame, uint8_t ingress, uint8_t& egress, Claim claim, Context& context, const View& view) {
   const Port& port = view.forwarding.port(ingress);
   if (port.others == Port::Others::drop) {
     return Verdict::not_ours;
   }
   const bool bounded = port.others == Port::Others::kernel && port.others_rate.per_second > 0;
-  if (bounded && !context.others[ingress].take(port.others_rate, view.now)) {
+  if (bounded && !context.others[ingress][static_cast<size_t>(claim)].take(port.others_rate, view.now)) {
     return Verdict::kernel_limited;
   }
   const NextHop& hop = view.forwarding[port.others_hop];

@@ -71,7 +71,7 @@ void Pipeline::except(Burst& burst, const View& view) {
       continue;
     }
     if (parsed.kind == Kind::not_ip) {
-      burst.verdicts[i] = pass(burst.frames[i], burst.ingress[i], burst.egress[i], context_, view);
+      burst.verdicts[i] = pass(burst.frames[i], burst.ingress[i], burst.egress[i], Claim::link, context_, view);
     } else if (parsed.family == lb::Family::ipv4) {
       v4_.except(burst, i, view);
     } else {
@@ -80,10 +80,11 @@ void Pipeline::except(Burst& burst, const View& view) {
   }
 }
 
-void Pipeline::sweep(uint32_t budget, const lb::Snapshot& snapshot, const Forwarding& forwarding, time::Time now) {
+void Pipeline::sweep(SweepBudget budget, const lb::Snapshot& snapshot, const Forwarding& forwarding, time::Time now) {
   const View view{.snapshot = snapshot, .forwarding = forwarding, .now = time::to_millis(now)};
-  v4_.sweep(budget, view);
-  v6_.sweep(budget, view);
+  context_.recovery.vips(view.now);  // its time begins with the worker's
+  v4_.sweep(budget.ipv4, view);
+  v6_.sweep(budget.ipv6, view);
   constexpr uint32_t kRecordsATurn = 512;  // 32 KiB to look at, in order, and only after routes changed
   renewal_.advance(
       forwarding, kRecordsATurn, [&](uint32_t from, uint32_t count) { return v4_.renew_hops(from, count, view); },

@@ -24,6 +24,12 @@
 
 namespace weft::l4 {
 
+/// Records of flow tables to look at.
+struct SweepBudget {
+  uint32_t ipv4 = 0;
+  uint32_t ipv6 = 0;
+};
+
 class Pipeline {
  public:
   /// Takes all memory that it will need; throws std::bad_alloc. `counters` must outlive it.
@@ -34,11 +40,11 @@ class Pipeline {
   void process(Burst& burst, const lb::Snapshot& snapshot, const Forwarding& forwarding, time::Time now);
 
   /// How many records a sweep should look at, so long after the last one.
-  uint32_t sweep_budget(time::Millis since) const {
-    return std::max(v4_.flows().sweep_budget(since), v6_.flows().sweep_budget(since));
+  SweepBudget sweep_budget(time::Millis since) const {
+    return {.ipv4 = v4_.flows().sweep_budget(since), .ipv6 = v6_.flows().sweep_budget(since)};
   }
-  /// Forgets flows past their time, looking at `budget` records of each family.
-  void sweep(uint32_t budget, const lb::Snapshot& snapshot, const Forwarding& forwarding, time::Time now);
+  /// Forgets flows past their time.
+  void sweep(SweepBudget budget, const lb::Snapshot& snapshot, const Forwarding& forwarding, time::Time now);
 
   void note(const Note& note, time::Time now);
   /// Before the first burst, if this may be a restart; see recovery.h. @param vips outlive this

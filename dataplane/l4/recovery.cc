@@ -44,13 +44,15 @@ bool FamilyPipeline<Key>::recover(Packet packet, const View& view, Verdict& verd
     return false;
   }
   const uint8_t flags = packet.parsed().tcp_flags;
-  if ((flags & packet::tcp_flag::syn) != 0) {
+  const auto entries = vips->of(reply.source, reply.source_port);
+  constexpr uint8_t kSynAck = packet::tcp_flag::syn | packet::tcp_flag::ack;
+  if ((flags & kSynAck) == kSynAck && !entries.empty()) {
     context_.recovery.exclude(packet.hash(), view.now);
   }
   if (!flow::continues_connection(flags) || context_.recovery.is_excluded(packet.hash(), view.now)) {
     return false;
   }
-  for (const VipsOfEndpoints::Entry& entry : vips->of(reply.source, reply.source_port)) {
+  for (const VipsOfEndpoints::Entry& entry : entries) {
     if (!entry.vip.is<Address>()) {
       continue;
     }
@@ -60,7 +62,7 @@ bool FamilyPipeline<Key>::recover(Packet packet, const View& view, Verdict& verd
     const lb::Decision decision = lb::decide(view.snapshot, lb::Tuple(request), hash);
     const bool is_its = decision.target != nullptr && decision.target->address == entry.address &&
                         decision.target->port == entry.port && kind_of(decision.service->policy) == flow::Kind::nat;
-    if (!is_its || context_.recovery.is_excluded(hash, view.now)) {
+    if (!is_its || context_.recovery.is_excluded(hash, view.now) || context_.recovery.has_been_tried(hash, view.now)) {
       continue;
     }
     verdict = send_by_hash(packet, request, view);

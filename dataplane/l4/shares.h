@@ -28,6 +28,8 @@ class Shares {
   bool admit(uint32_t service_slot, uint64_t used, uint32_t size) const {
     return (guaranteed_[service_slot] && used < guarantee_) || capacity_ - size > owed_;
   }
+  /// Has a service with `used` flows no more than its guarantee?
+  bool is_within(uint32_t service_slot, uint64_t used) const { return guaranteed_[service_slot] && used <= guarantee_; }
   void added(uint32_t service_slot, uint64_t used_before) {
     owed_ -= guaranteed_[service_slot] && used_before < guarantee_ ? 1 : 0;
   }

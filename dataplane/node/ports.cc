@@ -81,10 +81,10 @@ Ports::Step Ports::open_pods(const pods::Pods& pods, uint32_t mtu,
 tl::expected<Ports::NodePort, std::string> Ports::open_device(const runtime::PortConfig& config,
                                                               const WorkerBuffers& buffers) {
   NodePort port{.poller = static_cast<uint32_t>(ports_.size() % workers_)};
-  std::vector<const runtime::BufferPool*> queues =
-      config.mtu + kBufferSlack > runtime::kBufferBytes ? buffers.jumbo : buffers.plain;
-  std::swap(queues[0], queues[port.poller]);
-  auto device = runtime::Port::open(config, queues);
+  runtime::PortConfig polled = config;
+  polled.poller = port.poller;
+  auto device =
+      runtime::Port::open(polled, config.mtu + kBufferSlack > runtime::kBufferBytes ? buffers.jumbo : buffers.plain);
   if (!device) {
     return tl::unexpected(device.error());
   }

@@ -18,6 +18,7 @@ namespace {
 
 constexpr uint32_t kPoolCache = 256;
 constexpr uint64_t kPortsOfIpv4 = RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV4_UDP;
+constexpr uint64_t kPortsOfIpv6 = RTE_ETH_RSS_NONFRAG_IPV6_TCP | RTE_ETH_RSS_NONFRAG_IPV6_UDP;
 constexpr uint64_t kTcpAndUdpChecksums = RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
 /// Any will do, as long as its hash looks random; this is the one that Microsoft's specification verifies with.
 constexpr RssKey kOurKey = {0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
@@ -104,7 +105,6 @@ Port::Done Port::configure(size_t workers) {
   if (const int error = rte_eth_dev_info_get(id_, &device); error != 0) {
     return tl::unexpected(failure(config_, "cannot ask device", error));
   }
-  constexpr uint64_t kPortsOfIpv6 = RTE_ETH_RSS_NONFRAG_IPV6_TCP | RTE_ETH_RSS_NONFRAG_IPV6_UDP;
   const uint64_t hashed = (kPortsOfIpv4 | kPortsOfIpv6 | RTE_ETH_RSS_IP) & device.flow_type_rss_offloads;
   const bool has_rss = (hashed & kPortsOfIpv4) == kPortsOfIpv4 && std::has_single_bit(device.reta_size);
   const bool has_queues = std::min(device.max_rx_queues, device.max_tx_queues) >= workers;
@@ -152,7 +152,8 @@ Port::Done Port::set_up_queues(const std::vector<const BufferPool*>& buffers) {
   rte_eth_dev_adjust_nb_rx_tx_desc(id_, &receive, &transmit);
   const auto socket = static_cast<uint32_t>(std::max(0, rte_eth_dev_socket_id(id_)));
   for (uint16_t queue = 0; queue < queues_; ++queue) {
-    if (const int error = rte_eth_rx_queue_setup(id_, queue, receive, socket, nullptr, buffers[queue]->get());
+    if (const int error = rte_eth_rx_queue_setup(id_, queue, receive, socket, nullptr,
+                                                 buffers[queues_ == 1 ? config_.poller : queue]->get());
         error != 0) {
       return tl::unexpected(failure(config_, "cannot set up the receive queue of", error));
     }
@@ -183,14 +184,20 @@ void Port::read_rss() {
   }
   std::vector<uint8_t> key(std::max<size_t>(device.hash_key_size, rss_key_.size()));
   rte_eth_rss_conf in_use{.rss_key = key.data(), .rss_key_len = static_cast<uint8_t>(key.size()), .rss_hf = 0};
+  constexpr uint64_t kAllPorts = kPortsOfIpv4 | kPortsOfIpv6;
   if (rte_eth_dev_rss_reta_query(id_, groups.data(), rows) != 0 || rte_eth_dev_rss_hash_conf_get(id_, &in_use) != 0 ||
-      in_use.rss_key_len < rss_key_.size() || (in_use.rss_hf & kPortsOfIpv4) != kPortsOfIpv4) {
+      in_use.rss_key_len < rss_key_.size() || (in_use.rss_hf & kAllPorts) != kAllPorts) {
     spreading_ = Spreading::unknown;
     return;
   }
   std::copy_n(key.begin(), rss_key_.size(), rss_key_.begin());
   for (uint16_t row = 0; row < rows; ++row) {
-    rss_table_.push_back(groups[row / RTE_ETH_RETA_GROUP_SIZE].reta[row % RTE_ETH_RETA_GROUP_SIZE]);
+    const uint16_t queue = groups[row / RTE_ETH_RETA_GROUP_SIZE].reta[row % RTE_ETH_RETA_GROUP_SIZE];
+    if (queue >= queues_) {
+      spreading_ = Spreading::unknown;
+      return;
+    }
+    rss_table_.push_back(queue);
   }
 }
 

@@ -25,6 +25,7 @@ struct PortConfig {
   uint16_t queues = 0;            ///< each way, as many as there are workers, or 1; 0: as many if the device has RSS
   uint16_t mtu = kPlainMtu;       ///< the device receives and sends IP packets up to it, and the plain one at least
   bool checksum_offload = false;  ///< the device checks what it receives
+  uint32_t poller = 0;            ///< the worker whose buffers the queue takes, if there is only one
 };
 
 /// How a device spreads what it receives over its queues.

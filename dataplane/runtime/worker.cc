@@ -325,7 +325,7 @@ void Worker::tag(uint8_t port) {
     const uint32_t bytes = out.packets[i]->pkt_len;
     if (rte_vlan_insert(&out.packets[i]) != 0) {  // no room before the frame
       out.bytes -= bytes;
-      drop(out.packets[i], l4::Verdict::too_big);
+      lose(out.packets[i], l4::Verdict::too_big);
       continue;
     }
     out.bytes += sizeof(rte_vlan_hdr);

@@ -99,6 +99,11 @@ assert [row["flows"] for row in mesh.ctl("show", "services")][0] > 0
 flood = near.start("ping", "-f", "-q", "-c", "1000000", "-s", "8", "192.0.2.1")
 lab.wait_until("the flood is bounded", lambda: mesh.verdict("kernel_limited") > 100)
 assert fetch(far) == "web\n"
+# ARP has a share of its own: who forgot the node's address learns it in the middle of the flood.
+web.run("ip", "neigh", "flush", "dev", "eth0", "to", "192.0.2.1")
+web.run("ping", "-c", "1", "-W", "0.1", "192.0.2.1", check=False)
+lab.wait_until("the node's address is known again", lambda: "lladdr" in web.run("ip", "neigh", "show", "192.0.2.1"))
+assert flood.running()
 flood.kill()
 mesh.check_books()
 

@@ -118,7 +118,7 @@ std::vector<PipelineBed::Sent> PipelineBed::process(std::span<const Bytes> frame
 }
 
 void PipelineBed::sweep(uint32_t budget, time::Time now) {
-  pipeline_.sweep(budget, last_snapshot_, forwarding_, now);
+  pipeline_.sweep({.ipv4 = budget, .ipv6 = budget}, last_snapshot_, forwarding_, now);
 }
 
 void PipelineBed::check(const Bytes& before, const std::byte* buffer, size_t size, const l4::Frame& after,

@@ -46,16 +46,54 @@ TEST_P(Modes, ForgetAndGiveBack) {
   }
 }
 
-/// Of a tunnel weft sees the client alone, whose acknowledgement says that the connection is established.
+/// Of a tunnel weft sees the client alone, whose acknowledgement, or second datagram, says that the endpoint has
+/// spoken.
 TEST_P(Modes, RememberAConversationThatPauses) {
   const Sent sent = send(request());
   if (!way.dsr()) {
     send(packet(first, replied_to(sent), kSyn | kAck), kUplink);
   }
   send(request(kAck));
-  now += way.tcp() ? std::chrono::minutes(120) : std::chrono::seconds(25);
+  now += way.tcp() ? std::chrono::minutes(120) : std::chrono::minutes(4);
   bed.sweep(1024, now);
   EXPECT_EQ(bed.pipeline().active_flows(), 1U);
+}
+
+/// The endpoint's FIN does not come by a tunnel's way either.
+TEST_P(Modes, ForgetAClosedConnectionSoon) {
+  const Sent sent = send(request());
+  const auto replies = [&](uint8_t flags) {
+    if (!way.dsr()) {
+      send(packet(first, replied_to(sent), flags), kUplink);
+    }
+  };
+  replies(kSyn | kAck);
+  send(request(kAck));
+  send(request(kFin | kAck));
+  replies(kFin | kAck);
+  send(request(kAck));
+  now += std::chrono::seconds(61);
+  bed.sweep(1024, now);
+  EXPECT_EQ(bed.pipeline().active_flows(), way.tcp() ? 0U : 1U);
+}
+
+/// RFC 1122, section 3.2.2: no ICMP error is about an ICMP error. One that quotes the client's flow and does not fit
+/// into its tunnel is dropped, with a flow and without.
+TEST_P(Modes, AnswerNoErrorThatIsTooBig) {
+  const Bytes quoted = packet(vip, client, kAck).payload_of(kMtu).ip();
+  const size_t headers = (way.v4() ? 20U : 40U) + 8U;  // with them, one byte less than the link takes
+  PacketBuilder error = icmp({client.address, 0}, {vip.address, 0});
+  error.icmp(way.v4() ? 3 : 2, way.v4() ? 4 : 0, 1400).payload(std::span(quoted).first(kMtu - headers - 1));
+  if (way.v4()) {
+    error.fragment(0x4000);
+  }
+  for (const bool known : {false, true}) {
+    if (known) {
+      send(request());
+    }
+    const Sent sent = send(error);
+    EXPECT_EQ(sent.verdict, way.dsr() ? Verdict::too_big : known ? Verdict::icmp_error : Verdict::icmp);
+  }
 }
 
 TEST_P(Modes, TellWhatIsTooBig) {

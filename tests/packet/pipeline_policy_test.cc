@@ -198,6 +198,30 @@ TEST(Overload, TunnelsGoOnWithoutFlowsAndNatRefuses) {
   EXPECT_EQ(bed.imbalance(), "");
 }
 
+/// What one service's flood fills, and makes the sweep hurry with, is not the other's.
+TEST(Overload, AFloodOfOneServiceDoesNotShortenTheOthersMemory) {
+  PipelineBed bed({.flows = 64});
+  const auto snapshot = make_snapshot({make_service("10.96.0.1:80", Protocol::udp, 0, {{"10.2.0.1:80", 0}}),
+                                       make_service("10.96.0.2:80", Protocol::udp, 1, {{"10.2.0.1:80", 1}})});
+  time::Time now = std::chrono::seconds(1000);
+  const auto send = [&](const char* vip, uint16_t port) {
+    const Bytes frame = udp({lb::address_from_host(0x0a010001), port}, vip).bytes();
+    return bed.process({&frame, 1}, kPods, *snapshot, now, 0).front().verdict;
+  };
+  for (uint16_t port = 1; port <= 5; ++port) {
+    ASSERT_EQ(send("10.96.0.1:80", port), Verdict::request);
+  }
+  for (uint16_t port = 1; port <= 35; ++port) {
+    send("10.96.0.2:80", static_cast<uint16_t>(100 + port));
+  }
+  ASSERT_GE(bed.flows().size(), 32U);
+  now += std::chrono::milliseconds(1500);
+  bed.sweep(64, now);
+  EXPECT_EQ(bed.counters().service[0].active_flows.get(), 5U);
+  EXPECT_LT(bed.counters().service[1].active_flows.get(), 32U);
+  EXPECT_EQ(bed.imbalance(), "");
+}
+
 TEST(OwnPorts, RunDryAreCountedAndRecover) {
   PipelineBed bed({.flows = 1 << 17, .timeouts = {}, .own_addresses = {lb::parse_address("10.9.0.1").value()}});
   std::vector<lb::Service> services = {make_service("10.96.0.1:80", Protocol::udp, 0, {{"10.2.0.1:80", 0}})};
@@ -244,6 +268,55 @@ TEST(OwnPorts, ServeAPodThatIsItsOwnEndpointAndAClientWithOnePortForTwoAddresses
   EXPECT_EQ(send(tcp(kClient, kWebAgain).flags(kSyn), kPods).verdict, Verdict::request) << "by another source";
   EXPECT_EQ(bed.count(Verdict::tuple_conflict), 0U);
   EXPECT_EQ(bed.imbalance(), "");
+}
+
+/// Its port was picked for the old way: by the new one, replies come to another worker, who has to know.
+TEST(OwnPorts, AFlowWhoseRouteMovesToAnotherKindOfPortIsSteered) {
+  const auto hash = [](const lb::Address&, lb::Port port, Protocol) -> uint32_t { return to_host(port) >> 1; };
+  const auto forwarding = [&](bool moved) {
+    constexpr uint8_t kOther = 2;
+    l4::NextHop retired = {.addresses = kUplinkAddresses, .mtu = kMtu, .port = kUplink};
+    if (moved) {
+      retired.mtu = 0;
+    }
+    return l4::Forwarding({{.landing = l4::Landing::by_client(2, hash), .default_hop = 0, .others_hop = 0},
+                           {.landing = l4::Landing::by_client(2, hash), .default_hop = 1, .others_hop = 1},
+                           {.landing = l4::Landing::at(1, 2, hash), .default_hop = 2, .others_hop = 2}},
+                          {{.addresses = kPodsAddresses, .mtu = kMtu, .port = kPods},
+                           retired,
+                           {.addresses = kUplinkAddresses, .mtu = kMtu, .port = kOther}},
+                          {{.prefix = lb::parse_prefix("10.2.0.0/16").value(), .hop = moved ? 2U : 1U}}, {},
+                          moved ? 2U : 1U, moved);
+  };
+  PipelineBed bed({.workers = 2, .own_addresses = {lb::parse_address("10.9.0.1").value()}}, forwarding(false));
+  std::vector<lb::Service> services = {make_service(kWeb, Protocol::udp, 0, {{kWebEndpoint, 0}})};
+  services[0].policy.mode = lb::Mode::fullnat;
+  const auto snapshot = make_snapshot(services);
+  time::Time now = std::chrono::seconds(1000);
+  const auto send = [&](uint16_t port) {
+    const Bytes frame = udp({lb::address_from_host(0x0a010001), port}, kWeb).bytes();
+    return bed.process({&frame, 1}, kPods, *snapshot, now, 0).front();
+  };
+  const auto notes = [&] { return bed.pipeline().outbox().notes(1); };
+  uint32_t odd = 0;
+  for (uint16_t port = 1; port <= 16; ++port) {
+    const PipelineBed::Sent sent = send(port);
+    ASSERT_EQ(sent.verdict, Verdict::request);
+    odd += std::to_integer<uint32_t>(sent.bytes[35]) & 1;
+  }
+  ASSERT_GT(odd, 0U);
+  ASSERT_TRUE(notes().empty()) << "replies come home";
+  bed.set_forwarding(forwarding(true));
+  for (uint16_t port = 1; port <= 16; ++port) {
+    EXPECT_EQ(send(port).verdict, Verdict::request);
+  }
+  ASSERT_EQ(notes().size(), odd);
+  EXPECT_EQ(notes()[0].what, l4::Note::What::steer);
+  bed.pipeline().outbox().clear(1);
+  now += std::chrono::minutes(10);
+  bed.sweep(64, now);
+  ASSERT_EQ(notes().size(), odd);
+  EXPECT_EQ(notes()[0].what, l4::Note::What::steer_no_more);
 }
 
 TEST(OwnPorts, AConnectionWhosePortIsLostIsResetAndDoesNotTakeAnother) {

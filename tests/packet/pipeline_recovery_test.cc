@@ -21,8 +21,8 @@ class PipelineRecovery : public PipelineTest {
   }
 
   /// A client whom the hash sends to the endpoint, or away from it.
-  Socket client_of(const Socket& endpoint) {
-    for (uint16_t port = 1024;; ++port) {
+  Socket client_of(const Socket& endpoint, uint16_t from = 1024) {
+    for (uint16_t port = from;; ++port) {
       const Socket one(lb::address_from_host(0x0a010001), port);
       const lb::FlowKey4 key = key_of(one, kWeb, Protocol::tcp);
       if (decide(*snapshot, lb::Tuple(key), hash_of(key, kSeed)).target->address == endpoint.address) {
@@ -82,11 +82,27 @@ TEST_F(PipelineRecovery, AfterAnEditTheHashOfNowCounts) {
 }
 
 TEST_F(PipelineRecovery, EndsAfterItsTime) {
-  EXPECT_EQ(reply(client).verdict, Verdict::reply_by_hash);
+  bed.sweep(1, now);  // the worker runs
   wait(std::chrono::milliseconds(l4::Recovery::kPeriod));
   EXPECT_EQ(reply(client).verdict, Verdict::reply_by_hash);
   wait(std::chrono::milliseconds(1));
+  EXPECT_EQ(reply(client_of(kWebEndpoint, 2000)).verdict, Verdict::passed);
+}
+
+/// The RST of a client that talks to the endpoint directly may have come to another worker.
+TEST_F(PipelineRecovery, LeavesAConnectionAloneThatNobodyAcknowledges) {
+  EXPECT_EQ(reply(client).verdict, Verdict::reply_by_hash);
+  wait(std::chrono::milliseconds(l4::Recovery::kPatience));
+  EXPECT_EQ(reply(client).verdict, Verdict::reply_by_hash);
+  wait(std::chrono::milliseconds(1));
   EXPECT_EQ(reply(client).verdict, Verdict::passed);
+  wait(std::chrono::seconds(60));
+  EXPECT_EQ(reply(client).verdict, Verdict::passed) << "and from then on";
+}
+
+TEST_F(PipelineRecovery, WhatOthersBeginExcludesNothing) {
+  EXPECT_EQ(reply(client, kSyn).verdict, Verdict::passed);
+  EXPECT_EQ(reply(client).verdict, Verdict::reply_by_hash);
 }
 
 }  // namespace

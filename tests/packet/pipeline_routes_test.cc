@@ -135,5 +135,35 @@ TEST_F(Routes, AKernelGetsNoMoreThanItsRate) {
   EXPECT_EQ(send(strange).verdict, Verdict::passed);
 }
 
+/// Or whoever floods the twin takes the link down, and with BGP all virtual addresses.
+TEST_F(Routes, AFloodLeavesTheKernelWhatKeepsTheLinkUp) {
+  Bytes arp(60);
+  arp[12] = std::byte{0x08};
+  arp[13] = std::byte{0x06};
+  const Bytes solicitation = icmp("fd00:1::1", "fd00:1::2").icmp(135, 0, 0).ttl(255).bytes();
+  const std::vector<Bytes> vital = {arp,
+                                    solicitation,
+                                    tcp("10.1.0.9:40000", "10.1.0.2:179").bytes(),
+                                    tcp("10.1.0.9:179", "10.1.0.2:40000").bytes(),
+                                    udp("10.1.0.9:49152", "10.1.0.2:3784").ttl(255).bytes(),
+                                    PacketBuilder(89, "10.1.0.9", "224.0.0.5").bytes()};
+  const std::vector<Bytes> not_vital = {
+      udp("10.1.0.1:1", "10.9.0.9:2").bytes(), tcp("10.1.0.9:180", "10.1.0.2:22").bytes(),
+      icmp("10.1.0.9", "10.1.0.2").bytes(), icmp("fd00:1::1", "fd00:1::2").icmp(135, 0, 0).ttl(254).bytes()};
+  for (const Bytes& frame : vital) {
+    bed.set_forwarding(forwarding(1, {kFirst, kNowhere, kNowhere}, 1));
+    wait(std::chrono::seconds(1));
+    while (send(not_vital[0]).verdict == Verdict::passed) {
+    }
+    EXPECT_EQ(send(frame).verdict, Verdict::passed) << hex(frame);
+    for (const Bytes& other : not_vital) {
+      EXPECT_EQ(send(other).verdict, Verdict::kernel_limited) << hex(other);
+    }
+  }
+  while (send(arp).verdict == Verdict::passed) {
+  }
+  EXPECT_EQ(send(arp).verdict, Verdict::kernel_limited) << "and that has its bound too";
+}
+
 }  // namespace
 }  // namespace weft::test

@@ -6,6 +6,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
 #include <sched.h>
 
 #include <thread>
@@ -478,6 +480,27 @@ TEST(PortTest, SaysWhatIsWrongWithADevice) {
   const auto port = runtime::Port::open({.name = "uplink", .device = "net_no_such_driver0"}, {&*pool});
   ASSERT_FALSE(port);
   EXPECT_THAT(port.error(), ::testing::HasSubstr("port uplink: cannot open device net_no_such_driver0"));
+}
+
+/// A device of as many queues as workers, and one of a single queue that the second worker polls.
+TEST(PortTest, FillsEachQueueFromTheBuffersOfItsWorker) {
+  auto first = runtime::BufferPool::make("first", 511);
+  auto second = runtime::BufferPool::make("second", 511);
+  ASSERT_TRUE(first && second);
+  for (const bool many : {true, false}) {
+    const std::string device = many ? "net_null0" : "net_null1";
+    const auto port = runtime::Port::open(
+        {.name = "uplink", .device = device, .queues = static_cast<uint16_t>(many ? 2 : 1), .poller = 1},
+        {&*first, &*second});
+    ASSERT_TRUE(port) << port.error();
+    ASSERT_EQ((*port)->queues(), many ? 2 : 1);
+    for (uint16_t queue = 0; queue < (*port)->queues(); ++queue) {
+      rte_mbuf* packet = nullptr;
+      ASSERT_EQ(rte_eth_rx_burst((*port)->id(), queue, &packet, 1), 1);
+      EXPECT_EQ(packet->pool, many && queue == 0 ? first->get() : second->get()) << device << " queue " << queue;
+      rte_pktmbuf_free(packet);
+    }
+  }
 }
 
 TEST(BufferPoolTest, SaysThatThereIsTooLittleMemory) {

@@ -263,6 +263,22 @@ TEST(FlowTable, SweepsWithinItsBudgetAndComesToAll) {
   }
 }
 
+TEST(FlowTable, ASweepIsShortAndSlowWhereItFoundNothing) {
+  Table table(1 << 14);
+  for (uint32_t n = 0; n < 9000; ++n) {
+    ASSERT_TRUE(table.add(n).flow);
+  }
+  EXPECT_EQ(table.sweep_budget(64), 4096U) << "half full: all of it in 64 ms, but for the bound of a call";
+  EXPECT_EQ(table.sweep_budget(1), 9000 / 64 + 1U);
+  table.sweep(9001, kNow, [](const Flow&) { return true; });
+  EXPECT_EQ(table.sweep_budget(1), 9000 / 256 + 1U) << "all are alive";
+  for (uint32_t n = 0; n < 200; ++n) {
+    table[table.at(request(n))].state = State::tcp_closed;
+  }
+  table.sweep(9001, kNow + 1000, [](const Flow&) { return true; });
+  EXPECT_EQ(table.sweep_budget(1), 9000 / 64 + 1U) << "it was worth it";
+}
+
 /// A minute's worth of ended connections would fill any table.
 TEST(FlowTable, AHalfFullTableLosesPatienceWithWhatIsOverOrUnanswered) {
   Table table(64);
@@ -278,6 +294,7 @@ TEST(FlowTable, AHalfFullTableLosesPatienceWithWhatIsOverOrUnanswered) {
     table.add(n, kNow + 5000);
   }
   EXPECT_LT(table.patience(State::tcp_closed), table.timeout(State::tcp_closed));
+  EXPECT_EQ(table.patience(State::tcp_reset), table.timeout(State::tcp_reset)) << "anybody may have sent that reset";
   EXPECT_EQ(table.patience(State::tcp_established), table.timeout(State::tcp_established));
   sweep(kNow + 5000);
   EXPECT_EQ(table.size(), 31U) << "until it is less than half full again";
