@@ -31,7 +31,8 @@ void print(const char* kind, const std::vector<Diagnostic>& diagnostics) {
 
 int check(const weft::node::Config& config) {
   const auto report =
-      weft::registry::check(config.registry, {.services = config.max_services, .endpoints = config.max_endpoints});
+      weft::registry::check(config.registry, {.services = config.max_services, .endpoints = config.max_endpoints},
+                            weft::node::abilities_of(config));
   print("warning", report.warnings);
   print("error", report.errors);
   fmt::print("{}: {} services with {} endpoints, from {} documents in {} files\n",

@@ -3,8 +3,8 @@
 
 namespace weft::registry {
 
-CheckReport check(const std::filesystem::path& folder, SlotLimits limits) {
-  Registry registry({.folder = folder, .limits = limits}, {});
+CheckReport check(const std::filesystem::path& folder, SlotLimits limits, Abilities abilities) {
+  Registry registry({.folder = folder, .limits = limits, .zone = {}, .abilities = std::move(abilities)}, {});
   registry.load({});
   const Status& status = registry.status();
   CheckReport report{

@@ -15,6 +15,6 @@ struct CheckReport {
   size_t endpoints = 0;  ///< of those, each counted at every port
 };
 
-CheckReport check(const std::filesystem::path& folder, SlotLimits limits = {});
+CheckReport check(const std::filesystem::path& folder, SlotLimits limits = {}, Abilities abilities = {});
 
 }  // namespace weft::registry

@@ -67,7 +67,8 @@ void share_unchanged(const ResourceSet& before, ResourceSet& now) {
 bool FileSource::refresh(const std::filesystem::path& path, File& file) {
   const tl::expected<std::string, ReadFailure> text = read_text_file(path);
   if (!text) {
-    if (text.error().error == ReadError::missing) {
+    std::error_code unknown;
+    if (text.error().error == ReadError::missing && !std::filesystem::is_symlink(path, unknown)) {
       return false;
     }
     file.read = false;

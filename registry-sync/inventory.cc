@@ -98,7 +98,7 @@ void Inventory::put(const ResourceSet& documents, const ResourceSet* but, int si
 void Inventory::revalidate(const std::set<std::string>& touched) {
   for (const std::string& key : touched) {
     Entry& entry = entries_[key];
-    Validation validation = validate(key, entry.resources);
+    Validation validation = validate(key, entry.resources, abilities_);
     endpoints_ += validation.endpoints - entry.endpoints;
     entry.endpoints = validation.endpoints;
     errors_.erase(key);

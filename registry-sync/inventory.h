@@ -21,6 +21,8 @@ namespace weft::registry {
 
 class Inventory {
  public:
+  explicit Inventory(Abilities abilities = {}) : abilities_(std::move(abilities)) {}
+
   /// What each file holds.
   using Files = std::map<std::string, std::shared_ptr<const ResourceSet>>;
 
@@ -69,6 +71,7 @@ class Inventory {
   std::map<std::string, Entry> entries_;  ///< by service
   std::set<std::string> changed_;         ///< since take_changes()
   std::map<std::string, std::vector<Diagnostic>> errors_;
+  Abilities abilities_;
   std::map<std::string, std::vector<Diagnostic>> warnings_;
   std::vector<Diagnostic> ordered_warnings_;
   bool warnings_changed_ = false;

@@ -64,6 +64,7 @@ class Registry {
     uint64_t seed = 0;  ///< of the mesh: the same on all nodes
     SlotLimits limits;
     std::string zone;  ///< the node's own; empty: it prefers none
+    Abilities abilities = {};
   };
 
   Registry(Options options, SlotUse in_use);

@@ -138,6 +138,32 @@ void check_policies(const ServiceResources& resources, const Service& service, V
   check_tunnel(resources, service, result.errors);
 }
 
+/// Every packet of such a port would drop.
+void check_abilities(const ServiceResources& resources, const ResolvedPort& resolved, const Abilities& abilities,
+                     std::vector<Diagnostic>& warnings) {
+  const bool fullnat = resolved.policy.mode == lb::Mode::fullnat;
+  const auto lacks = [&](const lb::Address& address) {
+    return (fullnat ? abilities.fullnat : abilities.tunnels).count(address.family()) == 0;
+  };
+  const auto warn = [&](const lb::Address& address) {
+    add(warnings, policy_of(resources, *resolved.port)->metadata, "spec.forwarding.mode",
+        "port " + std::to_string(lb::to_host(resolved.port->port)) + " of service " + resolved.service->metadata.key() +
+            " drops all packets: " +
+            (fullnat ? "mode fullnat sends from snat.addresses" : "mode dsr sends from tunnels.sources") +
+            ", where this node has no " + std::string(lb::to_string(address.family())));
+  };
+  if (fullnat && lacks(resolved.address)) {
+    warn(resolved.address);
+  }
+  if (resolved.policy.mode == lb::Mode::dsr) {
+    const auto lacking = std::find_if(resolved.endpoints.begin(), resolved.endpoints.end(),
+                                      [&](const Candidate& each) { return lacks(each.endpoint.address); });
+    if (lacking != resolved.endpoints.end()) {
+      warn(lacking->endpoint.address);
+    }
+  }
+}
+
 void find_rival_policies(const ServiceResources& resources, std::vector<Diagnostic>& errors) {
   std::map<std::string, const ServicePolicy*> seen;
   for (const ServicePolicy* policy : by_place(resources.policies)) {
@@ -189,7 +215,7 @@ void check_endpoints(const ResolvedPort& resolved, Validation& result) {
 
 }  // namespace
 
-Validation validate(const std::string& service, const ServiceResources& resources) {
+Validation validate(const std::string& service, const ServiceResources& resources, const Abilities& abilities) {
   Validation result;
   find_duplicates("Service", resources.services, result.errors);
   find_rival_policies(resources, result.errors);
@@ -211,6 +237,7 @@ Validation validate(const std::string& service, const ServiceResources& resource
   for (const ResolvedPort& resolved : resolve(resources, "")) {
     result.endpoints += resolved.endpoints.size();
     check_endpoints(resolved, result);
+    check_abilities(resources, resolved, abilities, result.warnings);
   }
   return result;
 }

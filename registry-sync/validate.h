@@ -11,10 +11,19 @@
 /// Pure; the same for any order of documents, but for which of two equals is called the first.
 #pragma once
 
+#include <set>
+
+#include "lb/address.h"
 #include "registry-sync/diagnostic.h"
 #include "registry-sync/resources.h"
 
 namespace weft::registry {
+
+/// Families of which the node has addresses of its own to send from; what asks for others gets a warning.
+struct Abilities {
+  std::set<lb::Family> fullnat = {lb::Family::ipv4, lb::Family::ipv6};
+  std::set<lb::Family> tunnels = {lb::Family::ipv4, lb::Family::ipv6};
+};
 
 struct Validation {
   std::vector<Diagnostic> errors;
@@ -23,7 +32,7 @@ struct Validation {
 };
 
 /// @param service "namespace/name": what they all speak of
-Validation validate(const std::string& service, const ServiceResources& resources);
+Validation validate(const std::string& service, const ServiceResources& resources, const Abilities& abilities);
 
 /// Names that two documents have, virtual addresses that two services have, endpoints that are virtual addresses.
 std::vector<Diagnostic> find_conflicts(const ResourceSet& all);

@@ -70,6 +70,11 @@ constexpr bool begins_connection(uint8_t flags) {
   using namespace packet::tcp_flag;
   return (flags & (syn | ack | rst | fin)) == syn;
 }
+/// Do these flags begin or end a connection, or answer who began one?
+constexpr bool moves_connection(uint8_t flags) {
+  using namespace packet::tcp_flag;
+  return (flags & (syn | rst | fin)) != 0;
+}
 /// RFC 9293, section 3.5.2: every segment of a connection that is open has ACK.
 constexpr bool continues_connection(uint8_t flags) {
   using namespace packet::tcp_flag;

@@ -97,6 +97,12 @@ Router::Target Router::target_of(const Route& route, const Tables& tables) const
   return target;
 }
 
+bool Router::is_in_a_network(const lb::Prefix& prefix) const {
+  return std::any_of(base_.networks.begin(), base_.networks.end(), [&](const Base::Network& network) {
+    return network.prefix.length <= prefix.length && network.prefix.contains(prefix.address);
+  });
+}
+
 Router::Plan Router::plan(const Tables& tables) const {
   PlanBuilder builder;
   for (const Base::Network& network : base_.networks) {
@@ -109,7 +115,10 @@ Router::Plan Router::plan(const Tables& tables) const {
   }
   std::stable_sort(routes.begin(), routes.end(), [](const Route* a, const Route* b) { return a->metric < b->metric; });
   for (const Route* route : routes) {
-    builder.add(route->destination, target_of(*route, tables));
+    const Target target = target_of(*route, tables);
+    if (!target.empty() || !is_in_a_network(route->destination)) {
+      builder.add(route->destination, target);
+    }
   }
   // Neighbours are ways of their own where their addresses are on their link.
   std::vector<l4::RouteTable::Entry> entries;

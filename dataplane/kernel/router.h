@@ -3,7 +3,8 @@
 /// that were given before.
 ///
 /// - Networks of the configuration come before the kernel's routes. Of the kernel's, those over a twin lead to its
-///   uplink; one over any other interface hides less specific ones, and is none for weft.
+///   uplink; one over any other interface hides less specific ones, and is none for weft. But not within a network of
+///   the configuration: there it is how the kernel reaches a pod.
 /// - Of a route with several ways, each destination address has one, by weight (RFC 2992 without the flow's ports).
 /// - On a link, each neighbour that the kernel knows is a next hop of its own; who is not known yet has none in force.
 /// - When a route changes, the numbers of the hops that its flows may hold are retired, and their flows ask anew: so
@@ -82,6 +83,7 @@ class Router {
   class PlanBuilder;
 
   Plan plan(const Tables& tables) const;
+  bool is_in_a_network(const lb::Prefix& prefix) const;
   Target target_of(const Route& route, const Tables& tables) const;
   std::optional<uint8_t> port_of(uint32_t ifindex, const Tables& tables) const;
   /// Identities whose flows may have to go elsewhere.

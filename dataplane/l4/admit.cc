@@ -55,6 +55,7 @@ Verdict FamilyPipeline<Key>::admit(Packet packet, const lb::Decision& decision, 
     return Verdict::bad_source;
   }
   if (decision.rule == lb::Rule::not_permitted) {
+    context_.counters.service[decision.service->slot].refused.add(1);
     return Verdict::not_permitted;
   }
   const bool hairpin = decision.rule == lb::Rule::only_itself && !context_.own_ports.empty();
@@ -86,7 +87,9 @@ Verdict FamilyPipeline<Key>::admit(Packet packet, const lb::Decision& decision, 
     way.target = home;
   }
   if (const Verdict verdict = bound(packet, *way.service, view); verdict != Verdict::request) {
-    return by_hash_or(verdict, packet, way, view);
+    const Verdict ended = by_hash_or(verdict, packet, way, view);
+    context_.counters.service[way.service->slot].refused.add(ended == Verdict::tunneled_by_hash ? 0 : 1);
+    return ended;
   }
   return flow::is_tunnel(way.kind) ? begin_tunnel(packet, way, view) : begin(packet, way, view);
 }
@@ -143,7 +146,8 @@ Verdict FamilyPipeline<Key>::bound(Packet packet, const lb::Service& service, co
     return Verdict::over_service_rate;
   }
   const uint64_t used = context_.counters.service[service.slot].active_flows.get();
-  if (policy.max_flows > 0 && used >= lb::share_of(policy.max_flows, self(), config.workers)) {
+  const uint64_t open = used - context_.counters.service[service.slot].closed_flows.get();
+  if (policy.max_flows > 0 && open >= lb::share_of(policy.max_flows, self(), config.workers)) {
     return Verdict::refused_over_limit;
   }
   return shares_.admit(service.slot, used, flows_.size()) ? Verdict::request : Verdict::table_full;
@@ -289,6 +293,7 @@ void FamilyPipeline<Key>::settle(const Flow& flow) {
   ServiceCounters& service = context_.counters.service[flow.service_slot];
   context_.counters.endpoint[flow.endpoint_slot].active_flows.subtract(1);
   service.active_flows.subtract(1);
+  service.closed_flows.subtract(flow.state == flow::State::tcp_closed ? 1 : 0);
   shares_.removed(flow.service_slot, service.active_flows.get());
 }
 

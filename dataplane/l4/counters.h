@@ -40,17 +40,18 @@ struct alignas(64) EndpointCounters {
 
 struct ServiceCounters {
   Counter flows;
-  Counter active_flows;
-  Counter refused;  ///< packets
+  Counter active_flows;  ///< remembered
+  Counter closed_flows;  ///< of those, TCP's that both ends have closed
+  Counter refused;       ///< packets
 
   void reset() {
-    for (Counter* counter : {&flows, &active_flows, &refused}) {
+    for (Counter* counter : {&flows, &active_flows, &closed_flows, &refused}) {
       counter->reset();
     }
   }
 };
 
-/// By slot (see lb/snapshot.h): 64 bytes an endpoint, 24 a service, taken at start.
+/// By slot (see lb/snapshot.h): 64 bytes an endpoint, 32 a service, taken at start.
 struct SlotCounters {
   SlotCounters(uint32_t endpoints, uint32_t services) : endpoint(endpoints), service(services) {}
 

@@ -111,7 +111,7 @@ template <typename Key>
     return true;
   }
   Flow& flow = flows_[ref];
-  const bool odd = !flow::is_translated(flow.kind) || flow::begins_connection(packet.parsed().tcp_flags) ||
+  const bool odd = !flow::is_translated(flow.kind) || flow::moves_connection(packet.parsed().tcp_flags) ||
                    view.snapshot.fate_of(flow.endpoint_slot) <= lb::Fate::reset;
   if (odd) [[unlikely]] {
     return forward_odd(packet, ref, view, verdict);
@@ -120,7 +120,8 @@ template <typename Key>
   return true;
 }
 
-/// What is not simply translated: tunnels, other workers' flows, and what may have to move or end.
+/// What is not simply translated: tunnels, other workers' flows, what begins and ends connections, and what may have to
+/// move.
 template <typename Key>
 bool FamilyPipeline<Key>::forward_odd(Packet packet, Ref ref, const View& view, Verdict& verdict) {
   Flow& flow = flows_[ref];
@@ -135,6 +136,7 @@ bool FamilyPipeline<Key>::forward_odd(Packet packet, Ref ref, const View& view, 
     flows_.remove(ref);
     return false;
   }
+  const bool was_closed = flow.state == flow::State::tcp_closed;
   if (fate == lb::Fate::reset && packet.key().protocol == lb::Protocol::tcp) {
     verdict = end_with_endpoint(packet, flow, view);
   } else if (!flow::is_tunnel(flow.kind)) {
@@ -145,6 +147,10 @@ bool FamilyPipeline<Key>::forward_odd(Packet packet, Ref ref, const View& view, 
       count_tunneled(packet, flow, view.now);
     }
   }
+  const bool is_closed = flow.state == flow::State::tcp_closed;
+  Counter& closed = context_.counters.service[flow.service_slot].closed_flows;
+  closed.add(!was_closed && is_closed ? 1 : 0);
+  closed.subtract(was_closed && !is_closed ? 1 : 0);
   return true;
 }
 

@@ -61,6 +61,10 @@ class Pipeline {
   /// hash said where its connection goes (so connections survive a restart whose endpoints did not change).
   uint64_t adopted_flows() const { return context_.adopted_flows; }
   uint32_t active_flows() const { return v4_.flows().size() + v6_.flows().size(); }
+  uint32_t fullest_table_permille() const {
+    const auto permille = [](const auto& table) { return uint64_t{1000} * table.size() / table.capacity(); };
+    return static_cast<uint32_t>(std::max(permille(v4_.flows()), permille(v6_.flows())));
+  }
 
  private:
   void except(Burst& burst, const View& view);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <set>
@@ -13,6 +14,7 @@
 #include "l4/forwarding.h"
 #include "l4/own_ports.h"
 #include "lb/token_bucket.h"
+#include "registry-sync/parse_kinds.h"
 #include "registry-sync/yaml_document.h"
 #include "registry-sync/yaml_fields.h"
 
@@ -160,10 +162,17 @@ void read_pods(Fields fields, Config& config) {
 void read_sources(Fields& root, Config& config) {
   Fields snat = root.mapping("snat");
   for (const std::string& text : snat.strings("addresses")) {
-    if (const auto address = lb::parse_address(text)) {
-      config.own_addresses.push_back(*address);
-    } else {
+    const auto address = lb::parse_address(text);
+    if (!address) {
       snat.error("addresses", "expected an address, got " + registry::in_quotes(text));
+    } else if (const auto problem = registry::unicast_problem(*address); !problem.empty()) {
+      snat.error("addresses",
+                 "expected a unicast address, got " + registry::in_quotes(text) + ", " + std::string(problem));
+    } else if (std::find(config.own_addresses.begin(), config.own_addresses.end(), *address) !=
+               config.own_addresses.end()) {
+      snat.error("addresses", registry::in_quotes(text) + " is there twice");
+    } else {
+      config.own_addresses.push_back(*address);
     }
   }
   if (config.own_addresses.size() > l4::OwnPorts::kMaxAddresses) {
@@ -237,6 +246,17 @@ void read_port(Fields port, Config& config, std::set<std::string>& names) {
 }
 
 }  // namespace
+
+registry::Abilities abilities_of(const Config& config) {
+  registry::Abilities abilities{.fullnat = {}, .tunnels = {}};
+  for (const lb::Address& address : config.own_addresses) {
+    abilities.fullnat.insert(address.family());
+  }
+  for (const lb::Prefix& source : config.tunnel_sources) {
+    abilities.tunnels.insert(source.address.family());
+  }
+  return abilities;
+}
 
 tl::expected<Config, std::vector<Diagnostic>> parse_config(const std::string& file, std::string_view text) {
   std::vector<Diagnostic> errors;

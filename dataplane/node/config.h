@@ -16,6 +16,7 @@
 #include "lb/prefix.h"
 #include "pods/pods.h"
 #include "registry-sync/diagnostic.h"
+#include "registry-sync/validate.h"
 #include "runtime/idle.h"
 #include "runtime/port.h"
 
@@ -67,6 +68,9 @@ struct Config {
   std::filesystem::path captures = "/var/lib/weft/captures";  ///< where `capture` makes its files
   std::string log_level = "info";
 };
+
+/// What services may ask of a node with this configuration.
+registry::Abilities abilities_of(const Config& config);
 
 /// All that is wrong, or the configuration.
 tl::expected<Config, std::vector<registry::Diagnostic>> load_config(const std::filesystem::path& file);

@@ -114,6 +114,7 @@ Answer show_workers(node::Node& node, const Words&) {
                     {"dropped", books.sum(l4::Outcome::dropped)},
                     {"flows", books.active_flows},
                     {"flow_capacity", worker.flow_capacity()},
+                    {"fullest_table_percent", books.fullest_table_permille / 10.0},
                     {"flow_memory_bytes", worker.flow_memory_bytes()},
                     {"adopted_flows", books.adopted_flows},
                     {"buffers_free", node.buffers(i).available()},

@@ -32,6 +32,7 @@ struct Books {
   uint64_t idle_cycles = 0;  ///< of the others, sleep included
   uint64_t longest_loop_cycles = 0;
   uint64_t active_flows = 0;
+  uint32_t fullest_table_permille = 0;  ///< of IPv4's and IPv6's flow table, how full the fuller one is
   uint64_t adopted_flows = 0;
   std::array<uint32_t, l4::OwnPorts::kMaxAddresses> own_ports_used = {};  ///< by address, in the configuration's order
   uint64_t epoch = 0;                                                     ///< of the snapshot in use

@@ -352,6 +352,7 @@ void Worker::upkeep(bool worked, const lb::Snapshot& snapshot, time::Time now) {
   }
   ++books_.loops;
   books_.active_flows = pipeline_.active_flows();
+  books_.fullest_table_permille = pipeline_.fullest_table_permille();
   books_.adopted_flows = pipeline_.adopted_flows();
   for (size_t i = 0; i < pipeline_.own_ports().addresses(); ++i) {
     books_.own_ports_used[i] = pipeline_.own_ports().used(i);

@@ -72,8 +72,10 @@ TEST_P(Modes, ForgetAClosedConnectionSoon) {
   send(request(kFin | kAck));
   replies(kFin | kAck);
   send(request(kAck));
+  EXPECT_EQ(bed.counters().service[0].closed_flows.get(), way.tcp() ? 1U : 0U);
   now += std::chrono::seconds(61);
   bed.sweep(1024, now);
+  EXPECT_EQ(bed.counters().service[0].closed_flows.get(), 0U);
   EXPECT_EQ(bed.pipeline().active_flows(), way.tcp() ? 0U : 1U);
 }
 

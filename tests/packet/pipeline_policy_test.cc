@@ -152,10 +152,43 @@ TEST_F(Policies, ALimitOfFlowsAtOneTime) {
   }
   const Sent refused = send(udp(client(3, 0), kWeb));
   EXPECT_EQ(refused.verdict, Verdict::refused_over_limit) << "and told so";
+  EXPECT_EQ(bed.counters().service[kWebSlot].refused.get(), 1U);
   EXPECT_EQ(begin(client(3, 0), kDns), Verdict::request);
   wait(std::chrono::seconds(31));
   sweep_all();
   EXPECT_EQ(begin(client(3, 0)), Verdict::request);
+}
+
+TEST_F(PipelineTest, AConnectionThatBothEndsClosedCountsForNoLimit) {
+  constexpr const char* kOther = "10.1.0.2:1024";
+  std::vector<lb::Service> services = small_mesh();
+  services[0].policy.max_flows = 1;
+  snapshot = make_snapshot(services, 2);
+  const auto closed = [&] { return bed.counters().service[kWebSlot].closed_flows.get(); };
+  establish();
+  EXPECT_EQ(send(tcp(kOther, kWeb).flags(kSyn)).verdict, Verdict::refused_over_limit);
+  EXPECT_EQ(send(tcp(kClient, kWeb).flags(kFin | kAck)).verdict, Verdict::request);
+  EXPECT_EQ(send(tcp(kOther, kWeb).flags(kSyn)).verdict, Verdict::refused_over_limit) << "half closed";
+  EXPECT_EQ(send(tcp(kWebEndpoint, kClient).flags(kFin | kAck), kUplink).verdict, Verdict::reply);
+  EXPECT_EQ(send(tcp(kClient, kWeb)).verdict, Verdict::request) << "its last acknowledgement";
+  EXPECT_EQ(closed(), 1U);
+  EXPECT_EQ(send(tcp(kOther, kWeb).flags(kSyn)).verdict, Verdict::request);
+  EXPECT_EQ(bed.counters().service[kWebSlot].active_flows.get(), 2U);
+  EXPECT_EQ(send(tcp(kClient, kWeb).flags(kSyn)).verdict, Verdict::refused_over_limit)
+      << "another, in the closed one's place";
+  EXPECT_EQ(closed(), 0U);
+  wait(std::chrono::hours(3));
+  sweep_all();
+  EXPECT_EQ(bed.counters().service[kWebSlot].active_flows.get(), 0U);
+  EXPECT_EQ(closed(), 0U);
+  establish();
+  send(tcp(kClient, kWeb).flags(kFin | kAck));
+  send(tcp(kWebEndpoint, kClient).flags(kFin | kAck), kUplink);
+  send(tcp(kClient, kWeb).flags(kRst));
+  EXPECT_EQ(closed(), 0U) << "reset: that is another state";
+  wait(std::chrono::minutes(5));
+  sweep_all();
+  EXPECT_EQ(closed(), 0U);
 }
 
 TEST_F(Policies, OneServicesFloodLeavesTheOthersTheirShare) {

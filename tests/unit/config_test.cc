@@ -136,6 +136,11 @@ TEST(NodeConfig, WhatIsWrongIsNamedByLineAndField) {
                  "ports[0].queues: expected 1, or one for each of the 1 workers, got 3"},
            Wrong{"ports: [{name: a, device: d, next_hop: '02:00:00:00:00:01', mtu: 9217}]", "ports[0].mtu: expected"},
            Wrong{"snat: {addresses: [10.9.0.0/24]}", "node.yaml:5: snat.addresses: expected an address"},
+           Wrong{"snat: {addresses: [224.0.0.1]}",
+                 "node.yaml:5: snat.addresses: expected a unicast address, got \"224.0.0.1\", which is multicast"},
+           Wrong{"snat: {addresses: [\"::1\"]}",
+                 "node.yaml:5: snat.addresses: expected a unicast address, got \"::1\", which is loopback"},
+           Wrong{"snat: {addresses: [10.9.0.1, 10.9.0.1]}", "node.yaml:5: snat.addresses: \"10.9.0.1\" is there twice"},
            Wrong{"tunnels: {sources: [10.8.0.0/24, 10.9.0.0/24]}", "tunnels.sources: expected one prefix of each"},
        }) {
     const std::string errors = errors_of(std::string(kLeast) + more);

@@ -188,6 +188,25 @@ TEST(Policy, TwoForOneServiceAreAnErrorThatNamesBoth) {
               ElementsAre("f.yaml:3: metadata.name: duplicate ServicePolicy default/x; the first is at f.yaml:1"));
 }
 
+/// Each of its packets would drop, and nobody would know why.
+TEST(Policy, MayAskForWhatTheNodeCannot) {
+  const auto warnings = [](const std::string& mode, const Abilities& abilities) {
+    Inventory inventory(abilities);
+    inventory.set("f.yaml", parsed(service("web", "10.96.0.1") + slice("a", "web", "[{addresses: [10.1.0.1]}]") +
+                                   policy("x", "web", "forwarding: {mode: " + mode + "}")));
+    EXPECT_TRUE(inventory.clean());
+    return lines(inventory.warnings());
+  };
+  const std::set<lb::Family> only6 = {lb::Family::ipv6};
+  EXPECT_THAT(
+      warnings("fullnat", {.fullnat = only6}),
+      ElementsAre(
+          "f.yaml:5: spec.forwarding.mode: port 80 of service default/web drops all packets: mode fullnat sends "
+          "from snat.addresses, where this node has no IPv4"));
+  EXPECT_THAT(warnings("fullnat", {.tunnels = only6}), IsEmpty());
+  EXPECT_THAT(warnings("nat", {.fullnat = {}, .tunnels = {}}), IsEmpty());
+}
+
 TEST(Policy, MayComeBeforeItsServiceOrPort) {
   const Validation none = validated(policy("x", "web", "limits: {}"));
   EXPECT_THAT(lines(none.errors), IsEmpty());

@@ -105,6 +105,21 @@ TEST_F(RegistryTest, AnUnreadableFileKeepsItsLastGoodResources) {
               ElementsAre(folder.at("a.yaml") + ": cannot be read: not a regular file"));
 }
 
+TEST_F(RegistryTest, ALinkToNothingKeepsItsLastGoodResources) {
+  folder.write("target", service("web", "10.96.0.1"));
+  std::filesystem::create_symlink("target", folder.at("a.yaml"));
+  registry.load(at(1));
+  folder.remove("target");
+  registry.load(at(2));
+  EXPECT_THAT(services(registry), ElementsAre("default/web:0"));
+  EXPECT_THAT(registry.status().errors, SizeIs(1));
+  folder.remove("a.yaml");
+  folder.write("b.yaml", service("api", "10.96.0.2"));
+  registry.load(at(3));
+  EXPECT_THAT(services(registry), ElementsAre("default/api:0"));
+  EXPECT_THAT(registry.status().errors, IsEmpty());
+}
+
 TEST_F(RegistryTest, AContradictionKeepsTheWholeLastGoodState) {
   folder.write("a.yaml", service("web", "10.96.0.1"));
   registry.load(at(1));

@@ -169,6 +169,16 @@ TEST_F(RouterTest, ARouteOverAnotherInterfaceHidesALessSpecificOne) {
   EXPECT_NE(number("10.10.0.1"), forwarding->port(kUplink0).default_hop);
 }
 
+/// As a pod's own route does, over its veth.
+TEST_F(RouterTest, ARouteOverAnotherInterfaceHidesNoNetworkOfTheConfiguration) {
+  Tables now = tables();
+  now.routes.push_back(route("10.1.0.7/32", {{.ifindex = kElsewhere}}));
+  now.routes.push_back(route("10.1.9.0/24", {via("192.0.2.1")}));
+  ASSERT_TRUE(take(now));
+  EXPECT_EQ(hop("10.1.0.7").port, kFixed);
+  EXPECT_EQ(sent_to("10.1.9.1"), 0x11) << "one over a twin is a way";
+}
+
 TEST_F(RouterTest, DestinationsAreSpreadOverTheWaysOfARouteByWeight) {
   Tables now = tables();
   Via heavy = via("198.51.100.1", kUp1);
