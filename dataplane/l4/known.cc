@@ -147,10 +147,11 @@ bool FamilyPipeline<Key>::forward_odd(Packet packet, Ref ref, const View& view, 
       count_tunneled(packet, flow, view.now);
     }
   }
-  const bool is_closed = flow.state == flow::State::tcp_closed;
-  Counter& closed = context_.counters.service[flow.service_slot].closed_flows;
-  closed.add(!was_closed && is_closed ? 1 : 0);
-  closed.subtract(was_closed && !is_closed ? 1 : 0);
+  if (const bool is_closed = flow.state == flow::State::tcp_closed; is_closed != was_closed) [[unlikely]] {
+    Counter& closed = context_.counters.service[flow.service_slot].closed_flows;
+    closed.add(is_closed ? 1 : 0);
+    closed.subtract(was_closed ? 1 : 0);
+  }
   return true;
 }
 
