@@ -7,6 +7,7 @@
 
 #include "packet/checksum.h"
 #include "packet/headers.h"
+#include "packet/sum.h"
 
 namespace weft::packet {
 namespace {
@@ -59,7 +60,7 @@ uint16_t checksum_with(const Key& key, lb::Protocol protocol, std::span<const st
   const bool plain = protocol == lb::Protocol::icmp;
   const uint64_t pseudo =
       plain ? 0 : pseudo_header_sum(key.source, key.destination, protocol, static_cast<uint16_t>(message.size()));
-  return static_cast<uint16_t>(~fold(sum_of(message, pseudo)));
+  return static_cast<uint16_t>(~fold(sum_of_payload(message, pseudo)));
 }
 
 std::span<const std::byte> message_of(std::span<const std::byte> frame, const Parsed& parsed) {
@@ -159,7 +160,7 @@ bool is_echo_request(std::span<const std::byte> frame, const Parsed& parsed) {
 
 bool verify_icmp(std::span<const std::byte> frame, const Parsed& parsed) {
   const std::span<const std::byte> message = message_of(frame, parsed);
-  return parsed.family == Family::ipv4 ? checksum_of(message) == 0
+  return parsed.family == Family::ipv4 ? fold(sum_of_payload(message)) == 0xffff
                                        : checksum_with(parsed.key6, lb::Protocol::icmpv6, message) == 0;
 }
 

@@ -45,6 +45,30 @@ inline uint16_t checksum_of(std::span<const std::byte> bytes) {
   return static_cast<uint16_t>(~fold(sum_of(bytes)));
 }
 
+/// What a part's sum counts in the whole, in which it begins at `offset`. Where that is odd, the part's even bytes are
+/// odd ones of the whole; the sum with its bytes swapped is that of all words swapped (RFC 1071, section 2 (B)).
+constexpr uint16_t sum_at(size_t offset, uint16_t sum) {
+  return offset % 2 == 0 ? sum : swap16(sum);
+}
+
+// A payload's sum is carried along as it is cut and joined. All are folded sums of bytes from their own beginning. As a
+// difference 0xffff stands for zero: no matter, once anything else is added, such as a pseudo header.
+
+/// Of `head`, which is head_length long, and `tail` behind it.
+constexpr uint16_t sum_of_both(uint16_t head, size_t head_length, uint16_t tail) {
+  return fold(uint32_t{head} + sum_at(head_length, tail));
+}
+
+/// Of the first head_length bytes of a whole, all others being `tail`.
+constexpr uint16_t sum_of_head(uint16_t whole, size_t head_length, uint16_t tail) {
+  return fold(uint32_t{whole} + static_cast<uint16_t>(~sum_at(head_length, tail)));
+}
+
+/// Of what is behind the first head_length bytes of a whole, they being `head`.
+constexpr uint16_t sum_of_tail(uint16_t whole, size_t head_length, uint16_t head) {
+  return sum_at(head_length, fold(uint32_t{whole} + static_cast<uint16_t>(~head)));
+}
+
 /// The pseudo header of TCP and UDP (RFC 9293, section 3.1; RFC 768). @param length of header and payload, host order
 inline uint64_t pseudo_header_sum(lb::Ipv4Address source, lb::Ipv4Address destination, lb::Protocol protocol,
                                   uint16_t length) {

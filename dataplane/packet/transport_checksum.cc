@@ -6,6 +6,7 @@
 #include "packet/checksum.h"
 #include "packet/headers.h"
 #include "packet/parse.h"
+#include "packet/sum.h"
 
 namespace weft::packet {
 namespace {
@@ -29,7 +30,7 @@ struct Transport {
   /// Of all, pseudo header included: 0xffff, if the checksum is right.
   uint16_t sum() const {
     const auto with = [&](const auto& key) {
-      return fold(sum_of(
+      return fold(sum_of_payload(
           bytes, pseudo_header_sum(key.source, key.destination, key.protocol, static_cast<uint16_t>(bytes.size()))));
     };
     return parsed.family == lb::Family::ipv4 ? with(parsed.key4) : with(parsed.key6);

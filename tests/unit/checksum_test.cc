@@ -105,5 +105,47 @@ TEST(Checksum, AnUpdateIsWhatARecomputationGives) {
   }
 }
 
+// RFC 1071's example, cut at an odd offset as its section 3 does.
+static_assert(sum_of_both(swap16(0xf201), 3, swap16(0xf0eb)) == swap16(0xddf2));
+static_assert(sum_of_head(swap16(0xddf2), 3, swap16(0xf0eb)) == swap16(0xf201));
+static_assert(sum_of_tail(swap16(0xddf2), 3, swap16(0xf201)) == swap16(0xf0eb));
+
+/// As a packet's checksum takes it in: 0xffff and 0 are one.
+uint16_t in_a_packet(uint16_t sum) {
+  constexpr uint32_t kPseudoHeader = 0x1234;
+  return fold(sum + kPseudoHeader);
+}
+
+TEST(Checksum, IsCarriedAlongAsAPayloadIsCutAndJoined) {
+  std::mt19937 random(4);
+  for (const Bytes& bytes : {random_bytes(257, random), Bytes(257, std::byte{0}), Bytes(257, std::byte{0xff}),
+                             random_bytes(258, random), Bytes(258, std::byte{0xff})}) {
+    const uint16_t whole = fold(sum_of(bytes));
+    for (size_t cut = 0; cut <= bytes.size(); ++cut) {
+      const auto head_bytes = std::span(bytes).first(cut);
+      const auto tail_bytes = std::span(bytes).subspan(cut);
+      const uint16_t head = fold(sum_of(head_bytes));
+      const uint16_t tail = fold(sum_of(tail_bytes));
+      EXPECT_EQ(sum_of_both(head, cut, tail), whole) << cut;
+      EXPECT_EQ(in_a_packet(sum_of_head(whole, cut, tail)), in_a_packet(head)) << cut;
+      EXPECT_EQ(in_a_packet(sum_of_tail(whole, cut, head)), in_a_packet(tail)) << cut;
+    }
+  }
+}
+
+TEST(Checksum, OfAChainOfSlicesIsThatOfTheirBytes) {
+  std::mt19937 random(5);
+  for (int i = 0; i < 2000; ++i) {
+    Bytes bytes;
+    uint16_t sum = 0;
+    for (int slices = 0; slices < 6; ++slices) {
+      const Bytes slice = random_bytes(random() % 40, random);
+      sum = sum_of_both(sum, bytes.size(), fold(sum_of(slice)));
+      bytes.insert(bytes.end(), slice.begin(), slice.end());
+    }
+    EXPECT_EQ(sum, fold(sum_of(bytes)));
+  }
+}
+
 }  // namespace
 }  // namespace weft::packet
