@@ -24,7 +24,7 @@ constexpr uint16_t fold(uint64_t sum) {
   return fold(static_cast<uint32_t>((sum + std::rotl(sum, 32)) >> 32));
 }
 
-/// The unfolded sum; an odd last byte counts as if a zero followed.
+/// The unfolded sum, for headers; an odd last byte counts as if a zero followed. For what may be long: packet/sum.h.
 inline uint64_t sum_of(std::span<const std::byte> bytes, uint64_t sum = 0) {
   const std::byte* at = bytes.data();
   size_t left = bytes.size();
@@ -33,26 +33,30 @@ inline uint64_t sum_of(std::span<const std::byte> bytes, uint64_t sum = 0) {
     std::memcpy(&word, at, 4);
     sum += word;
   }
-  if (left > 0) {
-    uint32_t word = 0;
-    std::memcpy(&word, at, left);
+  // Not up to three bytes copied into a zeroed word: to read it, the processor has to wait until they are written.
+  if (left >= 2) {
+    uint16_t word;
+    std::memcpy(&word, at, 2);
     sum += word;
+    at += 2;
+    left -= 2;
   }
-  return sum;
+  return left == 0 ? sum : sum + std::to_integer<uint8_t>(*at);
 }
 
 inline uint16_t checksum_of(std::span<const std::byte> bytes) {
   return static_cast<uint16_t>(~fold(sum_of(bytes)));
 }
 
-/// What a part's sum counts in the whole, in which it begins at `offset`. Where that is odd, the part's even bytes are
-/// odd ones of the whole; the sum with its bytes swapped is that of all words swapped (RFC 1071, section 2 (B)).
+/// What a part's folded sum adds to that of the whole, in which the part begins at `offset`. At an odd one its even
+/// bytes are odd ones of the whole; and the sum of words with their bytes swapped is the swapped sum (RFC 1071,
+/// section 2 (B)).
 constexpr uint16_t sum_at(size_t offset, uint16_t sum) {
   return offset % 2 == 0 ? sum : swap16(sum);
 }
 
-// A payload's sum is carried along as it is cut and joined. All are folded sums of bytes from their own beginning. As a
-// difference 0xffff stands for zero: no matter, once anything else is added, such as a pseudo header.
+// A payload's sum is carried over, not computed again, as it is cut and joined. All are folded, and each part's is
+// counted from its own beginning. A difference of zero may be 0xffff: the same, once a pseudo header is added.
 
 /// Of `head`, which is head_length long, and `tail` behind it.
 constexpr uint16_t sum_of_both(uint16_t head, size_t head_length, uint16_t tail) {

@@ -29,9 +29,9 @@ void load(Vector& vector, const void* from) {
   std::memcpy(&vector, from, kWidth);
 }
 
-/// Each lane adds up 64-bit words, as words and their upper halves. The words' sum wraps, but less the upper halves'
-/// part of it it is the lower halves' sum, which does not: three instructions a step, one less than adding halves to
-/// halves.
+/// Each lane adds up 64-bit words, and their upper halves once more. The words' sum wraps; what is left of it without
+/// the upper halves is the sum of the lower ones, which does not. That takes three instructions a step: taking each
+/// word's halves apart and adding both would take four.
 struct Accumulator {
   Vector words = {};
   Vector upper = {};
