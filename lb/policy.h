@@ -14,6 +14,7 @@ enum class Mode : uint8_t {
   nat,      ///< destination rewritten, the client's address kept; replies come back through weft
   fullnat,  ///< source rewritten too, to an address of the node: replies come back wherever the endpoint is
   dsr,      ///< unchanged inside a tunnel to the endpoint, which answers the client itself
+  proxy,    ///< TCP ends here; what it carries goes on over a connection of weft's own
 };
 
 enum class Encapsulation : uint8_t {
@@ -49,6 +50,8 @@ struct Rate {
 struct Policy {
   Mode mode = Mode::nat;
   Encapsulation encapsulation = Encapsulation::ipip;
+  bool proxy_protocol =
+      false;                ///< of proxy: the endpoint is told the client's address first (PROXY protocol, version 2)
   uint32_t affinity_s = 0;  ///< a client's flows go to one endpoint, this long after the last; 0: no
   std::shared_ptr<const SourceRanges> sources;  ///< null: all may
   Rate new_flows;                               ///< of the whole service
@@ -58,7 +61,8 @@ struct Policy {
   Removal removal = Removal::keep;
 
   bool operator==(const Policy& other) const {
-    return mode == other.mode && encapsulation == other.encapsulation && affinity_s == other.affinity_s &&
+    return mode == other.mode && encapsulation == other.encapsulation && proxy_protocol == other.proxy_protocol &&
+           affinity_s == other.affinity_s &&
            (sources == other.sources ||
             (sources != nullptr && other.sources != nullptr && *sources == *other.sources)) &&
            new_flows == other.new_flows && new_flows_by_source == other.new_flows_by_source &&

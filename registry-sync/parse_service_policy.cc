@@ -30,12 +30,20 @@ void parse_forwarding(Fields forwarding, lb::Policy& policy) {
   // frames.
   constexpr int64_t kLeastSegment = 536;
   constexpr int64_t kMostSegment = 8960;
-  const std::string mode = forwarding.word("mode", {"nat", "fullnat", "dsr"}).value_or("nat");
-  policy.mode = mode == "dsr" ? lb::Mode::dsr : mode == "fullnat" ? lb::Mode::fullnat : lb::Mode::nat;
+  const std::string mode = forwarding.word("mode", {"nat", "fullnat", "dsr", "proxy"}).value_or("nat");
+  policy.mode = mode == "dsr"       ? lb::Mode::dsr
+                : mode == "fullnat" ? lb::Mode::fullnat
+                : mode == "proxy"   ? lb::Mode::proxy
+                                    : lb::Mode::nat;
   const std::optional<std::string> encapsulation = forwarding.word("encapsulation", {"ipip", "gue"});
   policy.encapsulation = encapsulation == "gue" ? lb::Encapsulation::gue : lb::Encapsulation::ipip;
   if (encapsulation && policy.mode != lb::Mode::dsr) {
     forwarding.error("encapsulation", "expected no encapsulation without mode: dsr");
+  }
+  const std::optional<std::string> proxy_protocol = forwarding.word("proxyProtocol", {"v2"});
+  policy.proxy_protocol = proxy_protocol.has_value();
+  if (proxy_protocol && policy.mode != lb::Mode::proxy) {
+    forwarding.error("proxyProtocol", "expected no proxyProtocol without mode: proxy");
   }
   policy.max_segment =
       static_cast<uint16_t>(forwarding.integer("maxSegmentSize", kLeastSegment, kMostSegment).value_or(0));

@@ -41,7 +41,7 @@ std::vector<Candidate> endpoints_of(const ResolvedPort& resolved, const ServiceR
                                     const std::string& zone) {
   const Service& service = *resolved.service;
   const lb::Family family = resolved.address.family();
-  const bool both_families = resolved.policy.mode == lb::Mode::dsr;
+  const bool both_families = resolved.policy.mode == lb::Mode::dsr || resolved.policy.mode == lb::Mode::proxy;
   const std::set<std::string_view> own = both_families ? names_in(resources, family) : std::set<std::string_view>{};
   std::map<std::string, Candidate> by_identity;
   for (const auto& slice : resources.slices) {

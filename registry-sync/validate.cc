@@ -121,6 +121,18 @@ void check_tunnel(const ServiceResources& resources, const Service& service, std
   }
 }
 
+/// What is proxied are TCP's connections.
+void check_proxy(const ServiceResources& resources, const Service& service, std::vector<Diagnostic>& errors) {
+  for (const ServicePort& port : service.ports) {
+    const ServicePolicy* policy = policy_of(resources, port);
+    if (policy != nullptr && policy->policy.mode == lb::Mode::proxy && port.protocol != lb::Protocol::tcp) {
+      add(errors, policy->metadata, "spec.forwarding.mode",
+          "port " + std::to_string(lb::to_host(port.port)) + "/" + std::string(lb::to_string(port.protocol)) +
+              " of service " + service.metadata.key() + " can't be proxied: mode proxy is for TCP");
+    }
+  }
+}
+
 void check_policies(const ServiceResources& resources, const Service& service, Validation& result) {
   for (const ServicePolicy* policy : by_place(resources.policies)) {
     if (!policy->allow.empty() && !service.source_ranges.empty()) {
@@ -136,26 +148,29 @@ void check_policies(const ServiceResources& resources, const Service& service, V
     }
   }
   check_tunnel(resources, service, result.errors);
+  check_proxy(resources, service, result.errors);
 }
 
 /// Every packet of such a port would drop.
 void check_abilities(const ServiceResources& resources, const ResolvedPort& resolved, const Abilities& abilities,
                      std::vector<Diagnostic>& warnings) {
-  const bool fullnat = resolved.policy.mode == lb::Mode::fullnat;
+  const lb::Mode mode = resolved.policy.mode;
   const auto lacks = [&](const lb::Address& address) {
-    return (fullnat ? abilities.fullnat : abilities.tunnels).count(address.family()) == 0;
+    return (mode == lb::Mode::dsr ? abilities.tunnels : abilities.fullnat).count(address.family()) == 0;
   };
   const auto warn = [&](const lb::Address& address) {
     add(warnings, policy_of(resources, *resolved.port)->metadata, "spec.forwarding.mode",
         "port " + std::to_string(lb::to_host(resolved.port->port)) + " of service " + resolved.service->metadata.key() +
             " drops all packets: " +
-            (fullnat ? "mode fullnat sends from snat.addresses" : "mode dsr sends from tunnels.sources") +
+            (mode == lb::Mode::fullnat ? "mode fullnat sends from snat.addresses"
+             : mode == lb::Mode::proxy ? "mode proxy sends from snat.addresses"
+                                       : "mode dsr sends from tunnels.sources") +
             ", where this node has no " + std::string(lb::to_string(address.family())));
   };
-  if (fullnat && lacks(resolved.address)) {
+  if (mode == lb::Mode::fullnat && lacks(resolved.address)) {
     warn(resolved.address);
   }
-  if (resolved.policy.mode == lb::Mode::dsr) {
+  if (mode == lb::Mode::dsr || mode == lb::Mode::proxy) {
     const auto lacking = std::find_if(resolved.endpoints.begin(), resolved.endpoints.end(),
                                       [&](const Candidate& each) { return lacks(each.endpoint.address); });
     if (lacking != resolved.endpoints.end()) {

@@ -308,7 +308,7 @@ class Lab:
     def check_books(self):
         """Every packet that a worker received ended in exactly one way."""
         books = self.ctl("show", "drops")
-        came = books["received"] + books["taken_over"]
-        ended = books["transmitted"] + books["passed"] + books["handed_over"] + books["dropped"]
+        came = books["received"] + books["taken_over"] + books["originated"]
+        ended = books["transmitted"] + books["delivered"] + books["passed"] + books["handed_over"] + books["dropped"]
         assert came == ended, f"{came} came, {ended} accounted for"
         assert came == sum(row["packets"] for row in books["workers"])

@@ -54,6 +54,13 @@ Verdict FamilyPipeline<Key>::admit(Packet packet, const lb::Decision& decision, 
   if (!can_be_client(packet.key().source, view.snapshot)) {
     return Verdict::bad_source;
   }
+  const bool proxied = decision.service != nullptr && decision.service->policy.mode == lb::Mode::proxy;
+  if (proxied && !context_.config.proxies) {
+    return Verdict::own_ports_dry;
+  }
+  if (proxied && !flow::begins_connection(packet.parsed().tcp_flags)) {
+    return deliver(packet, *decision.service);  // of a connection that was permitted, or of none
+  }
   if (decision.rule == lb::Rule::not_permitted) {
     context_.counters.service[decision.service->slot].refused.add(1);
     return Verdict::not_permitted;
@@ -91,7 +98,20 @@ Verdict FamilyPipeline<Key>::admit(Packet packet, const lb::Decision& decision, 
     context_.counters.service[way.service->slot].refused.add(ended == Verdict::tunneled_by_hash ? 0 : 1);
     return ended;
   }
+  if (proxied) {
+    return deliver(packet, *decision.service);
+  }
   return flow::is_tunnel(way.kind) ? begin_tunnel(packet, way, view) : begin(packet, way, view);
+}
+
+/// Its connection ends here.
+template <typename Key>
+Verdict FamilyPipeline<Key>::deliver(Packet packet, const lb::Service& service) {
+  if (packet.is_fragment()) {
+    return Verdict::fragment;
+  }
+  packet.listener() = service.slot;
+  return Verdict::delivered;
 }
 
 /// Session affinity: where the client went before, if that was not too long ago and is still open to new flows. Workers

@@ -34,8 +34,10 @@ struct Burst {
 
   // out, with the frames' new bytes, lengths and starts
   std::array<Verdict, kMax> verdicts;
-  std::array<uint8_t, kMax> egress;  ///< which port to send to; set if transmitted or passed
-  std::array<uint8_t, kMax> owners;  ///< which worker to hand over to; set if handed over
+  std::array<uint8_t, kMax> egress;      ///< which port to send to; set if transmitted or passed
+  std::array<uint8_t, kMax> owners;      ///< which worker to hand over to; set if handed over
+  std::array<uint32_t, kMax> listeners;  ///< whose service's slot; set if delivered; kNoListener: an own connection's
+  static constexpr uint32_t kNoListener = UINT32_MAX;
 
   // between the pipeline's passes
   std::array<packet::Parsed, kMax> parsed;

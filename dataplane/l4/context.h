@@ -38,6 +38,7 @@ struct PipelineConfig {
   uint32_t remembered_sources = 1 << 16;                          ///< of services with a rate by source
   uint32_t remembered_fragments = 1 << 12;
   std::vector<lb::Address> own_addresses;  ///< sources of fullnat
+  bool proxies = false;                    ///< TCP may end at this worker
   uint64_t own_ports_seed = 0;             ///< in which order their ports are taken
   std::vector<lb::Prefix> tunnel_sources;  ///< one a family at most: outer source addresses of tunnels
 };
@@ -99,6 +100,7 @@ inline flow::Kind kind_of(const lb::Policy& policy) {
     case lb::Mode::dsr:
       return policy.encapsulation == lb::Encapsulation::gue ? Kind::gue : Kind::ipip;
     case lb::Mode::nat:
+    case lb::Mode::proxy:  // makes no flows
       break;
   }
   return Kind::nat;

@@ -149,10 +149,17 @@ Verdict FamilyPipeline<Key>::icmp_error(Packet packet, const View& view) {
         return hand_over(packet, owner);
       }
     }
+    const bool own = context_.own_ports.is_own(key.destination) && key.protocol == lb::Protocol::tcp;
+    if (own && context_.config.proxies) {
+      return deliver_error(packet);
+    }
     if (!to_vip) {
       return pass(packet, view);
     }
     const lb::Decision decision = lb::decide(view.snapshot, lb::Tuple(key), hash);
+    if (decision.service != nullptr && decision.service->policy.mode == lb::Mode::proxy) {
+      return deliver_error(packet);
+    }
     const bool has_tunnel =
         decision.rule == lb::Rule::consistent_hash && decision.service->policy.mode == lb::Mode::dsr;
     if (!has_tunnel) {
@@ -195,6 +202,12 @@ Verdict FamilyPipeline<Key>::icmp_error(Packet packet, const View& view) {
   return send(packet, hop, Verdict::icmp_error);
 }
 
+/// About a segment of weft's own TCP.
+template <typename Key>
+Verdict FamilyPipeline<Key>::deliver_error(Packet packet) {
+  return packet::verify_icmp(packet.bytes(), packet.parsed()) ? Verdict::delivered : Verdict::bad_checksum;
+}
+
 /// Of no flow, and not to a virtual address.
 template <typename Key>
 Verdict FamilyPipeline<Key>::stray(Packet packet, const View& view) {
@@ -209,7 +222,15 @@ Verdict FamilyPipeline<Key>::stray(Packet packet, const View& view) {
     }
   }
   Verdict verdict{};
-  return recover(packet, view, verdict) ? verdict : pass(packet, view);
+  if (recover(packet, view, verdict)) {
+    return verdict;
+  }
+  if (packet.key().protocol == lb::Protocol::tcp && !packet.is_fragment() && context_.config.proxies &&
+      context_.own_ports.is_own(packet.key().destination)) {
+    packet.listener() = Burst::kNoListener;
+    return Verdict::delivered;
+  }
+  return pass(packet, view);
 }
 
 template <typename Key>

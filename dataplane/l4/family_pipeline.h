@@ -80,6 +80,7 @@ class FamilyPipeline {
     bool taken_over() const { return burst_.taken_over; }
     uint8_t& egress() const { return burst_.egress[i_]; }
     uint8_t& owner() const { return burst_.owners[i_]; }
+    uint32_t& listener() const { return burst_.listeners[i_]; }
 
     std::byte* ip() const { return frame().data + packet::kIpOffset; }
     std::byte* transport() const { return frame().data + parsed().l4_offset; }
@@ -128,6 +129,7 @@ class FamilyPipeline {
 
   // admit.cc
   Verdict admit(Packet packet, const lb::Decision& decision, const View& view);
+  static Verdict deliver(Packet packet, const lb::Service& service);
   Verdict begin(Packet packet, const Way& way, const View& view);
   Verdict begin_tunnel(Packet packet, const Way& way, const View& view);
   Verdict by_hash_or(Verdict verdict, Packet packet, const Way& way, const View& view);
@@ -153,6 +155,7 @@ class FamilyPipeline {
   Verdict icmp(Packet packet, const View& view);
   std::optional<Verdict> unfit_to_forward(Packet packet) const;
   Verdict icmp_error(Packet packet, const View& view);
+  static Verdict deliver_error(Packet packet);
   Verdict stray(Packet packet, const View& view);
   Verdict refuse(Packet packet, Verdict reason, const View& view);
   Verdict answer_too_big(Packet packet, size_t mtu, const View& view);

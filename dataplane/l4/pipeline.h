@@ -57,6 +57,7 @@ class Pipeline {
   flow::FlowTable4& flows4() { return v4_.flows(); }
   flow::FlowTable6& flows6() { return v6_.flows(); }
   const OwnPorts& own_ports() const { return context_.own_ports; }
+  OwnPorts& own_ports() { return context_.own_ports; }
   /// Flows that began in mid-connection: weft met a TCP segment without SYN that belongs to no flow, and the consistent
   /// hash said where its connection goes (so connections survive a restart whose endpoints did not change).
   uint64_t adopted_flows() const { return context_.adopted_flows; }

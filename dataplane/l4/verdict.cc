@@ -33,6 +33,8 @@ constexpr std::array<VerdictInfo, kVerdicts> kInfos = {{
     row(Verdict::refused_unknown, "refused_unknown",
         "in a connection whose source port of the node's own is not known any more: reset sent"),
     row(Verdict::from_kernel, "from_kernel", "the kernel's own, sent on for it"),
+    row(Verdict::segment, "segment", "sent by weft's own TCP"),
+    row(Verdict::delivered, "delivered", "to weft's own TCP"),
     row(Verdict::passed, "passed", "not for weft: on to the kernel"),
     row(Verdict::handed_over, "handed_over", "to the worker that has its flow"),
     row(Verdict::truncated, "truncated", "shorter than its headers say"),
@@ -87,6 +89,22 @@ static_assert(in_order(), "one row a verdict, in the enum's order");
 
 const VerdictInfo& info(Verdict verdict) {
   return kInfos[static_cast<size_t>(verdict)];
+}
+
+std::string_view to_string(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::transmitted:
+      return "transmitted";
+    case Outcome::delivered:
+      return "delivered";
+    case Outcome::passed:
+      return "passed";
+    case Outcome::handed_over:
+      return "handed over";
+    case Outcome::dropped:
+      return "dropped";
+  }
+  return "unknown";
 }
 
 }  // namespace weft::l4

@@ -25,6 +25,9 @@ enum class Verdict : uint8_t {
   refused_over_limit,
   refused_unknown,
   from_kernel,
+  segment,
+  // delivered to this worker's TCP
+  delivered,
   // passed to the kernel
   passed,
   // handed over to another worker, whose books have its end
@@ -65,7 +68,7 @@ enum class Verdict : uint8_t {
 };
 constexpr size_t kVerdicts = static_cast<size_t>(Verdict::transmit_full) + 1;
 
-enum class Outcome : uint8_t { transmitted, passed, handed_over, dropped };
+enum class Outcome : uint8_t { transmitted, delivered, passed, handed_over, dropped };
 
 struct VerdictInfo {
   Verdict verdict;
@@ -75,9 +78,11 @@ struct VerdictInfo {
 };
 
 const VerdictInfo& info(Verdict verdict);
+std::string_view to_string(Outcome outcome);
 
 constexpr Outcome outcome_of(Verdict verdict) {
-  return verdict < Verdict::passed         ? Outcome::transmitted
+  return verdict < Verdict::delivered      ? Outcome::transmitted
+         : verdict == Verdict::delivered   ? Outcome::delivered
          : verdict == Verdict::passed      ? Outcome::passed
          : verdict == Verdict::handed_over ? Outcome::handed_over
                                            : Outcome::dropped;

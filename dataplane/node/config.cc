@@ -121,6 +121,26 @@ void read_flows(Fields flows, Config& config) {
   flows.finish();
 }
 
+void read_tcp(Fields fields, Config& config) {
+  const auto number = [&](const char* key, int64_t least, int64_t most, uint32_t& value) {
+    value = static_cast<uint32_t>(fields.integer(key, least, most).value_or(value));
+  };
+  number("connections", 16, 1 << 24, config.tcp.connections);
+  number("half_open", 16, 1 << 22, config.tcp.half_open);
+  number("time_waits", 16, 1 << 24, config.tcp.time_waits);
+  number("receive_buffer", 4096, 1 << 30, config.tcp.receive_buffer);
+  number("send_buffer", 4096, 1 << 30, config.tcp.send_buffer);
+  const auto seconds = [&](const char* key, std::chrono::milliseconds& value) {
+    if (const auto found = fields.integer(key, 0, kMaxSeconds)) {
+      value = std::chrono::seconds(*found);
+    }
+  };
+  seconds("connect_timeout_s", config.tcp.connect_timeout);
+  seconds("time_wait_s", config.tcp.time_wait);
+  seconds("keepalive_idle_s", config.tcp.keepalive_idle);
+  fields.finish();
+}
+
 void read_limits(Fields limits, Config& config) {
   config.max_services = static_cast<uint32_t>(limits.integer("services", 1, UINT16_MAX).value_or(config.max_services));
   config.max_endpoints =
@@ -287,6 +307,7 @@ tl::expected<Config, std::vector<Diagnostic>> parse_config(const std::string& fi
   read_workers(root.required_mapping("workers"), config);
   read_memory(root.mapping("memory"), config);
   read_flows(root.mapping("flows"), config);
+  read_tcp(root.mapping("tcp"), config);
   read_limits(root.mapping("limits"), config);
   read_pods(root.mapping("pods"), config);
   read_sources(root, config);

@@ -19,6 +19,7 @@
 #include "registry-sync/validate.h"
 #include "runtime/idle.h"
 #include "runtime/port.h"
+#include "tcp/config.h"
 
 namespace weft::node {
 
@@ -57,6 +58,7 @@ struct Config {
   uint32_t flow_capacity6 = 65536;        ///< of IPv6
   uint32_t new_flows_a_second = 400'000;  ///< of each worker; more is overload
   flow::Timeouts timeouts;
+  tcp::Config tcp = {.connections = 65536, .half_open = 16384, .time_waits = 65536};  ///< of each worker
   uint32_t max_services = 16384;
   uint32_t max_endpoints = 131072;
   std::optional<pods::Config> pods;

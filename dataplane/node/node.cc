@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <random>
 #include <set>
 
 #include "runtime/pci.h"
@@ -41,7 +42,30 @@ int run_worker(void* worker) {
   return 0;
 }
 
+/// Of the segments that weft's own TCP makes: they fit every port, and a plain buffer.
+uint16_t smallest_mtu(const Config& config) {
+  constexpr uint32_t kEthernet = 14;
+  uint32_t mtu = runtime::kBufferBytes - kEthernet;
+  if (config.pods) {
+    mtu = std::min<uint32_t>(mtu, config.pods->mtu);
+  }
+  for (const UplinkConfig& uplink : config.ports) {
+    mtu = std::min<uint32_t>(mtu, uplink.port.mtu);
+  }
+  return static_cast<uint16_t>(mtu);
+}
+
+tcp::Secret random_secret() {
+  std::random_device random;
+  tcp::Secret secret;
+  std::generate(secret.key.begin(), secret.key.end(), [&] { return static_cast<uint8_t>(random()); });
+  return secret;
+}
+
 }  // namespace
+
+Node::Node(const Config& config)
+    : config_(config), started_(std::chrono::steady_clock::now()), tcp_secret_(random_secret()) {}
 
 tl::expected<std::unique_ptr<Node>, std::string> Node::start(const Config& config) {
   std::unique_ptr<Node> node(new Node(config));
@@ -160,6 +184,15 @@ runtime::WorkerConfig Node::worker_config(uint32_t number) const {
                         .burst = std::max(l4::Burst::kMax, config_.new_flows_a_second / 50)};
   pipeline.own_addresses = config_.own_addresses;
   pipeline.own_ports_seed = own_ports_seed_;
+  pipeline.proxies = !config_.own_addresses.empty();
+  runtime::TerminatorConfig& terminator = worker.terminator;
+  terminator.tcp = config_.tcp;
+  terminator.tcp.listeners = config_.max_services;
+  terminator.tcp.mtu = smallest_mtu(config_);
+  // Half of the buffers at most wait for their readers or their acknowledgments: the rest is for what comes and goes.
+  terminator.tcp.pieces = config_.buffers / 2;
+  terminator.secret = tcp_secret_;
+  terminator.buffers = buffers_[number].get();
   pipeline.tunnel_sources = config_.tunnel_sources;
   return worker;
 }

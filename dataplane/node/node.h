@@ -65,7 +65,7 @@ class Node {
  private:
   using Step = tl::expected<void, std::string>;
 
-  explicit Node(const Config& config) : config_(config), started_(std::chrono::steady_clock::now()) {}
+  explicit Node(const Config& config);
 
   Step start_pods();
   Step start_eal();
@@ -89,6 +89,7 @@ class Node {
   const std::chrono::steady_clock::time_point started_;
   /// Another one each start: endpoints remember for a minute which ports the last one's connections had (TIME-WAIT).
   const uint64_t own_ports_seed_ = std::random_device()();
+  const tcp::Secret tcp_secret_;
   // In the order of construction; destroyed in reverse, after ~Node has stopped what runs.
   std::unique_ptr<pods::Pods> pods_;  ///< under pods_mutex_; null without pods
   std::mutex pods_mutex_;

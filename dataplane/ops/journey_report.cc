@@ -149,7 +149,6 @@ std::string port_name(const std::vector<std::string>& ports, uint8_t port) {
 
 Json as_json(const Stage& stage, const Stage* before, const std::vector<std::string>& ports,
              const lb::Snapshot& snapshot) {
-  static constexpr std::array<std::string_view, 4> kOutcomes = {"transmitted", "passed", "handed over", "dropped"};
   const l4::Passage& passage = stage.passage;
   Json json = {{"worker", stage.worker}, {"port", port_name(ports, passage.ingress)}};
   if (before != nullptr) {
@@ -167,7 +166,7 @@ Json as_json(const Stage& stage, const Stage* before, const std::vector<std::str
   }
   const l4::VerdictInfo& info = l4::info(stage.lost_by.value_or(passage.verdict));
   json["verdict"] = info.name;
-  json["outcome"] = kOutcomes[static_cast<size_t>(info.outcome)];
+  json["outcome"] = to_string(info.outcome);
   json["meaning"] = info.meaning;
   if (info.outcome == l4::Outcome::handed_over) {
     json["to_worker"] = passage.owner;

@@ -35,6 +35,7 @@ runtime::Books sum_of_books(node::Node& node) {
     const runtime::Books books = worker->books();
     sum.received += books.received;
     sum.taken_over += books.taken_over;
+    sum.originated += books.originated;
     for (size_t i = 0; i < l4::kVerdicts; ++i) {
       sum.verdicts[i] += books.verdicts[i];
     }
@@ -108,7 +109,9 @@ Answer show_workers(node::Node& node, const Words&) {
                     {"sleeps", books.sleeps},
                     {"received", books.received},
                     {"taken_over", books.taken_over},
+                    {"originated", books.originated},
                     {"transmitted", books.sum(l4::Outcome::transmitted)},
+                    {"delivered", books.sum(l4::Outcome::delivered)},
                     {"passed", books.sum(l4::Outcome::passed)},
                     {"handed_over", books.sum(l4::Outcome::handed_over)},
                     {"dropped", books.sum(l4::Outcome::dropped)},
@@ -168,20 +171,73 @@ Answer show_snat(node::Node& node, const Words&) {
   return list;
 }
 
+Answer show_tcp(node::Node& node, const Words&) {
+  Json list = Json::array();
+  for (size_t i = 0; i < node.workers().size(); ++i) {
+    if (node.workers()[i]->terminator() == nullptr) {
+      continue;
+    }
+    const runtime::TcpBooks books = node.workers()[i]->books().tcp;
+    list.push_back({
+        {"worker", i},
+        {"connections", books.connections},
+        {"half_open", books.half_open},
+        {"time_waits", books.time_waits},
+        {"sessions", books.sessions},
+        {"pieces", books.pieces},
+        {"unsent", books.unsent},
+        {"segments_received", books.counters.segments_received},
+        {"segments_sent", books.counters.segments_sent},
+        {"bytes_received", books.counters.bytes_received},
+        {"bytes_sent", books.counters.bytes_sent},
+        {"predicted", books.counters.predicted},
+        {"accepted", books.counters.accepted},
+        {"connected", books.counters.connected},
+        {"closed", books.counters.closed},
+        {"resets_received", books.counters.resets_received},
+        {"resets_sent", books.counters.resets_sent},
+        {"timeouts", books.counters.timeouts},
+        {"cookies_sent", books.counters.cookies_sent},
+        {"cookies_accepted", books.counters.cookies_accepted},
+        {"half_open_expired", books.counters.half_open_expired},
+        {"refused", books.counters.refused},
+        {"time_waits_recycled", books.counters.time_waits_recycled},
+        {"retransmitted", books.counters.retransmitted},
+        {"fast_recoveries", books.counters.fast_recoveries},
+        {"rto_fired", books.counters.rto_fired},
+        {"tail_probes", books.counters.tail_probes},
+        {"spurious", books.counters.spurious},
+        {"window_probes", books.counters.window_probes},
+        {"keepalives", books.counters.keepalives},
+        {"black_holes", books.counters.black_holes},
+        {"out_of_order", books.counters.out_of_order},
+        {"duplicates", books.counters.duplicates},
+        {"unacceptable", books.counters.unacceptable},
+        {"paws_dropped", books.counters.paws_dropped},
+        {"bad_acknowledgments", books.counters.bad_acknowledgments},
+        {"challenges", books.counters.challenges},
+        {"out_of_memory", books.counters.out_of_memory},
+        {"invalid", books.counters.invalid},
+    });
+  }
+  return list;
+}
+
 Answer show_drops(node::Node& node, const Words&) {
-  static constexpr std::array<std::string_view, 4> kOutcomes = {"transmitted", "passed", "handed over", "dropped"};
   const runtime::Books books = sum_of_books(node);
   Json packets = Json::array();
   for (size_t i = 0; i < l4::kVerdicts; ++i) {
     const l4::VerdictInfo& info = l4::info(static_cast<l4::Verdict>(i));
-    packets.push_back({{"outcome", kOutcomes[static_cast<size_t>(info.outcome)]},
+    packets.push_back({{"outcome", to_string(info.outcome)},
                        {"name", info.name},
                        {"packets", books.verdicts[i]},
                        {"meaning", info.meaning}});
   }
   Json answer = {{"received", books.received},
                  {"taken_over", books.taken_over},
+                 {"originated", books.originated},
                  {"transmitted", books.sum(l4::Outcome::transmitted)},
+                 {"delivered", books.sum(l4::Outcome::delivered)},
                  {"passed", books.sum(l4::Outcome::passed)},
                  {"handed_over", books.sum(l4::Outcome::handed_over)},
                  {"dropped", books.sum(l4::Outcome::dropped)},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file What a worker keeps count of. At the end of every loop,
-/// received + taken over = transmitted + passed + dropped + handed over.
+/// received + taken over + originated = transmitted + delivered + passed + dropped + handed over.
 #pragma once
 
 #include <array>
@@ -10,6 +10,7 @@
 #include "l4/forwarding.h"
 #include "l4/own_ports.h"
 #include "l4/verdict.h"
+#include "tcp/counters.h"
 
 namespace weft::runtime {
 
@@ -20,9 +21,21 @@ struct PortBooks {
   uint64_t sent_bytes = 0;
 };
 
+/// Of the TCP that ends at a worker.
+struct TcpBooks {
+  tcp::Counters counters;
+  uint32_t connections = 0;
+  uint32_t half_open = 0;
+  uint32_t time_waits = 0;
+  uint32_t pieces = 0;    ///< of payload, waiting for readers or acknowledgments
+  uint32_t sessions = 0;  ///< relayed
+  uint64_t unsent = 0;    ///< segments for which there was no buffer or no way; sent again later
+};
+
 struct Books {
   uint64_t received = 0;
   uint64_t taken_over = 0;  ///< from other workers
+  uint64_t originated = 0;  ///< by this worker's own TCP
   std::array<uint64_t, l4::kVerdicts> verdicts = {};
   std::array<PortBooks, l4::kMaxPorts> ports = {};             ///< in the worker's order
   std::array<uint64_t, l4::Burst::kMax + 1> burst_sizes = {};  ///< polls of a queue by how many packets they found
@@ -35,7 +48,8 @@ struct Books {
   uint32_t fullest_table_permille = 0;  ///< of IPv4's and IPv6's flow table, how full the fuller one is
   uint64_t adopted_flows = 0;
   std::array<uint32_t, l4::OwnPorts::kMaxAddresses> own_ports_used = {};  ///< by address, in the configuration's order
-  uint64_t epoch = 0;                                                     ///< of the snapshot in use
+  TcpBooks tcp;
+  uint64_t epoch = 0;       ///< of the snapshot in use
   uint64_t hops_epoch = 0;  ///< no flow holds a next hop that forwardings up to this one retired
 
   uint64_t sum(l4::Outcome outcome) const {
@@ -46,8 +60,9 @@ struct Books {
     return sum;
   }
   bool balanced() const {
-    return received + taken_over == sum(l4::Outcome::transmitted) + sum(l4::Outcome::passed) +
-                                        sum(l4::Outcome::dropped) + sum(l4::Outcome::handed_over);
+    return received + taken_over + originated == sum(l4::Outcome::transmitted) + sum(l4::Outcome::delivered) +
+                                                     sum(l4::Outcome::passed) + sum(l4::Outcome::dropped) +
+                                                     sum(l4::Outcome::handed_over);
   }
 };
 

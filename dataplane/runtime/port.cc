@@ -3,14 +3,17 @@
 
 #include <fmt/format.h>
 #include <rte_dev.h>
+#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
+#include <rte_mbuf_pool_ops.h>
 
 #include <algorithm>
 #include <bit>
 #include <cstring>
 
+#include "buffer/slice.h"
 #include "runtime/pci.h"
 
 namespace weft::runtime {
@@ -44,17 +47,68 @@ std::string device_name(const std::string& device) {
   return device.substr(0, device.find(','));
 }
 
+/// As rte_pktmbuf_pool_create() makes one; but where there are no huge pages there is no DMA either, and buffers may
+/// lie across pages: a page for each would take twice the memory.
+rte_mempool* make_pool(const std::string& name, uint32_t buffers, uint32_t bytes) {
+  constexpr uint16_t kPrivate = RTE_ALIGN(sizeof(buffer::Buffer), RTE_MBUF_PRIV_ALIGN);
+  const auto room = static_cast<uint16_t>(bytes + RTE_PKTMBUF_HEADROOM);
+  const uint32_t flags = rte_eal_has_hugepages() != 0 ? 0 : RTE_MEMPOOL_F_NO_IOVA_CONTIG;
+  rte_mempool* pool =
+      rte_mempool_create_empty(name.c_str(), buffers, sizeof(rte_mbuf) + kPrivate + room, kPoolCache,
+                               sizeof(rte_pktmbuf_pool_private), static_cast<int>(rte_socket_id()), flags);
+  if (pool == nullptr) {
+    return nullptr;
+  }
+  rte_pktmbuf_pool_private sizes{.mbuf_data_room_size = room, .mbuf_priv_size = kPrivate, .flags = 0};
+  if (rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), nullptr) != 0) {
+    rte_mempool_free(pool);
+    return nullptr;
+  }
+  rte_pktmbuf_pool_init(pool, &sizes);
+  if (rte_mempool_populate_default(pool) < 0) {
+    rte_mempool_free(pool);
+    return nullptr;
+  }
+  rte_mempool_obj_iter(pool, rte_pktmbuf_init, nullptr);
+  return pool;
+}
+
+/// DPDK 22.11's AF_XDP driver takes a pool for as long as all of its buffers, and does not count the gaps that are left
+/// where huge pages end: what lies behind that length the kernel refuses to send, without a word. Those few buffers are
+/// taken out for good. @returns how many
+uint32_t take_out_unreachable(rte_mempool* pool) {
+  if (pool->nb_mem_chunks != 1) {  // such a pool the driver does not take at all: it is for devices with DMA
+    return 0;
+  }
+  const rte_mempool_memhdr* chunk = STAILQ_FIRST(&pool->mem_list);
+  const auto begin = reinterpret_cast<uintptr_t>(chunk->addr);
+  const uintptr_t end =
+      begin + uintptr_t{pool->populated_size} * (pool->header_size + pool->elt_size + pool->trailer_size);
+  std::vector<void*> all(pool->populated_size);
+  uint32_t taken = 0;
+  uint32_t kept = 0;
+  for (void* buffer = nullptr; rte_mempool_get(pool, &buffer) == 0;) {
+    const bool reachable = reinterpret_cast<uintptr_t>(buffer) + pool->elt_size + pool->trailer_size <= end;
+    kept += reachable ? 1 : 0;
+    taken += reachable ? 0 : 1;
+    if (reachable) {
+      all[kept - 1] = buffer;
+    }
+  }
+  rte_mempool_put_bulk(pool, all.data(), kept);
+  return taken;
+}
+
 }  // namespace
 
 tl::expected<BufferPool, std::string> BufferPool::make(const std::string& name, uint32_t buffers, uint32_t bytes) {
   BufferPool pool;
-  pool.pool_.reset(rte_pktmbuf_pool_create(name.c_str(), buffers, kPoolCache, 0,
-                                           static_cast<uint16_t>(bytes + RTE_PKTMBUF_HEADROOM),
-                                           static_cast<int>(rte_socket_id())));
+  pool.pool_.reset(make_pool(name, buffers, bytes));
   if (pool.pool_ == nullptr) {
     return tl::unexpected(fmt::format("no memory for {} packet buffers of {} bytes ({}): raise memory.megabytes",
                                       buffers, bytes, rte_strerror(rte_errno)));
   }
+  pool.unreachable_ = take_out_unreachable(pool.get());
   return pool;
 }
 
@@ -62,7 +116,7 @@ uint32_t BufferPool::available() const {
   return rte_mempool_avail_count(pool_.get());
 }
 uint32_t BufferPool::size() const {
-  return pool_->size;
+  return pool_->size - unreachable_;
 }
 void BufferPool::Free::operator()(rte_mempool* pool) const {
   rte_mempool_free(pool);

@@ -62,6 +62,7 @@ class BufferPool {
     void operator()(rte_mempool* pool) const;
   };
   std::unique_ptr<rte_mempool, Free> pool_;
+  uint32_t unreachable_ = 0;  ///< buffers that no driver of ours may have
 };
 
 class Port {

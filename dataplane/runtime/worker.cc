@@ -27,7 +27,12 @@ Worker::Worker(const WorkerConfig& config, SnapshotPublisher& publisher, Crossin
       counters_(config.pipeline.max_endpoints, config.pipeline.max_services),
       pipeline_(config.pipeline, counters_),
       idle_(config.idle),
-      transmit_(config.ports.size()) {}
+      transmit_(config.ports.size()) {
+  if (config.pipeline.proxies) {
+    terminator_.emplace(config.terminator, pipeline_.own_ports(), counters_, pipeline_.unresolved(),
+                        clock.at(time::TscClock::cycles()));
+  }
+}
 
 void Worker::run() {
   prctl(PR_SET_TIMERSLACK, 1UL);  // the default of 50 us would double the shorter sleeps
@@ -74,6 +79,9 @@ bool Worker::poll(time::Time now) {
     }
   }
   worked |= take_over(snapshot, now);
+  if (terminator_) {
+    terminate(snapshot, now);
+  }
   transmit();
   upkeep(worked, snapshot, now);
   snapshots_.quiescent();
@@ -95,11 +103,23 @@ inline void Worker::put(rte_mbuf* packet, uint8_t port, l4::Verdict verdict) {
   }
 }
 
+/// What this worker's own TCP has to say to all that was delivered to it, and by itself.
+void Worker::terminate(const lb::Snapshot& snapshot, time::Time now) {
+  for (const Terminator::Departure& departure : terminator_->work(snapshot, *forwarding_, now)) {
+    ++books_.originated;
+    put(departure.packet, departure.port, l4::Verdict::segment);
+  }
+}
+
 inline void Worker::dispatch(rte_mbuf* packet, uint32_t i) {
   const l4::Verdict verdict = burst_.verdicts[i];
   const l4::Outcome outcome = outcome_of(verdict);
   if (outcome == l4::Outcome::dropped) [[unlikely]] {
     drop(packet, verdict);
+    return;
+  }
+  if (outcome == l4::Outcome::delivered) {
+    account(terminator_->deliver(packet, burst_, i));
     return;
   }
   if (outcome == l4::Outcome::handed_over) [[unlikely]] {
@@ -359,6 +379,9 @@ void Worker::upkeep(bool worked, const lb::Snapshot& snapshot, time::Time now) {
   }
   // Once a millisecond, and at once when work ends: whoever looks at a quiet worker sees all that it did.
   if (since > 0 || (unpublished_ && !worked)) {
+    if (terminator_) {
+      books_.tcp = terminator_->books();
+    }
     published_.publish(books_);
     unpublished_ = false;
   }

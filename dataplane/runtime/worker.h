@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "l4/counters.h"
@@ -21,6 +22,7 @@
 #include "runtime/intake.h"
 #include "runtime/published.h"
 #include "runtime/publisher.h"
+#include "runtime/terminator.h"
 #include "runtime/unresolved_ring.h"
 #include "runtime/watch.h"
 #include "time/clock.h"
@@ -44,6 +46,7 @@ struct WorkerConfig {
   l4::PipelineConfig pipeline;  ///< pipeline.worker is its place among the workers
   IdleBounds idle;
   std::vector<PortAccess> ports;  ///< in the order of the forwarding's
+  TerminatorConfig terminator;    ///< if pipeline.proxies
 };
 
 class Worker {
@@ -75,6 +78,8 @@ class Worker {
   WatchPoint& watch_point() { return watch_point_; }
   /// One thread at a time, and no worker, takes what is in it.
   UnresolvedRing& unresolved() { return unresolved_; }
+  /// Null: no TCP ends here.
+  const Terminator* terminator() const { return terminator_ ? &*terminator_ : nullptr; }
   uint32_t flow_capacity() { return pipeline_.flows4().capacity() + pipeline_.flows6().capacity(); }
   size_t flow_memory_bytes() { return pipeline_.flows4().memory_bytes() + pipeline_.flows6().memory_bytes(); }
 
@@ -91,6 +96,7 @@ class Worker {
   uint32_t sift(rte_mbuf** packets, uint32_t count, uint8_t port);
   void process(rte_mbuf** packets, const lb::Snapshot& snapshot, time::Time now);
   void dispatch(rte_mbuf* packet, uint32_t i);
+  void terminate(const lb::Snapshot& snapshot, time::Time now);
   void put(rte_mbuf* packet, uint8_t port, l4::Verdict verdict);
   void hand_over(uint32_t to, const Crossing& crossing);
   void lose(rte_mbuf* packet, l4::Verdict reason);
@@ -113,6 +119,7 @@ class Worker {
   Crossings& crossings_;
   l4::SlotCounters counters_;
   l4::Pipeline pipeline_;
+  std::optional<Terminator> terminator_;
   Idle idle_;
   l4::Burst burst_;
   std::vector<TransmitBuffer> transmit_;

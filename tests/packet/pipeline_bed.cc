@@ -63,6 +63,7 @@ PipelineBed::PipelineBed(const Limits& limits, l4::Forwarding forwarding)
                  .remembered_sources = 1024,
                  .remembered_fragments = 256,
                  .own_addresses = limits.own_addresses,
+                 .proxies = limits.proxies,
                  .tunnel_sources = limits.tunnel_sources},
                 counters_) {
   for (uint32_t worker = 0; worker < limits.workers; ++worker) {
@@ -140,7 +141,7 @@ void PipelineBed::check(const Bytes& before, const std::byte* buffer, size_t siz
   const auto poisoned = [](std::byte b) { return b == kPoison; };
   require(std::all_of(buffer, static_cast<const std::byte*>(after.data), poisoned), "bytes before the frame");
   require(std::all_of(std::min(end, start + size), start + size, poisoned), "bytes behind the frame");
-  if (outcome_of(verdict) == l4::Outcome::dropped || outcome_of(verdict) == l4::Outcome::handed_over) {
+  if (outcome_of(verdict) >= l4::Outcome::handed_over || outcome_of(verdict) == l4::Outcome::delivered) {
     require(after.length == before.size() && std::equal(before.begin(), before.end(), start), "altered bytes");
     return;
   }

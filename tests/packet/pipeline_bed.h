@@ -40,6 +40,7 @@ class PipelineBed {
     lb::Rate new_flows = {.per_second = 1'000'000'000, .burst = 1'000'000};
     std::vector<lb::Address> own_addresses = {};
     std::vector<lb::Prefix> tunnel_sources = {};
+    bool proxies = false;
   };
   struct Sent {
     l4::Verdict verdict{};

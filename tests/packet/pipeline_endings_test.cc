@@ -101,6 +101,7 @@ const std::vector<Ending>& endings() {
   static const Policy kNat{};
   static const Policy kFullnat{.mode = Mode::fullnat};
   static const Policy kDsr{.mode = Mode::dsr};
+  static const Policy kProxy{.mode = Mode::proxy};
   static const std::vector<lb::Prefix> kElsewhere = {prefix("10.3.0.0/16")};
   static const Policy kForOthers = {
       .sources = std::make_shared<lb::SourceRanges>(lb::SourceRanges{lb::PrefixSet(kElsewhere), {}})};
@@ -140,6 +141,7 @@ const std::vector<Ending>& endings() {
          played->send(udp("10.9.0.1:1", "10.9.0.2:1"));
          return played;
        }},
+      {Verdict::delivered, sending(kProxy, {syn()}, {.proxies = true})},
       {Verdict::passed, sending({udp(kClient, "10.9.0.1:1")})},
       {Verdict::handed_over,
        [] {
@@ -248,9 +250,9 @@ TEST_P(Endings, IsThatOfThisPacket) {
 TEST(EveryVerdict, HasItsRow) {
   // By rings and ports, in worker_test.cc and intake_test.cc; in pipeline_routes_test.cc, pipeline_recovery_test.cc and
   // pipeline_policy_test.cc.
-  std::set<Verdict> shown = {Verdict::handover_full,    Verdict::transmit_full,  Verdict::bad_transport_checksum,
-                             Verdict::too_many_buffers, Verdict::wrong_vlan,     Verdict::kernel_limited,
-                             Verdict::reply_by_hash,    Verdict::refused_unknown};
+  std::set<Verdict> shown = {Verdict::handover_full,    Verdict::transmit_full,   Verdict::bad_transport_checksum,
+                             Verdict::too_many_buffers, Verdict::wrong_vlan,      Verdict::kernel_limited,
+                             Verdict::reply_by_hash,    Verdict::refused_unknown, Verdict::segment};
   for (const Ending& ending : endings()) {
     EXPECT_TRUE(shown.insert(ending.verdict).second) << l4::info(ending.verdict).name << " has two";
   }

@@ -53,6 +53,7 @@ inline std::string name_of(const Way& way) {
     case lb::Mode::fullnat:
       return "Fullnat" + inner + protocol;
     case lb::Mode::dsr:
+    case lb::Mode::proxy:  // is no way of a packet's
       break;
   }
   return (way.gue() ? "Gue" : "Ipip") + inner + "in" + outer + protocol;

@@ -15,11 +15,16 @@ MAY_INCLUDE = {
     "packet": {"lb"},
     "flow": {"lb", "packet", "time"},
     "l4": {"lb", "packet", "time", "flow"},
-    "runtime": {"lb", "packet", "time", "flow", "l4"},
+    "buffer": set(),
+    "tcp": {"lb", "packet", "time", "buffer"},
+    "proxy": {"lb", "packet", "time", "buffer", "tcp"},
+    "runtime": {"lb", "packet", "time", "flow", "l4", "buffer", "tcp", "proxy"},
     "pods": {"lb", "bpf"},
     "kernel": {"lb", "bpf", "packet", "time", "flow", "l4", "pods"},
-    "node": {"lb", "registry-sync", "bpf", "packet", "time", "flow", "l4", "runtime", "pods", "kernel"},
-    "ops": {"lb", "registry-sync", "bpf", "packet", "time", "flow", "l4", "runtime", "pods", "kernel", "node"},
+    "node": {"lb", "registry-sync", "bpf", "packet", "time", "flow", "l4", "runtime", "pods", "kernel", "buffer", "tcp",
+             "proxy"},
+    "ops": {"lb", "registry-sync", "bpf", "packet", "time", "flow", "l4", "runtime", "pods", "kernel", "node", "buffer",
+            "tcp", "proxy"},
 }
 KNOWS_DPDK = {"runtime"}
 

@@ -69,11 +69,12 @@ TEST(Books, SumByOutcome) {
   books.received = l4::kVerdicts;
   books.verdicts.fill(1);
   EXPECT_TRUE(books.balanced());
-  const auto transmitted = static_cast<uint64_t>(l4::Verdict::passed);  // those before it
+  const auto transmitted = static_cast<uint64_t>(l4::Verdict::delivered);  // those before it
   EXPECT_EQ(books.sum(l4::Outcome::transmitted), transmitted);
+  EXPECT_EQ(books.sum(l4::Outcome::delivered), 1U);
   EXPECT_EQ(books.sum(l4::Outcome::passed), 1U);
   EXPECT_EQ(books.sum(l4::Outcome::handed_over), 1U);
-  EXPECT_EQ(books.sum(l4::Outcome::dropped), l4::kVerdicts - transmitted - 2);
+  EXPECT_EQ(books.sum(l4::Outcome::dropped), l4::kVerdicts - transmitted - 3);
   ++books.received;
   EXPECT_FALSE(books.balanced());
 }

@@ -79,10 +79,14 @@ constexpr BadRow kBadPolicies[] = {
     {"kind: Service, name: web", "kind: Service, name: web, port: 80",
      "6: spec.targetRef.port: unknown field; expected one of group, kind, name or sectionName"},
     {"forwarding: {mode: dsr, encapsulation: gue", "forwarding: {mode: snat",
-     R"(7: spec.forwarding.mode: expected nat, fullnat or dsr, got "snat")"},
+     R"(7: spec.forwarding.mode: expected nat, fullnat, dsr or proxy, got "snat")"},
     {"mode: dsr", "mode: nat", "7: spec.forwarding.encapsulation: expected no encapsulation without mode: dsr"},
     {"mode: dsr", "mode: fullnat", "7: spec.forwarding.encapsulation: expected no encapsulation without mode: dsr"},
     {"mode: dsr, ", "", "7: spec.forwarding.encapsulation: expected no encapsulation without mode: dsr"},
+    {"mode: dsr, encapsulation: gue", "mode: dsr, proxyProtocol: v2",
+     "7: spec.forwarding.proxyProtocol: expected no proxyProtocol without mode: proxy"},
+    {"mode: dsr, encapsulation: gue", "mode: proxy, proxyProtocol: v1",
+     R"(7: spec.forwarding.proxyProtocol: expected v2, got "v1")"},
     {"encapsulation: gue", "encapsulation: vxlan",
      R"(7: spec.forwarding.encapsulation: expected ipip or gue, got "vxlan")"},
     {"maxSegmentSize: 1400", "maxSegmentSize: 535",
@@ -90,7 +94,7 @@ constexpr BadRow kBadPolicies[] = {
     {"maxSegmentSize: 1400", "maxSegmentSize: 8961",
      R"(7: spec.forwarding.maxSegmentSize: expected an integer from 536 to 8960, got "8961")"},
     {"maxSegmentSize: 1400", "mss: 1400",
-     "7: spec.forwarding.mss: unknown field; expected one of mode, encapsulation or maxSegmentSize"},
+     "7: spec.forwarding.mss: unknown field; expected one of mode, encapsulation, proxyProtocol or maxSegmentSize"},
     {"10.9.0.0/16", "10.9.0.1/16",
      R"(8: spec.sources.deny[0]: expected an address prefix without bits behind its length, such as 10.0.0.0/8 or fd00::/8, got "10.9.0.1/16")"},
     {"allow: [10.0.0.0/8, fd00::/8]", "allow: 10.0.0.0/8",
@@ -203,6 +207,10 @@ TEST(Policy, MayAskForWhatTheNodeCannot) {
       ElementsAre(
           "f.yaml:5: spec.forwarding.mode: port 80 of service default/web drops all packets: mode fullnat sends "
           "from snat.addresses, where this node has no IPv4"));
+  EXPECT_THAT(
+      warnings("proxy", {.fullnat = only6}),
+      ElementsAre("f.yaml:5: spec.forwarding.mode: port 80 of service default/web drops all packets: mode proxy sends "
+                  "from snat.addresses, where this node has no IPv4"));
   EXPECT_THAT(warnings("fullnat", {.tunnels = only6}), IsEmpty());
   EXPECT_THAT(warnings("nat", {.fullnat = {}, .tunnels = {}}), IsEmpty());
 }

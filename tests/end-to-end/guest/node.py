@@ -120,5 +120,5 @@ class Node:
 
     def check_books(self):
         for worker in self.ctl("show", "workers"):
-            ended = sum(worker[outcome] for outcome in ("transmitted", "passed", "handed_over", "dropped"))
-            assert worker["received"] + worker["taken_over"] == ended, worker
+            ended = sum(worker[outcome] for outcome in ("transmitted", "delivered", "passed", "handed_over", "dropped"))
+            assert worker["received"] + worker["taken_over"] + worker["originated"] == ended, worker

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/relay.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "lb/decision.h"
+#include "proxy/proxy_header.h"
+
+namespace weft::proxy {
+namespace {
+
+/// A connection knows its session and its side of it.
+constexpr uint32_t user_of(uint32_t session, bool is_client) {
+  return session << 1 | (is_client ? 1 : 0);
+}
+
+lb::Tuple tuple_of(const tcp::SocketPair& client) {
+  return {client.remote, client.remote_port, client.local, client.local_port, lb::Protocol::tcp};
+}
+
+}  // namespace
+
+Relay::Relay(tcp::Engine& engine, buffer::Pool& buffers, uint32_t sessions)
+    : engine_(engine), buffers_(buffers), sessions_(sessions) {
+  free_.reserve(sessions);
+  for (uint32_t session = sessions; session-- > 0;) {
+    free_.push_back(session);
+  }
+  calls_.reserve(sessions);
+  changes_.reserve(2 * size_t{sessions});
+}
+
+void Relay::act(std::span<const tcp::Event> events, const lb::Snapshot& snapshot) {
+  for (const tcp::Event& event : events) {
+    if ((event.what & tcp::event::accepted) != 0) {
+      begin(event, snapshot);
+      continue;
+    }
+    const uint32_t number = event.user >> 1;
+    Session& session = sessions_[number];
+    const bool is_client = (event.user & 1) != 0;
+    if (!session.in_use || (is_client ? session.client : session.endpoint).id != event.id) {
+      continue;
+    }
+    if ((event.what & tcp::event::connected) != 0 && session.tells_client && !introduce(session)) {
+      engine_.abort(session.endpoint.id);  // not told, it would take us for the client
+      give_up(number);
+      continue;
+    }
+    pump(session);
+    if ((event.what & (tcp::event::closed | tcp::event::reset | tcp::event::timed_out)) != 0) {
+      over(number, is_client, event.what);
+    }
+  }
+}
+
+void Relay::begin(const tcp::Event& event, const lb::Snapshot& snapshot) {
+  const tcp::SocketPair* client = engine_.pair(event.id);
+  if (client == nullptr) {
+    return;  // it came and went in one batch
+  }
+  const lb::Tuple tuple = tuple_of(*client);
+  const lb::Decision decision = lb::decide(snapshot, tuple, lb::hash_of(tuple, snapshot.seed()));
+  if (decision.target == nullptr || free_.empty()) {
+    engine_.abort(event.id);
+    return;
+  }
+  const uint32_t number = free_.back();
+  free_.pop_back();
+  sessions_[number] = {.client = {.id = event.id, .open = true},
+                       .service_slot = decision.service->slot,
+                       .endpoint_slot = decision.target->slot,
+                       .in_use = true,
+                       .tells_client = decision.service->policy.proxy_protocol};
+  engine_.set_user(event.id, user_of(number, true));
+  changes_.push_back(
+      {.what = Change::What::began, .service_slot = decision.service->slot, .endpoint_slot = decision.target->slot});
+  calls_.push_back({.session = number,
+                    .endpoint = decision.target->address,
+                    .port = decision.target->port,
+                    .path = engine_.look(event.id)->path});
+}
+
+void Relay::connect(uint32_t number, const tcp::SocketPair& pair, time::Time now, uint8_t path) {
+  Session& session = sessions_[number];
+  if (!session.in_use) {
+    return;
+  }
+  session.to_endpoint = pair;
+  session.called = true;
+  const auto id = engine_.connect(pair, user_of(number, false), now, path);
+  if (!id) {
+    return give_up(number);
+  }
+  session.endpoint = {.id = *id, .open = true};
+  if (!session.tells_client) {
+    pump(session);
+  }
+}
+
+void Relay::give_up(uint32_t number) {
+  if (sessions_[number].in_use) {
+    engine_.abort(sessions_[number].client.id);
+    end(number);
+  }
+}
+
+void Relay::sweep(const lb::Snapshot& snapshot, uint32_t sessions) {
+  if (snapshot.resets().empty()) {
+    return;
+  }
+  for (uint32_t i = 0; i < std::min<size_t>(sessions, sessions_.size()); ++i) {
+    swept_ = swept_ + 1 < sessions_.size() ? swept_ + 1 : 0;
+    const Session& session = sessions_[swept_];
+    if (session.in_use && snapshot.fate_of(session.endpoint_slot) == lb::Fate::reset) {
+      engine_.abort(session.client.id);
+      engine_.abort(session.endpoint.id);
+      end(swept_);
+    }
+  }
+}
+
+void Relay::pump(Session& session) {
+  if (!session.endpoint.open && !session.called) {
+    return;  // nobody to relay to yet
+  }
+  if (!session.tells_client) {
+    pump(session.client, session.endpoint);
+  }
+  pump(session.endpoint, session.client);
+}
+
+void Relay::pump(Side& from, Side& to) {
+  to.sent += engine_.relay(from.id, to.id, SIZE_MAX);
+  if (from.open && !to.ended && engine_.is_open(from.id) && engine_.is_at_end(from.id)) {
+    to.ended = true;
+    engine_.shutdown(to.id);
+  }
+}
+
+/// One side's connection has ended.
+void Relay::over(uint32_t number, bool is_client, uint16_t what) {
+  Session& session = sessions_[number];
+  Side& side = is_client ? session.client : session.endpoint;
+  Side& other = is_client ? session.endpoint : session.client;
+  side.open = false;
+  if ((what & (tcp::event::reset | tcp::event::timed_out)) != 0) {
+    engine_.abort(other.id);
+    other.open = false;
+  } else if (!other.ended) {  // all that it said has been relayed, or is queued
+    other.ended = true;
+    engine_.shutdown(other.id);
+  }
+  if (!other.open) {
+    end(number);
+  }
+}
+
+void Relay::end(uint32_t number) {
+  Session& session = sessions_[number];
+  changes_.push_back({.what = Change::What::ended,
+                      .service_slot = session.service_slot,
+                      .endpoint_slot = session.endpoint_slot,
+                      .called = session.called,
+                      .to_endpoint = session.to_endpoint,
+                      .requested = session.endpoint.sent,
+                      .replied = session.client.sent});
+  session.in_use = false;
+  free_.push_back(number);
+}
+
+/// The first bytes to the endpoint say who the client is. @returns false: no buffer is left
+bool Relay::introduce(Session& session) {
+  const tcp::SocketPair* client = engine_.pair(session.client.id);
+  buffer::Buffer* buffer = client == nullptr ? nullptr : buffers_.take();
+  if (buffer == nullptr) {
+    return false;
+  }
+  std::array<std::byte, kMaxProxyHeader> bytes;
+  const auto size = static_cast<uint16_t>(write_proxy_header(*client, bytes));
+  constexpr uint16_t kHeadroom = 192;  // for the headers of its segment
+  buffer::Slice slice(buffer, kHeadroom, size);
+  std::memcpy(slice.writable().data(), bytes.data(), size);
+  session.tells_client = !engine_.write(session.endpoint.id, std::move(slice));
+  return !session.tells_client;
+}
+
+}  // namespace weft::proxy

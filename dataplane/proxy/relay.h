@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file Relays TCP: for each connection that a client makes to a virtual address, one to an endpoint, and what comes
+/// by either goes out by the other.
+///
+/// Bytes move as pieces from one connection's receive queue to the other's send queue; while that has no room they
+/// stay, and the sender's window closes. A FIN of one side follows its bytes to the other; the way back stays open. A
+/// reset, or a peer that does not answer, ends both.
+///
+/// Knows no ports to connect from and no counters: what is to be done elsewhere stands in lists, which the caller works
+/// off. One thread; all memory is taken at construction.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "buffer/slice.h"
+#include "lb/snapshot.h"
+#include "tcp/engine.h"
+
+namespace weft::proxy {
+
+/// A connection that is to be made.
+struct Call {
+  uint32_t session = 0;
+  lb::Address endpoint;
+  lb::Port port{};
+  uint8_t path = 0;  ///< the client's
+};
+
+/// What happened to a session, for whoever counts.
+struct Change {
+  enum class What : uint8_t { began, ended };
+  What what = What::began;
+  uint32_t service_slot = 0;
+  uint32_t endpoint_slot = 0;
+  bool called = false;          ///< of one that ended: with a connection to the endpoint,
+  tcp::SocketPair to_endpoint;  ///< this one, whose port is free again
+  uint64_t requested = 0;       ///< bytes from the client,
+  uint64_t replied = 0;         ///< and to it
+};
+
+class Relay {
+ public:
+  /// Throws std::bad_alloc. @param buffers for what weft writes itself
+  Relay(tcp::Engine& engine, buffer::Pool& buffers, uint32_t sessions);
+
+  /// What the engine said. The lists hold what follows; they are the caller's to empty.
+  void act(std::span<const tcp::Event> events, const lb::Snapshot& snapshot);
+  /// Answers a Call. @param pair to connect by
+  void connect(uint32_t session, const tcp::SocketPair& pair, time::Time now, uint8_t path);
+  /// Answers a Call: it can't be made. The client is reset.
+  void give_up(uint32_t session);
+  /// Ends sessions whose endpoint's flows are to end, looking at some of them a call.
+  void sweep(const lb::Snapshot& snapshot, uint32_t sessions);
+
+  std::vector<Call>& calls() { return calls_; }
+  std::vector<Change>& changes() { return changes_; }
+  uint32_t size() const { return static_cast<uint32_t>(sessions_.size() - free_.size()); }
+
+ private:
+  struct Side {
+    tcp::ConnectionId id;
+    bool open = false;   ///< not told yet that it is over
+    bool ended = false;  ///< our FIN to it follows what is queued
+    uint64_t sent = 0;   ///< bytes relayed to it
+  };
+  struct Session {
+    Side client;
+    Side endpoint;
+    tcp::SocketPair to_endpoint;
+    uint32_t service_slot = 0;
+    uint32_t endpoint_slot = 0;
+    bool in_use = false;
+    bool called = false;
+    bool tells_client = false;  ///< the endpoint is to be told who the client is
+  };
+
+  void begin(const tcp::Event& event, const lb::Snapshot& snapshot);
+  void pump(Session& session);
+  void pump(Side& from, Side& to);
+  void over(uint32_t number, bool is_client, uint16_t what);
+  void end(uint32_t number);
+  bool introduce(Session& session);
+
+  tcp::Engine& engine_;
+  buffer::Pool& buffers_;
+  std::vector<Session> sessions_;
+  std::vector<uint32_t> free_;
+  std::vector<Call> calls_;
+  std::vector<Change> changes_;
+  uint32_t swept_ = 0;
+};
+
+}  // namespace weft::proxy

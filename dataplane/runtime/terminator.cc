@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/terminator.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "packet/headers.h"
+#include "packet/quote.h"
+#include "runtime/mbuf_buffers.h"
+#include "tcp/wire.h"
+
+namespace weft::runtime {
+namespace {
+
+/// Packets between two turns: a burst of each port, and those that are handed over.
+constexpr size_t kBatch = 1024;
+/// Buffers at hand for what the relay writes itself.
+constexpr size_t kStock = 32;
+constexpr uint32_t kTimersATurn = 512;
+constexpr uint32_t kSessionsATurn = 64;
+/// Ports to try: those that are in TIME-WAIT towards the endpoint are passed over.
+constexpr int kTries = 8;
+
+using packet::kIpOffset;
+
+/// The reply's tuple, as own ports are known by.
+template <typename Key>
+tcp::SocketPair pair_of(const Key& reply) {
+  return {reply.destination, reply.source, reply.destination_port, reply.source_port};
+}
+template <typename Key>
+Key reply_of(const tcp::SocketPair& pair) {
+  using A = typename Key::Address;
+  return Key::make(pair.remote.as<A>(), pair.remote_port, pair.local.as<A>(), pair.local_port, lb::Protocol::tcp);
+}
+
+/// A sequence number and the ports lie in the eight bytes that every quote has.
+tcp::Seq sequence_at(const std::byte* transport) {
+  return tcp::Seq(packet::swap32(packet::view<packet::TcpHeader>(transport)->sequence));
+}
+
+}  // namespace
+
+Terminator::Terminator(const TerminatorConfig& config, l4::OwnPorts& ports, l4::SlotCounters& counters,
+                       l4::Unresolved& unresolved, time::Time now)
+    : mempool_(config.buffers),
+      ports_(ports),
+      counters_(counters),
+      unresolved_(unresolved),
+      engine_(config.tcp, config.secret, now),
+      relay_(engine_, pool_, config.tcp.connections / 2 + 1) {
+  segments_.reserve(kBatch);
+  frames_.reserve(kBatch);
+  errors_.reserve(64);
+  output_.segments.reserve(2 * kBatch);
+  output_.slices.reserve(4 * kBatch);
+  output_.events.reserve(kBatch);
+  departures_.reserve(2 * kBatch);
+}
+
+Terminator::~Terminator() {
+  segments_.clear();
+  frames_.clear();
+  output_.clear();
+  drain(pool_, 0);
+}
+
+l4::Verdict Terminator::deliver(rte_mbuf* packet, const l4::Burst& burst, uint32_t i) {
+  buffer::Slice frame = slice_of(packet, pool_);
+  const packet::Parsed& parsed = burst.parsed[i];
+  if (parsed.kind == packet::Kind::icmp) {
+    return deliver_error(frame, parsed);
+  }
+  tcp::Segment& segment = segments_.emplace_back();
+  if (!tcp::read_segment(frame, parsed, tcp::Checksum::unknown, segment)) {
+    segments_.pop_back();
+    return l4::Verdict::bad_transport_checksum;
+  }
+  segment.path = burst.ingress[i];
+  segment.listener = burst.listeners[i];
+  frames_.push_back(std::move(frame));
+  return l4::Verdict::delivered;
+}
+
+/// The quoted segment is one of ours: turned round, it is one that would arrive here.
+l4::Verdict Terminator::deliver_error(const buffer::Slice& frame, const packet::Parsed& parsed) {
+  packet::Quote quote;
+  if (errors_.size() == errors_.capacity() || !packet::parse_quote(frame.bytes(), parsed, quote) ||
+      quote.kind != packet::Kind::transport) {
+    return l4::Verdict::icmp;
+  }
+  tcp::NetworkError& error = errors_.emplace_back();
+  const auto* icmp = packet::view<packet::IcmpHeader>(frame.data() + parsed.l4_offset);
+  if (quote.family == lb::Family::ipv4) {
+    error.pair = {quote.key4.source, quote.key4.destination, quote.key4.source_port, quote.key4.destination_port};
+    const bool too_big = icmp->type == packet::icmp_type::unreachable && icmp->code == packet::kIcmpFragmentationNeeded;
+    const bool hard = icmp->type == packet::icmp_type::unreachable && (icmp->code == 2 || icmp->code == 3);
+    error.kind = too_big ? tcp::NetworkError::Kind::too_big
+                 : hard  ? tcp::NetworkError::Kind::hard
+                         : tcp::NetworkError::Kind::soft;
+    error.mtu = static_cast<uint16_t>(packet::swap32(icmp->rest));  // RFC 1191, section 4: the lower half
+  } else {
+    error.pair = {quote.key6.source, quote.key6.destination, quote.key6.source_port, quote.key6.destination_port};
+    const bool hard = icmp->type == packet::icmpv6_type::unreachable && (icmp->code == 1 || icmp->code == 4);
+    error.kind = icmp->type == packet::icmpv6_type::packet_too_big ? tcp::NetworkError::Kind::too_big
+                 : hard                                            ? tcp::NetworkError::Kind::hard
+                                                                   : tcp::NetworkError::Kind::soft;
+    error.mtu = static_cast<uint16_t>(std::min<uint32_t>(packet::swap32(icmp->rest), UINT16_MAX));
+  }
+  error.sequence = sequence_at(frame.data() + quote.l4_offset);
+  return l4::Verdict::delivered;
+}
+
+const std::vector<Terminator::Departure>& Terminator::work(const lb::Snapshot& snapshot,
+                                                           const l4::Forwarding& forwarding, time::Time now) {
+  departures_.clear();
+  const time::Millis millis = time::to_millis(now);
+  if (segments_.empty() && errors_.empty() && millis == last_millis_) {
+    return departures_;
+  }
+  refill();
+  if (!segments_.empty()) {
+    engine_.input(segments_, now, output_);
+    segments_.clear();
+    frames_.clear();
+  }
+  for (const tcp::NetworkError& error : errors_) {
+    engine_.input(error, now, output_);
+  }
+  errors_.clear();
+  if (millis != last_millis_) {
+    last_millis_ = millis;
+    engine_.advance(now, output_, kTimersATurn);
+    relay_.sweep(snapshot, kSessionsATurn);
+  }
+  relay(snapshot, forwarding, now);
+  engine_.flush(now, output_);
+  relay(snapshot, forwarding, now);  // what ended while it was sent
+  depart(forwarding);
+  drain(pool_, kStock);
+  return departures_;
+}
+
+/// Buffers for what the relay writes.
+void Terminator::refill() {
+  while (pool_.size() < kStock) {
+    rte_mbuf* packet = rte_pktmbuf_alloc(mempool_);
+    if (packet == nullptr) {
+      return;
+    }
+    slice_of(packet, pool_);  // and gone at once: to the pool
+  }
+}
+
+void Terminator::relay(const lb::Snapshot& snapshot, const l4::Forwarding& forwarding, time::Time now) {
+  relay_.act(output_.events, snapshot);
+  output_.events.clear();
+  for (size_t i = 0; i < relay_.calls().size(); ++i) {
+    call(relay_.calls()[i], forwarding, now);
+  }
+  relay_.calls().clear();
+  for (const proxy::Change& change : relay_.changes()) {
+    count(change);
+  }
+  relay_.changes().clear();
+}
+
+TcpBooks Terminator::books() const {
+  return {.counters = engine_.counters(),
+          .connections = engine_.connections(),
+          .half_open = engine_.half_open(),
+          .time_waits = engine_.time_waits(),
+          .pieces = engine_.pieces(),
+          .sessions = relay_.size(),
+          .unsent = unsent_};
+}
+
+/// From a port whose replies come to this worker.
+void Terminator::call(const proxy::Call& call, const l4::Forwarding& forwarding, time::Time now) {
+  const l4::NextHop& hop = forwarding[forwarding.route(call.endpoint, call.path)];
+  const l4::Landing& landing = forwarding.port(hop.port).landing;
+  const auto with = [&](auto key) {
+    using Key = decltype(key);
+    for (int tries = 0; tries < kTries; ++tries) {
+      const auto reply = ports_.template take<Key>(call.endpoint.as<typename Key::Address>(), call.port,
+                                                   lb::Protocol::tcp, landing, call.session);
+      if (!reply) {
+        break;
+      }
+      if (const tcp::SocketPair pair = pair_of(*reply); engine_.is_free(pair)) {
+        return relay_.connect(call.session, pair, now, call.path);
+      }
+      ports_.give_back(*reply);
+    }
+    relay_.give_up(call.session);
+  };
+  if (call.endpoint.is_ipv4()) {
+    with(lb::FlowKey4{});
+  } else {
+    with(lb::FlowKey6{});
+  }
+}
+
+void Terminator::count(const proxy::Change& change) {
+  l4::ServiceCounters& service = counters_.service[change.service_slot];
+  l4::EndpointCounters& endpoint = counters_.endpoint[change.endpoint_slot];
+  if (change.what == proxy::Change::What::began) {
+    service.flows.add(1);
+    service.active_flows.add(1);
+    endpoint.flows.add(1);
+    endpoint.active_flows.add(1);
+    return;
+  }
+  service.active_flows.subtract(1);
+  endpoint.active_flows.subtract(1);
+  endpoint.bytes[0].add(change.requested);
+  endpoint.bytes[1].add(change.replied);
+  if (change.called && change.to_endpoint.remote.is_ipv4()) {
+    ports_.give_back(reply_of<lb::FlowKey4>(change.to_endpoint));
+  } else if (change.called) {
+    ports_.give_back(reply_of<lb::FlowKey6>(change.to_endpoint));
+  }
+}
+
+void Terminator::depart(const l4::Forwarding& forwarding) {
+  for (const tcp::Transmission& transmission : output_.segments) {
+    const l4::NextHop& hop = forwarding[forwarding.route(transmission.pair.remote, transmission.path)];
+    if (!hop.in_force()) {
+      unresolved_.add(transmission.pair.remote);
+      ++unsent_;
+      continue;
+    }
+    const std::span<buffer::Slice> payload(output_.slices.data() + transmission.first_slice, transmission.slice_count);
+    rte_mbuf* packet = packet_of(transmission, payload, hop);
+    if (packet == nullptr) {
+      ++unsent_;
+      continue;
+    }
+    departures_.push_back({packet, hop.port});
+  }
+  output_.segments.clear();
+  output_.slices.clear();
+}
+
+/// In the payload's own buffer, if nobody else needs what lies in front of it; else in one of its own, with a copy.
+rte_mbuf* Terminator::packet_of(const tcp::Transmission& transmission, std::span<buffer::Slice> payload,
+                                const l4::NextHop& hop) {
+  const size_t headers = kIpOffset + tcp::header_size(transmission);
+  constexpr uint32_t kOurs = 2;  // slices of the buffer: the engine's, which waits for its acknowledgment, and this one
+  rte_mbuf* packet = nullptr;
+  std::byte* at = nullptr;
+  if (payload.size() == 1 && payload[0].buffer()->references == kOurs && payload[0].headroom() >= headers &&
+      rte_mbuf_refcnt_read(mbuf_of(payload[0].buffer())) == 1) {
+    packet = mbuf_of(payload[0].buffer());
+    rte_mbuf_refcnt_update(packet, 1);  // the device's
+    packet->data_off = static_cast<uint16_t>(payload[0].headroom() - headers);
+    at = rte_pktmbuf_mtod(packet, std::byte*);
+  } else {
+    packet = rte_pktmbuf_alloc(mempool_);
+    if (packet == nullptr) {
+      return nullptr;
+    }
+    at = rte_pktmbuf_mtod(packet, std::byte*);
+    std::byte* to = at + headers;
+    for (const buffer::Slice& slice : payload) {
+      std::memcpy(to, slice.data(), slice.size());
+      to += slice.size();
+    }
+  }
+  packet->data_len = static_cast<uint16_t>(headers + transmission.payload_length);
+  packet->pkt_len = packet->data_len;
+  packet->nb_segs = 1;
+  packet->next = nullptr;
+  packet->ol_flags = 0;
+  std::memcpy(at, hop.addresses.data(), hop.addresses.size());
+  packet::view<packet::EthernetHeader>(at)->type =
+      transmission.pair.local.is_ipv4() ? packet::kEtherTypeIpv4 : packet::kEtherTypeIpv6;
+  tcp::write_headers(transmission, payload, at + kIpOffset);
+  return packet;
+}
+
+}  // namespace weft::runtime

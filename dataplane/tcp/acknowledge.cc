@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file What the peer has, what it lost, and what follows for how much may be sent: RFC 5681, 6298, 6582, 6937, 8985.
+///
+/// Each piece on its way carries when it was sent and what became of it, so losses are found by time (RACK) with SACK,
+/// and by counting duplicate acknowledgments (NewReno) without; then sacked_bytes stands for what those say has left.
+#include <algorithm>
+
+#include "tcp/cubic.h"
+#include "tcp/engine.h"
+#include "tcp/round_trip.h"
+
+namespace weft::tcp {
+namespace {
+
+constexpr uint32_t kDuplicates = 3;          ///< RFC 5681's and RFC 8985's threshold
+constexpr uint8_t kMaxReorderingSteps = 20;  ///< of a quarter round trip: RFC 8985, section 6.2
+
+/// RFC 8985, section 6.1: RACK_sent_after().
+bool was_sent_after(uint32_t sent_at, Seq end, uint32_t other_sent_at, Seq other_end) {
+  const auto later = static_cast<int32_t>(sent_at - other_sent_at);
+  return later > 0 || (later == 0 && end > other_end);
+}
+
+}  // namespace
+
+uint32_t Engine::outstanding(const Connection& connection) const {
+  return connection.send_next - connection.send_unacknowledged;
+}
+
+/// What is thought to be on its way: RFC 6675's pipe.
+uint32_t Engine::in_flight(const Connection& connection, const Details& details) const {
+  const uint32_t gone = details.sacked_bytes + details.lost_bytes;
+  const uint32_t sent = outstanding(connection);
+  return sent > gone ? sent - gone : 0;
+}
+
+/// RFC 9293, section 3.10.7.4, fifth; RFC 5961, section 5. @returns false: the segment is not to be looked at further
+bool Engine::take_acknowledgment(uint32_t c, const Segment& segment, const Options& options) {
+  Connection& connection = connections_[c];
+  Details& details = details_[c];
+  const Seq acknowledgment = segment.acknowledgment;
+  if (connection.state == State::syn_received) {
+    if (acknowledgment != connection.send_unacknowledged + 1) {
+      ++counters_.bad_acknowledgments;
+      refuse(segment);
+      return false;
+    }
+    connection.send_unacknowledged = connection.send_next = acknowledgment;
+    become_established(c);
+  }
+  if (acknowledgment > connection.send_next) {
+    ++counters_.bad_acknowledgments;
+    challenge(c);
+    return false;
+  }
+  if (acknowledgment < connection.send_unacknowledged) {
+    if (connection.send_unacknowledged - acknowledgment > details.max_send_window) {
+      ++counters_.bad_acknowledgments;
+      challenge(c);
+      return false;
+    }
+    return true;
+  }
+  details.flags &= static_cast<uint8_t>(~Details::unreachable);
+
+  const bool advanced = acknowledgment > connection.send_unacknowledged;
+  const bool same_window = uint32_t{segment.window} << connection.send_shift == connection.send_window;
+  const bool is_duplicate = !advanced && same_window && segment.payload.empty() && (segment.flags & flag::fin) == 0 &&
+                            outstanding(connection) > 0;
+  Round round;
+  if (advanced) {
+    forget_acknowledged(c, acknowledgment, round);
+  }
+  take_window(c, segment, advanced);
+  if (connection.has(Connection::sack) && options.block_count > 0) {
+    take_blocks(c, options, acknowledgment, round);
+  }
+  if (advanced) {
+    round.timed &= !round.resent;
+    if (!round.timed && options.timestamps && connection.has(Connection::timestamps)) {
+      const uint32_t rtt = timestamp(connection) - options.timestamps->echo;  // in milliseconds
+      if (rtt < uint32_t{1} << 20) {
+        round.timed = true;
+        round.rtt = std::max(rtt, 1U) * 1000;
+      }
+    }
+    if (round.timed) {
+      measure(details, round.rtt);
+    }
+    details.retries = 0;
+    if (round.timed) {  // RFC 6298, section 5, the end: until then, what backing off made of the timeout stays
+      details.back_off = 0;
+    }
+    undo(c, options);
+  }
+  if (connection.has(Connection::sack)) {
+    count_sacked_duplicates(details, round, advanced);
+    if (details.sacked_bytes > 0 || details.phase != Phase::open) {
+      find_losses(c);
+    }
+  } else {
+    count_duplicates(c, is_duplicate, advanced, round);
+  }
+  if (connection.has(Connection::probing)) {
+    judge_probe(c, acknowledgment, is_duplicate, options);
+  }
+  change_phase(c, acknowledgment, advanced, round);
+  if (advanced) {
+    grow(c, round);
+    if (connection.has(Connection::wants_room) && room_for_pieces(connection) > 0) {
+      connection.flags &= static_cast<uint16_t>(~Connection::wants_room);
+      tell(c, event::writable);
+    }
+  }
+  if (connection.unsent != kNone || details.lost_bytes > 0) {
+    touch(c);
+  }
+  set_timer(c, advanced);
+  return !advanced || !connection.has(Connection::fin_queued) || connection.queued_bytes > 0 || our_fin_acknowledged(c);
+}
+
+/// All before it has arrived.
+void Engine::forget_acknowledged(uint32_t c, Seq acknowledgment, Round& round) {
+  Connection& connection = connections_[c];
+  Details& details = details_[c];
+  while (!connection.to_send.empty()) {
+    Piece& piece = pieces_[connection.to_send.head];
+    if (piece.end() > acknowledgment) {
+      if (piece.sequence < acknowledgment) {  // some of it
+        const uint32_t some = acknowledgment - piece.sequence;
+        details.sacked_bytes -= piece.is(Piece::sacked) ? some : 0;
+        details.lost_bytes -= piece.is(Piece::lost) ? some : 0;
+        round.delivered += piece.is(Piece::sacked) ? 0 : some;
+        piece.slice.trim_front(static_cast<uint16_t>(some));
+        piece.sequence = acknowledgment;
+      }
+      break;
+    }
+    if (piece.is(Piece::sacked)) {
+      details.sacked_bytes -= piece.length();
+    } else {
+      if (piece.is(Piece::lost)) {
+        details.lost_bytes -= piece.length();
+      }
+      arrived(c, piece, round);
+    }
+    pieces_.give_back(connection.to_send.pop(pieces_));
+  }
+  round.acknowledged = acknowledgment - connection.send_unacknowledged;
+  connection.queued_bytes -= round.acknowledged;
+  connection.send_unacknowledged = acknowledgment;
+  details.highest_sacked = later(details.highest_sacked, acknowledgment);
+}
+
+/// The peer has it, by whatever says so.
+void Engine::arrived(uint32_t c, const Piece& piece, Round& round) {
+  Details& details = details_[c];
+  round.delivered += piece.length();
+  const uint32_t rtt = std::max(now_.micros - piece.sent_at, 1U);
+  if (piece.is(Piece::ever_resent)) {
+    round.resent = true;
+    if (rtt < details.min_rtt) {
+      return;  // of the first transmission, more likely
+    }
+  } else {
+    round.timed = true;  // Karn's rule; of all that arrived, the one sent last
+    round.rtt = rtt;
+    if (piece.end() < details.highest_sacked) {
+      details.flags |= Details::reordering_seen;
+    }
+  }
+  if (details.rack_rtt == 0 || was_sent_after(piece.sent_at, piece.end(), details.rack_sent_at, details.rack_end)) {
+    details.rack_sent_at = piece.sent_at;
+    details.rack_end = piece.end();
+    details.rack_rtt = rtt;
+  }
+}
+
+/// RFC 2018, section 5; what is below the acknowledgment, or within the second block, is D-SACK (RFC 2883, section 4).
+void Engine::take_blocks(uint32_t c, const Options& options, Seq acknowledgment, Round& round) {
+  Connection& connection = connections_[c];
+  Details& details = details_[c];
+  for (uint8_t i = 0; i < options.block_count; ++i) {
+    const Block& block = options.blocks[i];
+    if (block.begin >= block.end || block.end > connection.send_next) {
+      continue;
+    }
+    const bool within_next = i == 0 && options.block_count > 1 && options.blocks[1].begin <= block.begin &&
+                             block.end <= options.blocks[1].end;
+    if (block.begin < acknowledgment || within_next) {
+      if (i == 0) {
+        round.duplicate = true;
+        details.reordering_steps = std::min<uint8_t>(details.reordering_steps + 1U, kMaxReorderingSteps);
+      }
+      continue;
+    }
+    for (uint32_t at = connection.to_send.head; at != connection.unsent && at != kNone; at = pieces_[at].next) {
+      Piece& piece = pieces_[at];
+      if (piece.sequence >= block.end) {
+        break;
+      }
+      if (piece.sequence < block.begin || piece.end() > block.end || piece.is(Piece::sacked)) {
+        continue;
+      }
+      if (piece.is(Piece::lost)) {
+        details.lost_bytes -= piece.length();
+      }
+      piece.flags = static_cast<uint8_t>((piece.flags & ~Piece::lost) | Piece::sacked);
+      details.sacked_bytes += piece.length();
+      round.sacked = true;
+      arrived(c, piece, round);
+    }
+    details.highest_sacked = later(details.highest_sacked, block.end);
+  }
+}
+
+/// RFC 6675, section 2: with SACK, a duplicate acknowledgment is one that says something new.
+void Engine::count_sacked_duplicates(Details& details, const Round& round, bool advanced) {
+  if (advanced && details.phase == Phase::open && details.sacked_bytes == 0) {
+    details.duplicate_acks = 0;
+  } else if (round.sacked && !advanced) {
+    details.duplicate_acks = static_cast<uint8_t>(std::min(details.duplicate_acks + 1, 255));
+  }
+}
+
+/// RFC 8985, section 6.2, step 5: what was sent long enough before something that arrived.
+void Engine::find_losses(uint32_t c) {
+  Connection& connection = connections_[c];
+  Details& details = details_[c];
+  if (details.rack_rtt == 0) {
+    return;
+  }
+  uint32_t window = 0;
+  const bool is_certain = details.phase != Phase::open || details.duplicate_acks >= kDuplicates ||
+                          details.sacked_bytes >= kDuplicates * connection.mss;
+  if ((details.flags & Details::reordering_seen) != 0 || !is_certain) {
+    window = std::min(details.min_rtt / 4 * details.reordering_steps, details.srtt);
+  }
+  int32_t wait = 0;
+  for (uint32_t at = connection.to_send.head; at != connection.unsent && at != kNone; at = pieces_[at].next) {
+    Piece& piece = pieces_[at];
+    if (piece.is(Piece::sacked | Piece::lost)) {
+      continue;
+    }
+    if (!was_sent_after(details.rack_sent_at, details.rack_end, piece.sent_at, piece.end())) {
+      if (!piece.is(Piece::ever_resent)) {
+        break;  // those behind it were sent later still
+      }
+      continue;
+    }
+    const auto remaining = static_cast<int32_t>(piece.sent_at + details.rack_rtt + window - now_.micros);
+    if (remaining <= 0) {
+      lose(details, piece);
+    } else {
+      wait = std::max(wait, remaining);
+    }
+  }
+  if (wait > 0) {
+    start_timer(c, Timer::reordering, static_cast<uint32_t>(wait + 999) / 1000);
+  } else if (connection.timer == Timer::reordering) {
+    connection.timer = Timer::none;
+  }
+}
+
+void Engine::lose(Details& details, Piece& piece) {
+  piece.flags = static_cast<uint8_t>((piece.flags & ~Piece::resent) | Piece::lost);
+  details.lost_bytes += piece.length();
+}
+
+/// Without SACK: RFC 5681, section 3.2, and RFC 6582.
+void Engine::count_duplicates(uint32_t c, bool is_duplicate, bool advanced, Round& round) {
+  Connection& connection = connections_[c];
+  Details& details = details_[c];
+  const auto lose_first = [&] {
+    Piece& first = pieces_[connection.to_send.head];
+    if (!first.is(Piece::lost)) {
+      details.sacked_bytes = std::min(details.sacked_bytes, outstanding(connection) - first.length());
+      lose(details, first);
+    }
+  };
+  if (is_duplicate) {
+    details.duplicate_acks = static_cast<uint8_t>(std::min(details.duplicate_acks + 1, 255));
+    const uint32_t most = outstanding(connection) - details.lost_bytes;
+    if (details.sacked_bytes + connection.mss <= most) {  // a segment has left; which one is not known
+      details.sacked_bytes += connection.mss;
+      round.delivered += connection.mss;
+    }
+    if (details.duplicate_acks == kDuplicates && details.phase == Phase::open &&
+        acknowledged_since_recovery(connection, details)) {
+      lose_first();
+    }
+  } else if (advanced && details.phase == Phase::recovery && connection.send_unacknowledged < details.recovery_point) {
+    const uint32_t known = round.acknowledged > connection.mss ? round.acknowledged - connection.mss : 0;
+    details.sacked_bytes -= std::min(details.sacked_bytes, known);
+    details.sacked_bytes = std::min(details.sacked_bytes, outstanding(connection) - details.lost_bytes);
+    if (!connection.to_send.empty() && !pieces_[connection.to_send.head].is(Piece::resent)) {
+      lose_first();  // a partial acknowledgment: the next hole
+    }
+  } else if (advanced) {
+    details.duplicate_acks = 0;
+    details.sacked_bytes = 0;
+  }
+}
+
+/// RFC 6582, section 3.2, step 2: not those of what was sent before the last recovery ended.
+bool Engine::acknowledged_since_recovery(const Connection& connection, const Details& details) const {
+  return connection.send_unacknowledged >= details.recovery_point;
+}
+
+/// RFC 8985, section 7.4: was the tail loss probe needed? Then something was lost, and that is a sign of congestion.
+void Engine::judge_probe(uint32_t c, Seq acknowledgment, bool is_duplicate, const Options& options) {
+  Connection& connection = connections_[c];
+  Details& details = details_[c];
+  const bool is_dsack = options.block_count > 0 && options.blocks[0].begin < acknowledgment;
+  if ((details.flags & Details::probe_was_new) != 0 || is_dsack) {
+    if (acknowledgment >= details.probe_end || is_dsack) {
+      connection.flags &= static_cast<uint16_t>(~Connection::probing);
+    }
+  } else if (acknowledgment > details.probe_end) {
+    connection.flags &= static_cast<uint16_t>(~Connection::probing);
+    if (details.phase == Phase::open) {
+      reduce_threshold(connection, details);
+      connection.congestion_window = std::min(connection.congestion_window, details.slow_start_threshold);
+    }
+  } else if (acknowledgment == details.probe_end && is_duplicate && options.block_count == 0) {
+    connection.flags &= static_cast<uint16_t>(~Connection::probing);
+  }
+}
+
+void Engine::change_phase(uint32_t c, Seq acknowledgment, bool advanced, const Round& round) {
+  Connection& connection = connections_[c];
+  Details& details = details_[c];
+  if (details.phase == Phase::open) {
+    if (details.lost_bytes == 0) {
+      return;
+    }
+    enter_recovery(c);
+  } else if (advanced && acknowledgment >= details.recovery_point) {
+    if (details.phase == Phase::recovery) {
+      connection.congestion_window = details.slow_start_threshold;
+    }
+    details.phase = Phase::open;
+    details.undo_window = 0;
+    details.duplicate_acks = 0;
+    if (!connection.has(Connection::sack)) {
+      details.sacked_bytes = 0;
+    }
+    if (details.lost_bytes > 0) {
+      enter_recovery(c);
+    }
+  }
+  if (details.phase == Phase::recovery) {
+    pace(c, round.delivered, advanced);
+  }
+}
+
+void Engine::enter_recovery(uint32_t c) {
+  Connection& connection = connections_[c];
+  Details& details = details_[c];
+  ++counters_.fast_recoveries;
+  details.phase = Phase::recovery;
+  details.undo_window = connection.congestion_window;
+  details.undo_timestamp = timestamp(connection);
+  details.recovery_point = connection.send_next;
+  details.recovery_flight = std::max(outstanding(connection), uint32_t{connection.mss});
+  details.recovery_delivered = details.recovery_sent = 0;
+  connection.flags &= static_cast<uint16_t>(~Connection::probing);
+  reduce_threshold(connection, details);
+}
+
+/// Proportional rate reduction (RFC 6937, section 3.1): as much is sent as arrives, less the reduction's share.
+void Engine::pace(uint32_t c, uint32_t newly_delivered, bool advanced) {
+  Connection& connection = connections_[c];
+  Details& details = details_[c];
+  details.recovery_delivered += newly_delivered;
+  const uint32_t pipe = in_flight(connection, details);
+  const uint32_t threshold = details.slow_start_threshold;
+  uint32_t allowed;
+  if (pipe > threshold) {
+    const uint64_t share =
+        (uint64_t{details.recovery_delivered} * threshold + details.recovery_flight - 1) / details.recovery_flight;
+    allowed = share > details.recovery_sent ? static_cast<uint32_t>(share) - details.recovery_sent : 0;
+  } else {
+    uint32_t limit =
+        details.recovery_delivered > details.recovery_sent ? details.recovery_delivered - details.recovery_sent : 0;
+    if (advanced) {
+      limit = std::max(limit, newly_delivered) + connection.mss;
+    }
+    allowed = std::min(threshold - pipe, limit);
+  }
+  if (details.recovery_sent == 0) {
+    allowed = std::max<uint32_t>(allowed, connection.mss);  // the fast retransmit
+  }
+  connection.congestion_window = pipe + allowed;
+}
+
+/// Only a window that was full has shown that it could be larger (RFC 7661, section 4.1).
+void Engine::grow(uint32_t c, const Round& round) {
+  Connection& connection = connections_[c];
+  if (details_[c].phase != Phase::recovery && connection.has(Connection::cwnd_limited)) {
+    grow_window(connection, details_[c], round.acknowledged, now_.millis);
+  }
+}
+
+/// Eifel (RFC 3522): an acknowledgment that echoes what was sent before the first retransmission shows that it was
+/// needless; then (RFC 4015) the window is what it was.
+void Engine::undo(uint32_t c, const Options& options) {
+  Connection& connection = connections_[c];
+  Details& details = details_[c];
+  if (details.phase == Phase::open || details.undo_window == 0 || !connection.has(Connection::timestamps) ||
+      !options.timestamps || static_cast<int32_t>(options.timestamps->echo - details.undo_timestamp) >= 0) {
+    return;
+  }
+  ++counters_.spurious;
+  for (uint32_t at = connection.to_send.head; at != connection.unsent && at != kNone; at = pieces_[at].next) {
+    pieces_[at].flags &= static_cast<uint8_t>(~Piece::lost);
+  }
+  details.lost_bytes = 0;
+  details.slow_start_threshold = std::max(details.slow_start_threshold, details.undo_window);
+  connection.congestion_window = std::max(connection.congestion_window, details.undo_window);
+  details.phase = Phase::open;
+  details.undo_window = 0;
+  details.duplicate_acks = 0;
+}
+
+/// @returns false: that was the end
+bool Engine::our_fin_acknowledged(uint32_t c) {
+  Connection& connection = connections_[c];
+  switch (connection.state) {
+    case State::fin_wait_1:
+      connection.state = State::fin_wait_2;
+      if (connection.has(Connection::orphan)) {
+        start_timer(c, Timer::fin_wait_2, static_cast<uint32_t>(config_.fin_wait_2.count()));
+      }
+      return true;
+    case State::closing:
+      enter_time_wait(c);
+      return false;
+    case State::last_ack:
+      leave_wire(c);
+      finish(c);
+      return false;
+    default:
+      return true;
+  }
+}
+
+}  // namespace weft::tcp

@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file Segments that arrive for connections (RFC 9293, section 3.10.7.4), in the RFC's order of checks.
+#include <algorithm>
+#include <array>
+
+#include "tcp/engine.h"
+
+namespace weft::tcp {
+namespace {
+
+constexpr size_t kBatch = 32;
+/// Full segments that one acknowledgment may stand for, however many a batch brings: a sender whose clock ticks too
+/// rarely sends in bursts (RFC 9293, section 3.8.6.3; what aggregating receivers do today is more).
+constexpr uint32_t kMaxStretch = 8;
+/// A payload up to this size is copied behind the one before it, if there is room: its buffer is not held up.
+constexpr size_t kCopied = 256;
+/// RFC 7323, section 5.5: after so long without a segment, the peer's clock may have wrapped.
+constexpr time::Millis kTimestampsOutdated = 24U * 24 * 3600 * 1000;
+
+uint32_t length_of(const Segment& segment) {
+  return static_cast<uint32_t>(segment.payload.size()) + ((segment.flags & flag::syn) != 0 ? 1 : 0) +
+         ((segment.flags & flag::fin) != 0 ? 1 : 0);
+}
+
+/// RFC 1122, section 4.2.3.10, and section 3.2.1.3: what is sent to many, or by many, is no connection's.
+bool is_of_one(const lb::Address& address) {
+  if (address.is_ipv4()) {
+    const uint32_t host = lb::to_host(address.ipv4());
+    return host >> 24 != 0 && host >> 28 < 0xe;
+  }
+  const auto& bytes = address.ipv6().bytes;
+  return bytes[0] != 0xff && std::any_of(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte != 0; });
+}
+
+}  // namespace
+
+void Engine::input(std::span<Segment> segments, time::Time now, Output& output) {
+  begin(now, output);
+  counters_.segments_received += segments.size();
+  std::array<uint64_t, kBatch> places;
+  while (!segments.empty()) {
+    const size_t count = std::min(segments.size(), kBatch);
+    prefetch(segments.first(count), places);
+    for (size_t i = 0; i < count; ++i) {
+      arrive(segments[i], places[i]);
+      segments[i].payload = {};
+    }
+    segments = segments.subspan(count);
+  }
+  tell_events();
+  output_ = nullptr;
+}
+
+/// Three steps, so that each line is on its way before it is asked for.
+void Engine::prefetch(std::span<const Segment> segments, std::span<uint64_t> places) {
+  for (size_t i = 0; i < segments.size(); ++i) {
+    places[i] = keyed_.place_of(segments[i].pair);
+    table_.prefetch(places[i]);
+  }
+  for (size_t i = 0; i < segments.size(); ++i) {
+    const Reference candidate = table_.candidate(places[i]);
+    if (candidate.kind() == Reference::Kind::connection) {
+      const auto* lines = reinterpret_cast<const std::byte*>(&connections_[candidate.index()]);
+      __builtin_prefetch(lines);
+      __builtin_prefetch(lines + 64);
+      const auto* more = reinterpret_cast<const std::byte*>(&details_[candidate.index()]);
+      __builtin_prefetch(more);
+      __builtin_prefetch(more + 64);
+    }
+  }
+}
+
+void Engine::arrive(Segment& segment, uint64_t place) {
+  const Reference found =
+      table_.find(place, [&](Reference reference) { return leads_to(reference, segment.pair, place); });
+  if (found.kind() == Reference::Kind::connection) [[likely]] {
+    if (!predict(found.index(), segment)) {
+      arrive(found.index(), segment);
+    }
+    return;
+  }
+  if (!is_of_one(segment.pair.remote) || !is_of_one(segment.pair.local)) {
+    ++counters_.invalid;
+    return;
+  }
+  switch (found.kind()) {
+    case Reference::Kind::half_open:
+      return arrive_in_half_open(found.index(), segment, place);
+    case Reference::Kind::time_wait:
+      return arrive_in_time_wait(found.index(), segment, place);
+    default:
+      return arrive_for_none(segment, place);
+  }
+}
+
+/// Header prediction (Jacobson): the next segment in order of a connection to which nothing happened. @returns whether
+/// it was that, and is done
+bool Engine::predict(uint32_t c, Segment& segment) {
+  Connection& connection = connections_[c];
+  if (connection.state != State::established || (segment.flags & ~flag::psh) != flag::ack ||
+      segment.sequence != connection.receive_next || segment.acknowledgment < connection.send_unacknowledged ||
+      segment.acknowledgment > connection.send_next ||
+      segment.payload.size() > connection.receive_edge - connection.receive_next ||
+      connection.has(Connection::orphan)) {
+    return false;
+  }
+  Options options;
+  if (connection.has(Connection::timestamps)) {
+    Timestamps timestamps;
+    if (!decode_timestamps_alone({segment.options, segment.options_length}, timestamps) ||
+        static_cast<int32_t>(timestamps.value - connection.recent) < 0) {
+      return false;
+    }
+    options.timestamps = timestamps;
+  } else if (segment.options_length != 0) {
+    return false;
+  }
+  Details& details = details_[c];
+  if (details.beyond != kNone || details.phase != Phase::open || details.sacked_bytes + details.lost_bytes != 0) {
+    return false;
+  }
+  if (segment.payload.empty() && segment.acknowledgment == connection.send_unacknowledged) {
+    return false;  // perhaps a duplicate acknowledgment
+  }
+  ++counters_.predicted;
+  if (options.timestamps && segment.sequence <= connection.acknowledged) {
+    connection.recent = options.timestamps->value;
+  }
+  details.heard_at = now_.millis;
+  details.retries = 0;
+  connection.path = segment.path;
+  if (take_acknowledgment(c, segment, options) && !segment.payload.empty()) {
+    take_in_order(c, std::move(segment.payload), false);
+    acknowledge_soon(c);
+  }
+  return true;
+}
+
+void Engine::arrive(uint32_t c, Segment& segment) {
+  Connection& connection = connections_[c];
+  if (connection.state == State::syn_sent) {
+    return arrive_in_syn_sent(c, segment);
+  }
+  const Options options = decode_options({segment.options, segment.options_length});
+  if (connection.state == State::syn_received && (segment.flags & flag::syn) != 0 &&
+      segment.sequence + 1 == connection.receive_next) {
+    connection.send_next = connection.send_unacknowledged;  // its SYN once more, or its SYN-ACK: ours may be lost
+    if ((segment.flags & flag::ack) == 0) {
+      return touch(c);
+    }
+    segment.flags &= static_cast<uint8_t>(~flag::syn);  // RFC 9293, section 3.5, figure 8: the rest counts
+    segment.sequence += 1;
+    connection.send_next += 1;
+  }
+  if (!check_timestamps(c, segment, options)) {
+    return;
+  }
+  if (!is_acceptable(connection, segment)) {
+    ++counters_.unacceptable;
+    if ((segment.flags & flag::rst) == 0) {
+      if (length_of(segment) == 0 || (segment.flags & flag::syn) != 0) {
+        challenge(c);
+      } else {
+        if (!segment.payload.empty() && segment.sequence < connection.receive_next) {
+          ++counters_.duplicates;
+          note_duplicate(c, {segment.sequence, segment.sequence + static_cast<uint32_t>(segment.payload.size())});
+        }
+        connection.flags |= Connection::ack_now;
+        touch(c);
+      }
+      // What it acknowledges counts none the less (RFC 9293, section 3.10.7.4: as a zero window must not shut it out).
+      if (connection.state >= State::established && (segment.flags & (flag::ack | flag::syn)) == flag::ack &&
+          segment.sequence <= connection.receive_next) {
+        take_acknowledgment(c, segment, options);
+      }
+    }
+    return;
+  }
+  if ((segment.flags & flag::rst) != 0) {  // RFC 5961, section 3.2
+    if (segment.sequence == connection.receive_next) {
+      ++counters_.resets_received;
+      end(c, event::reset);
+    } else {
+      challenge(c);
+    }
+    return;
+  }
+  if ((segment.flags & flag::syn) != 0) {  // section 4.2
+    return challenge(c);
+  }
+  if ((segment.flags & flag::ack) == 0) {
+    ++counters_.invalid;
+    return;
+  }
+  if (options.timestamps && segment.sequence <= connection.acknowledged &&
+      static_cast<int32_t>(options.timestamps->value - connection.recent) >= 0) {
+    connection.recent = options.timestamps->value;  // RFC 7323, section 4.3
+  }
+  details_[c].heard_at = now_.millis;
+  connection.path = segment.path;
+  if (connection.unsent == kNone && outstanding(connection) == 0) {
+    details_[c].retries = 0;  // of keepalives
+  }
+  if (take_acknowledgment(c, segment, options)) {
+    take_text(c, segment);
+  }
+}
+
+/// Protection against wrapped sequence numbers (RFC 7323, section 5.3). @returns false: it is dropped
+bool Engine::check_timestamps(uint32_t c, const Segment& segment, const Options& options) {
+  Connection& connection = connections_[c];
+  if (!connection.has(Connection::timestamps) || (segment.flags & flag::rst) != 0) {
+    return true;
+  }
+  if (!options.timestamps) {
+    return config_.tolerate_missing_timestamps;
+  }
+  if (static_cast<int32_t>(options.timestamps->value - connection.recent) >= 0) {
+    return true;
+  }
+  if (time::elapsed(details_[c].heard_at, now_.millis) > kTimestampsOutdated) {
+    connection.recent = options.timestamps->value;
+    return true;
+  }
+  ++counters_.paws_dropped;
+  if (length_of(segment) == 0) {
+    challenge(c);
+  } else {
+    connection.flags |= Connection::ack_now;
+    touch(c);
+  }
+  return false;
+}
+
+/// RFC 9293, section 3.10.7.4, the table of four cases.
+bool Engine::is_acceptable(const Connection& connection, const Segment& segment) const {
+  const uint32_t length = length_of(segment);
+  const uint32_t window = connection.receive_edge - connection.receive_next;
+  const auto is_inside = [&](Seq sequence) {
+    return connection.receive_next <= sequence && sequence < connection.receive_edge;
+  };
+  if (window == 0) {
+    return length == 0 && segment.sequence == connection.receive_next;
+  }
+  return length == 0
+             ? is_inside(segment.sequence)
+             : is_inside(segment.sequence) || is_inside(segment.sequence + (length - 1)) ||
+                   (segment.sequence < connection.receive_next && segment.sequence + length > connection.receive_edge);
+}
+
+/// RFC 5961: an acknowledgment tells an honest peer where we are, and a forger nothing. So few that two peers who
+/// disagree do not talk for ever (section 7); of each connection its own count, which nobody else can read by using it
+/// up.
+void Engine::challenge(uint32_t c) {
+  Details& details = details_[c];
+  // Up to a quarter more, by a hash, so that its end can't be told.
+  const time::Millis patience = 500 + (connections_[c].timestamp_offset ^ details.challenged_at) % 128;
+  if (details.challenged_at != 0 && time::elapsed(details.challenged_at, now_.millis) < patience) {
+    return;
+  }
+  details.challenged_at = now_.millis == 0 ? 1 : now_.millis;
+  ++counters_.challenges;
+  connections_[c].flags |= Connection::ack_now;
+  touch(c);
+}
+
+/// SND.WND (RFC 9293, section 3.10.7.4, fifth). The acknowledgment is not an old one, so the RFC's second comparison
+/// holds.
+///
+/// One that acknowledges something new says the window however old its sequence number: the one that is known may be of
+/// a segment that lay beyond a gap, which this one has filled.
+void Engine::take_window(uint32_t c, const Segment& segment, bool advanced) {
+  Connection& connection = connections_[c];
+  if (advanced || segment.sequence >= connection.window_sequence) {
+    const uint32_t window = uint32_t{segment.window} << connection.send_shift;
+    const bool grows = window > connection.send_window;
+    connection.send_window = window;
+    connection.window_sequence = segment.sequence;
+    Details& details = details_[c];
+    details.max_send_window = std::max(details.max_send_window, window);
+    if (grows && connection.unsent != kNone) {
+      if (connection.timer == Timer::persist) {
+        connection.timer = Timer::none;
+        details.retries = details.back_off = 0;
+      }
+      touch(c);
+    }
+  }
+}
+
+/// Seventh: the segment's text, as much of it as is in the window. Eighth: FIN.
+void Engine::take_text(uint32_t c, Segment& segment) {
+  Connection& connection = connections_[c];
+  bool fin = (segment.flags & flag::fin) != 0;
+  if (segment.payload.empty() && !fin) {
+    return;
+  }
+  if (connection.has(Connection::fin_received)) {  // there can be nothing behind it
+    connection.flags |= Connection::ack_now;
+    return touch(c);
+  }
+  if (connection.has(Connection::orphan) && !segment.payload.empty() &&
+      segment.sequence + static_cast<uint32_t>(segment.payload.size()) > connection.receive_next) {
+    connection.flags |= Connection::reset_wanted;  // nobody will read it (RFC 1122, section 4.2.2.13)
+    return touch(c);
+  }
+  if (segment.sequence < connection.receive_next) {
+    const uint32_t known = connection.receive_next - segment.sequence;
+    const auto trimmed = static_cast<uint16_t>(std::min<size_t>(known, segment.payload.size()));
+    if (trimmed > 0) {
+      note_duplicate(c, {segment.sequence, segment.sequence + trimmed});
+    }
+    segment.payload.trim_front(trimmed);
+    segment.sequence += known;
+    connection.flags |= Connection::ack_now;
+  }
+  const uint32_t window = connection.receive_edge - segment.sequence;
+  if (segment.payload.size() > window) {
+    segment.payload.trim_back(static_cast<uint16_t>(segment.payload.size() - window));
+    fin = false;
+  }
+  if (details_[c].beyond != kNone) {
+    fin = keep_end(c, segment, fin);
+  }
+  touch(c);
+  if (segment.payload.empty() && !fin) {
+    connection.flags |= Connection::ack_now;
+    return;
+  }
+  if (segment.sequence != connection.receive_next) {
+    connection.flags |= Connection::ack_now;
+    return take_beyond(c, segment, fin);
+  }
+  const bool fills = details_[c].beyond != kNone;
+  if (take_in_order(c, std::move(segment.payload), fin)) {
+    if (fills) {
+      connection.flags |= Connection::ack_now;  // RFC 5681, section 4.2
+    } else {
+      acknowledge_soon(c);
+    }
+  }
+}
+
+/// There is nothing behind a FIN: not in what arrives if one waits, nor in what waits if one arrives.
+/// @returns whether the segment ends the stream
+bool Engine::keep_end(uint32_t c, Segment& segment, bool fin) {
+  const Reassembly::End known = reassembly_.end(details_[c].beyond, pieces_);
+  const Seq end = segment.sequence + static_cast<uint32_t>(segment.payload.size());
+  if (end > known.at && known.is_final) {
+    segment.payload.trim_back(static_cast<uint16_t>(std::min<size_t>(end - known.at, segment.payload.size())));
+  }
+  if (fin && end < known.at) {
+    reassembly_.cut(details_[c].beyond, pieces_, end);
+  }
+  return fin && (!known.is_final || end <= known.at);
+}
+
+/// Beyond a gap.
+void Engine::take_beyond(uint32_t c, const Segment& segment, bool fin) {
+  const Seq end = segment.sequence + static_cast<uint32_t>(segment.payload.size());
+  if (is_short_of_pieces()) {  // what is in order comes first
+    ++counters_.out_of_memory;
+    return;
+  }
+  switch (reassembly_.insert(details_[c].beyond, pieces_, segment.sequence, segment.payload, fin, ++moment_)) {
+    case Reassembly::Result::added:
+      ++counters_.out_of_order;
+      counters_.bytes_received += segment.payload.size();
+      break;
+    case Reassembly::Result::known:
+      ++counters_.duplicates;
+      if (!segment.payload.empty()) {
+        note_duplicate(c, {segment.sequence, end});
+      }
+      break;
+    case Reassembly::Result::refused:
+      ++counters_.out_of_memory;
+      break;
+  }
+}
+
+/// Precondition: it is in the window, and begins at receive_next. @returns false: there is no more to be done
+bool Engine::take_in_order(uint32_t c, buffer::Slice slice, bool fin) {
+  Connection& connection = connections_[c];
+  const auto length = static_cast<uint32_t>(slice.size());
+  const Seq before = connection.receive_next;
+  if (length > 0) {
+    if (!append_received(connection, std::move(slice))) {
+      ++counters_.out_of_memory;  // not acknowledged: it will come again
+      return false;
+    }
+    connection.receive_next += length;
+  }
+  Details& details = details_[c];
+  if (fin) {
+    connection.receive_next += 1;
+    connection.flags |= Connection::fin_received;
+  } else if (details.beyond != kNone) {
+    const Seq next = reassembly_.deliver(details.beyond, pieces_, connection.receive_next, connection.received);
+    connection.received_bytes += next - connection.receive_next;
+    connection.receive_next = next;
+    take_fin_from_queue(connection);
+  }
+  const bool ended = connection.has(Connection::fin_received);
+  const uint32_t bytes = connection.receive_next - before - (ended ? 1 : 0);
+  counters_.bytes_received += length;
+  if (bytes > 0) {
+    tell(c, event::readable);
+  }
+  if (ended) {
+    reassembly_.clear(details.beyond, pieces_);
+    take_fin(c);
+  }
+  return !ended;
+}
+
+/// A FIN that waited beyond a gap has come to the end of the received bytes, as a piece of its own or with some.
+void Engine::take_fin_from_queue(Connection& connection) {
+  if (connection.received.empty() || !pieces_[connection.received.tail].is(Piece::fin)) {
+    return;
+  }
+  connection.received_bytes -= 1;
+  connection.flags |= Connection::fin_received;
+  Piece& last = pieces_[connection.received.tail];
+  last.flags = 0;
+  if (!last.slice.empty()) {
+    return;
+  }
+  Queue kept;
+  while (connection.received.head != connection.received.tail) {
+    kept.push(pieces_, connection.received.pop(pieces_));
+  }
+  pieces_.give_back(connection.received.pop(pieces_));
+  connection.received = kept;
+}
+
+/// @returns false: there is no piece for it
+bool Engine::append_received(Connection& connection, buffer::Slice slice) {
+  if (slice.size() <= kCopied && !connection.received.empty()) {
+    buffer::Slice& last = pieces_[connection.received.tail].slice;
+    if (last.is_only_one() && last.tailroom() >= slice.size()) {
+      const std::span<std::byte> grown = last.grow(static_cast<uint16_t>(slice.size()));
+      std::copy(slice.bytes().begin(), slice.bytes().end(), grown.begin());
+      connection.received_bytes += static_cast<uint32_t>(slice.size());
+      return true;
+    }
+  }
+  const uint32_t piece = pieces_.free() > 2 ? pieces_.take() : kNone;
+  if (piece == kNone) {
+    return false;
+  }
+  connection.received_bytes += static_cast<uint32_t>(slice.size());
+  pieces_[piece].sequence = connection.receive_next;
+  pieces_[piece].slice = std::move(slice);
+  connection.received.push(pieces_, piece);
+  return true;
+}
+
+/// RFC 9293, section 3.10.7.4, eighth.
+void Engine::take_fin(uint32_t c) {
+  Connection& connection = connections_[c];
+  connection.flags |= Connection::ack_now;
+  touch(c);
+  tell(c, event::peer_closed);
+  switch (connection.state) {
+    case State::syn_received:
+    case State::established:
+      connection.state = State::close_wait;
+      break;
+    case State::fin_wait_1:
+      connection.state = State::closing;
+      break;
+    case State::fin_wait_2:
+      return enter_time_wait(c);
+    default:
+      break;
+  }
+}
+
+/// RFC 9293, section 3.8.6.3: at once for every second segment, else within the delay.
+void Engine::acknowledge_soon(uint32_t c) {
+  Connection& connection = connections_[c];
+  touch(c);
+  if (connection.has(Connection::ack_later | Connection::ack_now)) {
+    connection.flags |= Connection::ack_now;
+    if (connection.receive_next - connection.acknowledged >= kMaxStretch * connection.mss) {
+      send_control(c, flag::ack, connection.send_next);
+    }
+    return;
+  }
+  connection.flags |= Connection::ack_later;
+  connection.acknowledge_at = now_.millis + static_cast<time::Millis>(config_.delayed_ack.count());
+  wheel_.arm(c, connection.acknowledge_at);
+}
+
+void Engine::note_duplicate(uint32_t c, Block block) {
+  if (connections_[c].has(Connection::sack) && duplicates_.size() < duplicates_.capacity()) {
+    duplicates_.push_back({c, block});
+  }
+}
+
+}  // namespace weft::tcp

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file Pieces of streams, and queues of them: what was received, what waits beyond a gap, what is to be sent and what
+/// is on its way.
+///
+/// A piece is a slice with its place in the stream and, once sent, what became of it. A relayed payload stays one piece
+/// from the segment that brought it to the acknowledgment of the one that took it away; it moves between queues by its
+/// number. Pieces come from one stock an engine; a queue is two numbers.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "buffer/slice.h"
+#include "tcp/sequence.h"
+
+namespace weft::tcp {
+
+constexpr uint32_t kNone = UINT32_MAX;
+
+struct Piece {
+  enum : uint8_t {
+    fin = 1 << 0,          ///< no bytes, and a place in the sequence all the same
+    sent = 1 << 1,         ///< once at least
+    sacked = 1 << 2,       ///< the peer has it, though not all before it
+    lost = 1 << 3,         ///< taken for lost, and not sent since
+    resent = 1 << 4,       ///< sent again, and not known to be lost again
+    ever_resent = 1 << 5,  ///< no round trip is timed by it (Karn's rule)
+  };
+
+  buffer::Slice slice;
+  Seq sequence;  ///< of its first byte
+  uint32_t next = kNone;
+  uint32_t sent_at = 0;  ///< the last time: microseconds, wrapping
+  uint16_t reserved = 0;
+  uint8_t flags = 0;
+  uint8_t retries = 0;
+
+  uint32_t length() const { return static_cast<uint32_t>(slice.size()) + (flags & fin); }
+  Seq end() const { return sequence + length(); }
+  bool is(uint8_t any_of) const { return (flags & any_of) != 0; }
+};
+static_assert(sizeof(Piece) == 32 && Piece::fin == 1);
+
+class Pieces {
+ public:
+  explicit Pieces(uint32_t capacity) : pieces_(capacity), free_count_(capacity) {
+    for (uint32_t i = 0; i < capacity; ++i) {
+      pieces_[i].next = i + 1 < capacity ? i + 1 : kNone;
+    }
+    free_ = capacity > 0 ? 0 : kNone;
+  }
+
+  Piece& operator[](uint32_t piece) { return pieces_[piece]; }
+  const Piece& operator[](uint32_t piece) const { return pieces_[piece]; }
+
+  /// kNone: none is left.
+  uint32_t take() {
+    const uint32_t taken = free_;
+    if (taken != kNone) {
+      free_ = pieces_[taken].next;
+      pieces_[taken].next = kNone;
+      --free_count_;
+    }
+    return taken;
+  }
+  void give_back(uint32_t piece) {
+    pieces_[piece] = Piece{};
+    pieces_[piece].next = free_;
+    free_ = piece;
+    ++free_count_;
+  }
+  uint32_t capacity() const { return static_cast<uint32_t>(pieces_.size()); }
+  uint32_t free() const { return free_count_; }
+
+ private:
+  std::vector<Piece> pieces_;
+  uint32_t free_ = kNone;
+  uint32_t free_count_;
+};
+
+struct Queue {
+  uint32_t head = kNone;
+  uint32_t tail = kNone;
+
+  bool empty() const { return head == kNone; }
+  void push(Pieces& pieces, uint32_t piece) {
+    pieces[piece].next = kNone;
+    (tail == kNone ? head : pieces[tail].next) = piece;
+    tail = piece;
+  }
+  uint32_t pop(Pieces& pieces) {
+    const uint32_t popped = head;
+    head = pieces[popped].next;
+    if (head == kNone) {
+      tail = kNone;
+    }
+    return popped;
+  }
+  void clear(Pieces& pieces) {
+    while (!empty()) {
+      pieces.give_back(pop(pieces));
+    }
+  }
+};
+
+}  // namespace weft::tcp
