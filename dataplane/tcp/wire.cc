@@ -5,6 +5,7 @@
 
 #include "packet/checksum.h"
 #include "packet/headers.h"
+#include "packet/sum.h"
 
 namespace weft::tcp {
 namespace {
@@ -29,7 +30,7 @@ uint64_t payload_sum(std::span<const buffer::Slice> payload) {
   uint64_t sum = 0;
   size_t at = 0;
   for (const buffer::Slice& slice : payload) {
-    const uint16_t its = slice.is_summed() ? slice.sum() : packet::fold(packet::sum_of(slice.bytes()));
+    const uint16_t its = slice.is_summed() ? slice.sum() : packet::fold(packet::sum_of_payload(slice.bytes()));
     sum += at % 2 == 0 ? its : swap16(its);
     at += slice.size();
   }
@@ -65,7 +66,7 @@ bool read_segment(const buffer::Slice& frame, const packet::Parsed& parsed, Chec
     segment.payload.set_sum(static_cast<uint16_t>(~packet::fold(headers)));
     return true;
   }
-  const uint16_t payload = packet::fold(packet::sum_of(segment.payload.bytes()));
+  const uint16_t payload = packet::fold(packet::sum_of_payload(segment.payload.bytes()));
   segment.payload.set_sum(payload);
   return packet::fold(headers + payload) == 0xffff;
 }
