@@ -11,12 +11,12 @@ namespace {
 constexpr uint16_t kLast = event::closed | event::reset | event::timed_out;
 /// Beyond it, a send queue follows the congestion window: twice that, so that there is always something to send.
 constexpr uint32_t kLeastSendBuffer = 64 << 10;
-/// Pieces that only what is under way may use: to cut segments, and for what fills a gap.
-constexpr uint32_t kPieceReserve = 16;
+/// Connections that are told in a turn that there are pieces again.
+constexpr size_t kFedATurn = 64;
 
 Config checked(Config config) {
   if (config.connections == 0 || config.connections > Reference::kMaxIndex || config.half_open == 0 ||
-      config.time_waits == 0 || config.pieces < 2 * kPieceReserve) {
+      config.time_waits == 0 || config.pieces < Pieces::kLeast) {
     throw std::invalid_argument("tcp: no connections, half-open connections, TIME-WAITs or pieces");
   }
   if (config.receive_buffer < 4096 || config.receive_buffer > 1 << 30 || config.send_buffer < 4096) {
@@ -49,7 +49,8 @@ Engine::Engine(const Config& config, const Secret& secret, time::Time now)
   }
   touched_.reserve(config.connections);
   eventful_.reserve(config.connections);
-  starved_.reserve(config.connections);
+  starved_writers_.reserve(config.connections);
+  starved_movers_.reserve(config.connections);
   duplicates_.reserve(256);
   listening_.reserve(config.listeners);
 }
@@ -127,7 +128,12 @@ void Engine::flush(time::Time now, Output& output) {
   }
   touched_.clear();
   duplicates_.clear();
-  feed_starved();
+  if (pieces_.may_write()) {
+    feed(starved_writers_);
+  }
+  if (pieces_.may_move()) {
+    feed(starved_movers_);
+  }
   tell_events();
   output_ = nullptr;
 }
@@ -153,10 +159,9 @@ void Engine::set_user(ConnectionId id, uint32_t user) {
   }
 }
 
-/// Of bytes that are written. What is written leaves room for what arrives, or two peers could fill all pieces with
-/// what neither can take.
+/// Of bytes that are written.
 size_t Engine::room_of(const Connection& connection) const {
-  return pieces_.free() > pieces_.capacity() / 4 ? room_for_pieces(connection) : 0;
+  return pieces_.may_write() ? room_for_pieces(connection) : 0;
 }
 
 /// Of bytes that are in pieces already.
@@ -173,34 +178,38 @@ size_t Engine::room(ConnectionId id) const {
   return c == kNone ? 0 : room_of(connections_[c]);
 }
 
-/// It is told when there is room again: by acknowledgments, or if there are no pieces, once there are.
-void Engine::want_room(uint32_t c) {
+/// It is told when there is room again: by acknowledgments, or if pieces are short, once they are not.
+/// @param are_short of those that it needs
+void Engine::want_room(uint32_t c, bool are_short, std::vector<ConnectionId>& starved) {
   Connection& connection = connections_[c];
-  if (connection.has(Connection::wants_room) || !connection.has(Connection::on_wire)) {
+  Details& details = details_[c];
+  if (!connection.has(Connection::on_wire)) {
     return;
   }
   connection.flags |= Connection::wants_room;
-  if (pieces_.free() <= pieces_.capacity() / 4 && starved_.size() < starved_.capacity()) {
-    starved_.push_back({c, connection.generation});
-  }
-}
-
-void Engine::feed_starved() {
-  if (starved_.empty() || pieces_.free() <= pieces_.capacity() / 4) {
+  if (!are_short || (details.flags & Details::starved) != 0) {
     return;
   }
-  for (const ConnectionId id : starved_) {
-    const uint32_t c = find(id);
-    if (c != kNone && connections_[c].has(Connection::wants_room)) {
+  if (starved.size() == starved.capacity()) {
+    std::erase_if(starved, [this](ConnectionId id) { return find(id) == kNone; });
+  }
+  details.flags |= Details::starved;
+  starved.push_back({c, connection.generation});
+}
+
+void Engine::feed(std::vector<ConnectionId>& starved) {
+  for (size_t fed = 0; fed < kFedATurn && !starved.empty(); ++fed) {
+    const uint32_t c = find(starved.back());
+    starved.pop_back();
+    if (c == kNone) {
+      continue;
+    }
+    details_[c].flags &= static_cast<uint8_t>(~Details::starved);
+    if (connections_[c].has(Connection::wants_room)) {
       connections_[c].flags &= static_cast<uint16_t>(~Connection::wants_room);
       tell(c, event::writable);
     }
   }
-  starved_.clear();
-}
-
-bool Engine::is_short_of_pieces() const {
-  return pieces_.free() <= kPieceReserve;
 }
 
 bool Engine::write(ConnectionId id, buffer::Slice slice) {
@@ -210,7 +219,7 @@ bool Engine::write(ConnectionId id, buffer::Slice slice) {
   }
   Connection& connection = connections_[c];
   if (slice.size() > room_of(connection)) {
-    want_room(c);
+    want_room(c, !pieces_.may_write(), starved_writers_);
     return false;
   }
   append_to_send(connection, pieces_.take(), std::move(slice), 0);
@@ -256,7 +265,7 @@ void Engine::consume(ConnectionId id, size_t bytes) {
     bytes -= some;
     connection.received_bytes -= static_cast<uint32_t>(some);
     if (some == piece.slice.size()) {
-      pieces_.give_back(connection.received.pop(pieces_));
+      pieces_.give_back(pop_received(connection));
     } else {
       piece.slice.trim_front(static_cast<uint16_t>(some));
       piece.sequence += static_cast<uint32_t>(some);
@@ -271,7 +280,7 @@ buffer::Slice Engine::take(ConnectionId id) {
     return {};
   }
   Connection& connection = connections_[c];
-  const uint32_t piece = connection.received.pop(pieces_);
+  const uint32_t piece = pop_received(connection);
   buffer::Slice taken = std::move(pieces_[piece].slice);
   pieces_.give_back(piece);
   connection.received_bytes -= static_cast<uint32_t>(taken.size());
@@ -289,8 +298,8 @@ size_t Engine::relay(ConnectionId from_id, ConnectionId to_id, size_t at_most) {
   Connection& target = connections_[to];
   const size_t room = std::min(at_most, room_for_pieces(target));
   size_t moved = 0;
-  while (!source.received.empty() && moved + pieces_[source.received.head].slice.size() <= room) {
-    const uint32_t piece = source.received.pop(pieces_);
+  while (!source.received.empty() && moved + pieces_[source.received.head].slice.size() <= room && pieces_.may_move()) {
+    const uint32_t piece = pop_received(source);
     buffer::Slice slice = std::move(pieces_[piece].slice);
     moved += slice.size();
     append_to_send(target, piece, std::move(slice), 0);
@@ -300,8 +309,8 @@ size_t Engine::relay(ConnectionId from_id, ConnectionId to_id, size_t at_most) {
     was_read(from);
     touch(to);
   }
-  if (!source.received.empty() && room < at_most) {
-    want_room(to);
+  if (!source.received.empty() && (room < at_most || !pieces_.may_move())) {
+    want_room(to, !pieces_.may_move(), starved_movers_);
   }
   return moved;
 }
@@ -368,8 +377,7 @@ void Engine::close(ConnectionId id) {
   if (!connection.has(Connection::on_wire)) {
     release(c);
   } else if (connection.received_bytes > 0) {
-    connection.received.clear(pieces_);
-    connection.received_bytes = 0;
+    forget_received(connection);
     connection.flags |= Connection::reset_wanted;
     touch(c);
   } else {
@@ -415,7 +423,7 @@ uint32_t Engine::pieces() const {
 }
 
 size_t Engine::memory_bytes() const {
-  return connections_.size() * (sizeof(Connection) + sizeof(Details) + sizeof(uint32_t) + 3 * sizeof(ConnectionId)) +
+  return connections_.size() * (sizeof(Connection) + sizeof(Details) + sizeof(uint32_t) + 4 * sizeof(ConnectionId)) +
          wheel_.memory_bytes() + table_.memory_bytes() + half_opens_.memory_bytes() + time_waits_.memory_bytes() +
          pieces_.capacity() * sizeof(Piece) + reassembly_.memory_bytes();
 }
@@ -460,11 +468,22 @@ uint32_t Engine::create(const SocketPair& pair, uint64_t place) {
 /// The id is stale from here on.
 void Engine::release(uint32_t c) {
   Connection& connection = connections_[c];
-  connection.received.clear(pieces_);
-  connection.received_bytes = 0;
+  forget_received(connection);
   ++connection.generation;
   connection.flags = 0;
   free_.push_back(c);
+}
+
+uint32_t Engine::pop_received(Connection& connection) {
+  pieces_.uncount_received();
+  return connection.received.pop(pieces_);
+}
+
+void Engine::forget_received(Connection& connection) {
+  while (!connection.received.empty()) {
+    pieces_.give_back(pop_received(connection));
+  }
+  connection.received_bytes = 0;
 }
 
 /// Nothing that arrives is its any more.
@@ -491,8 +510,7 @@ void Engine::forget_sending(uint32_t c) {
 void Engine::end(uint32_t c, uint16_t why) {
   Connection& connection = connections_[c];
   leave_wire(c);
-  connection.received.clear(pieces_);
-  connection.received_bytes = 0;
+  forget_received(connection);
   if (connection.has(Connection::orphan)) {
     release(c);
   } else {

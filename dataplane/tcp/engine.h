@@ -164,6 +164,8 @@ class Engine {
   void release(uint32_t c);
   void leave_wire(uint32_t c);
   void forget_sending(uint32_t c);
+  uint32_t pop_received(Connection& connection);
+  void forget_received(Connection& connection);
   void end(uint32_t c, uint16_t why);
   void finish(uint32_t c);
   void tell(uint32_t c, uint16_t what);
@@ -174,9 +176,8 @@ class Engine {
   void append_to_send(Connection& connection, uint32_t piece, buffer::Slice slice, uint8_t flags);
   size_t room_of(const Connection& connection) const;
   size_t room_for_pieces(const Connection& connection) const;
-  void want_room(uint32_t c);
-  void feed_starved();
-  bool is_short_of_pieces() const;
+  void want_room(uint32_t c, bool are_short, std::vector<ConnectionId>& starved);
+  void feed(std::vector<ConnectionId>& starved);
 
   // input.cc: what arrived for connections.
   void prefetch(std::span<const Segment> segments, std::span<uint64_t> places);
@@ -294,7 +295,8 @@ class Engine {
   time::Wheel wheel_;
   std::vector<ConnectionId> touched_;
   std::vector<ConnectionId> eventful_;
-  std::vector<ConnectionId> starved_;  ///< refused a write for want of pieces
+  std::vector<ConnectionId> starved_writers_;  ///< refused a write for want of pieces
+  std::vector<ConnectionId> starved_movers_;   ///< refused a move into them
   Counters counters_;
   Now now_;
   Output* output_ = nullptr;  ///< the caller's, during a call

@@ -358,7 +358,7 @@ bool Engine::keep_end(uint32_t c, Segment& segment, bool fin) {
 /// Beyond a gap.
 void Engine::take_beyond(uint32_t c, const Segment& segment, bool fin) {
   const Seq end = segment.sequence + static_cast<uint32_t>(segment.payload.size());
-  if (is_short_of_pieces()) {  // what is in order comes first
+  if (!pieces_.may_keep_beyond()) {  // what is in order comes first
     ++counters_.out_of_memory;
     return;
   }
@@ -430,7 +430,7 @@ void Engine::take_fin_from_queue(Connection& connection) {
   while (connection.received.head != connection.received.tail) {
     kept.push(pieces_, connection.received.pop(pieces_));
   }
-  pieces_.give_back(connection.received.pop(pieces_));
+  pieces_.give_back(pop_received(connection));
   connection.received = kept;
 }
 
@@ -445,7 +445,7 @@ bool Engine::append_received(Connection& connection, buffer::Slice slice) {
       return true;
     }
   }
-  const uint32_t piece = pieces_.free() > 2 ? pieces_.take() : kNone;
+  const uint32_t piece = pieces_.may_receive() ? pieces_.take() : kNone;
   if (piece == kNone) {
     return false;
   }
@@ -453,6 +453,7 @@ bool Engine::append_received(Connection& connection, buffer::Slice slice) {
   pieces_[piece].sequence = connection.receive_next;
   pieces_[piece].slice = std::move(slice);
   connection.received.push(pieces_, piece);
+  pieces_.count_received();
   return true;
 }
 

@@ -41,8 +41,19 @@ struct Piece {
 };
 static_assert(sizeof(Piece) == 32 && Piece::fin == 1);
 
+/// When few are left, each use leaves what the others need to go on. What is written makes room when the peer takes it,
+/// what is received when somebody reads it or moves it on, what waits beyond a gap when the gap is filled: none of them
+/// may hold so much that another can't. With a share of an eighth,
+/// - one more is received while those received have less than their share, or more than a share is free;
+/// - a segment is cut out of its share, or of what those received leave of theirs: cut, it is under way at once;
+/// - what is written, moved on, or kept beyond a gap leaves a share to each of both.
+/// So two engines that are full of what each has for the other still drain, and so does a relay that must cut each
+/// piece.
 class Pieces {
  public:
+  /// One share and none to spare would be no stock.
+  static constexpr uint32_t kLeast = 32;
+
   explicit Pieces(uint32_t capacity) : pieces_(capacity), free_count_(capacity) {
     for (uint32_t i = 0; i < capacity; ++i) {
       pieces_[i].next = i + 1 < capacity ? i + 1 : kNone;
@@ -72,10 +83,24 @@ class Pieces {
   uint32_t capacity() const { return static_cast<uint32_t>(pieces_.size()); }
   uint32_t free() const { return free_count_; }
 
+  /// Those in receive queues, as they come and go.
+  void count_received() { ++received_; }
+  void uncount_received() { --received_; }
+  uint32_t received() const { return received_; }
+
+  bool may_receive() const { return free_count_ > 0 && (received_ < share() || free_count_ > share()); }
+  bool may_cut() const { return free_count_ > 0 && free_count_ + received_ > share(); }
+  bool may_move() const { return free_count_ + received_ > 2 * share(); }
+  bool may_write() const { return free_count_ > share() && may_move(); }
+  bool may_keep_beyond() const { return free_count_ > 2 * share(); }
+
  private:
   std::vector<Piece> pieces_;
   uint32_t free_ = kNone;
   uint32_t free_count_;
+  uint32_t received_ = 0;
+
+  uint32_t share() const { return capacity() / 8; }
 };
 
 struct Queue {

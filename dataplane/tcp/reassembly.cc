@@ -13,9 +13,9 @@ struct Reassembly::Part {
   bool fin;
   Seq begin;  ///< of what is left
 
-  /// What is left up to there, as a piece. @returns kNone: no piece is left
+  /// What is left up to there, as a piece. @returns kNone: pieces are short
   uint32_t cut(Pieces& pieces, Seq to) {
-    const uint32_t taken = pieces.take();
+    const uint32_t taken = pieces.may_keep_beyond() ? pieces.take() : kNone;
     if (taken != kNone) {
       Piece& piece = pieces[taken];
       const uint32_t from = begin - sequence;
@@ -127,6 +127,7 @@ Seq Reassembly::deliver(uint32_t& first, Pieces& pieces, Seq next, Queue& queue)
       piece.sequence = next;
       next = piece.end();
       queue.push(pieces, taken);
+      pieces.count_received();
     }
   }
   return next;

@@ -6,13 +6,6 @@
 #include "tcp/round_trip.h"
 
 namespace weft::tcp {
-namespace {
-
-/// That no cutting takes: without one for what arrives in order, two engines could only retransmit to each other.
-constexpr uint32_t kPiecesToReceive = 8;
-
-}  // namespace
-
 void Engine::send_what_is_due(uint32_t c) {
   Connection& connection = connections_[c];
   if (connection.has(Connection::reset_wanted)) {
@@ -213,7 +206,7 @@ bool Engine::send_data(uint32_t c, uint32_t first, uint32_t bytes) {
 
 /// Bytes of a piece become a piece of their own, behind it. @returns false: none is left
 bool Engine::split(Connection& connection, uint32_t at, uint32_t bytes) {
-  const uint32_t rest = pieces_.free() > kPiecesToReceive ? pieces_.take() : kNone;
+  const uint32_t rest = pieces_.may_cut() ? pieces_.take() : kNone;
   if (rest == kNone) {
     return false;
   }
@@ -335,7 +328,7 @@ void Engine::add_blocks(uint32_t c, Options& options) {
 Seq Engine::grantable_edge(const Connection& connection) const {
   const uint32_t buffer = config_.receive_buffer;
   const uint32_t free = buffer > connection.received_bytes ? buffer - connection.received_bytes : 0;
-  const Seq edge = connection.receive_next + (is_short_of_pieces() ? 0 : free);
+  const Seq edge = connection.receive_next + (pieces_.may_receive() ? free : 0);
   const uint32_t sensible = std::min<uint32_t>(connection.mss, buffer / 2);
   return edge >= connection.receive_edge + sensible ? edge : connection.receive_edge;
 }

@@ -193,7 +193,6 @@ class Draw {
       const auto pieces = static_cast<uint32_t>(random_.of_any_size(64, 1024));
       if (few_pieces) {
         tcp.pieces = pieces;
-        scenario_.harsh = true;  // engines may wait for each other's pieces
       }
       const auto half_open = static_cast<uint32_t>(random_.between(1, 3));
       const auto time_waits = static_cast<uint32_t>(random_.between(1, 3));
