@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file What one TCP engine costs, without a wire: a connection's open and close, a request of 300 bytes and its reply
-/// of 500, a segment of 1,460 relayed; beside 1,000, 100,000 and a million connections, of which each has its turn.
+/// of 500, a segment of 1,448 relayed; beside 1,000, 100,000 and a million connections, of which each has its turn; and
+/// what a million idle ones cost by themselves.
 ///
 /// The engine that is measured talks to another one of the same kind. Only its own calls are timed, in turns of a batch
 /// of segments; what carries segments between both is not. Cycles are TSC cycles.
@@ -32,7 +33,7 @@ const lb::Address kEndpoint{lb::address_from_host(0x0a020001)};
 const lb::Port kPort = lb::port_from_host(80);
 
 struct Host {
-  Host(uint32_t connections, uint8_t key)
+  Host(uint32_t connections, uint8_t key, Config::Duration keepalive)
       : buffers(kBuffers, kBufferBytes),
         engine(
             [&] {
@@ -42,6 +43,7 @@ struct Host {
               config.time_waits = 1 << 16;
               config.time_wait = std::chrono::milliseconds(1);
               config.pieces = kBuffers;
+              config.keepalive_idle = keepalive;
               return config;
             }(),
             Secret{{key}}, time::Time{}) {}
@@ -55,7 +57,9 @@ struct Host {
 /// Two hosts, and time that passes.
 class World {
  public:
-  explicit World(uint32_t connections) : one(connections + kBatch, 1), other(connections + kBatch, 2) {}
+  /// @param keepalive of the one that is measured; 0: none
+  explicit World(uint32_t connections, Config::Duration keepalive = {})
+      : one(connections + kBatch, 1, keepalive), other(connections + kBatch, 2, {}) {}
 
   /// The n-th client, of as many addresses as it takes.
   static SocketPair pair_of(uint32_t n, const lb::Address& to) {
@@ -294,6 +298,39 @@ void relay(benchmark::State& state) {
   report(state, world, "cycles_per_segment", done);
 }
 
+/// All are asked for a sign of life once in a minute (which the relay does not do, RFC 9293, section 3.8.4): a timer that
+/// fires, a segment and its answer.
+void idle(benchmark::State& state) {
+  const auto connections = static_cast<uint32_t>(state.range(0));
+  World world(connections, std::chrono::minutes(1));
+  world.one.engine.listen(kServer, kPort, 0);
+  world.open(0, connections);
+  const auto milliseconds = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      world.now += std::chrono::milliseconds(1);
+      World::timed(world.one, true, [&] { world.one.engine.advance(world.now, world.one.output); });
+      world.carry(world.one, world.other, true, false);
+      world.carry(world.other, world.one, false, true);
+    }
+  };
+  milliseconds(60'000);  // until the first were asked
+  const uint64_t before = world.one.engine.counters().keepalives;
+  world.one.cycles = 0;
+  uint64_t done = 0;
+  const uint64_t begin = __rdtsc();
+  const auto clock = std::chrono::steady_clock::now();
+  for (auto _ : state) {
+    milliseconds(1000);
+    ++done;
+  }
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - clock;
+  const double cycles_per_second = static_cast<double>(__rdtsc() - begin) / elapsed.count();
+  state.counters["asked_per_second"] =
+      static_cast<double>(world.one.engine.counters().keepalives - before) / static_cast<double>(done);
+  report(state, world, "cycles_per_second", done);
+  state.counters["percent_of_core"] = 100 * state.counters["cycles_per_second"] / cycles_per_second;
+}
+
 struct Case {
   const char* name;
   void (*run)(benchmark::State&);
@@ -309,6 +346,7 @@ int main(int argc, char** argv) {
       registered->Arg(connections);
     }
   }
+  benchmark::RegisterBenchmark("tcp/idle", idle)->ArgName("conns")->Arg(1'000'000)->Iterations(60);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
     return 1;

@@ -206,7 +206,7 @@ bool Engine::send_data(uint32_t c, uint32_t first, uint32_t bytes) {
 
 /// Bytes of a piece become a piece of their own, behind it. @returns false: none is left
 bool Engine::split(Connection& connection, uint32_t at, uint32_t bytes) {
-  const uint32_t rest = pieces_.may_cut() ? pieces_.take() : kNone;
+  const uint32_t rest = pieces_.may_cut(pieces_[at].is(Piece::sent)) ? pieces_.take() : kNone;
   if (rest == kNone) {
     return false;
   }
