@@ -14,6 +14,7 @@ namespace {
 
 constexpr uint32_t kDuplicates = 3;          ///< RFC 5681's and RFC 8985's threshold
 constexpr uint8_t kMaxReorderingSteps = 20;  ///< of a quarter round trip: RFC 8985, section 6.2
+constexpr uint8_t kReorderingRecoveries = 16;
 
 /// RFC 8985, section 6.1: RACK_sent_after().
 bool was_sent_after(uint32_t sent_at, Seq end, uint32_t other_sent_at, Seq other_end) {
@@ -190,7 +191,7 @@ void Engine::take_blocks(uint32_t c, const Options& options, Seq acknowledgment,
     if (block.begin < acknowledgment || within_next) {
       if (i == 0) {
         round.duplicate = true;
-        details.reordering_steps = std::min<uint8_t>(details.reordering_steps + 1U, kMaxReorderingSteps);
+        widen_reordering(connection, details);
       }
       continue;
     }
@@ -211,6 +212,24 @@ void Engine::take_blocks(uint32_t c, const Options& options, Seq acknowledgment,
       arrived(c, piece, round);
     }
     details.highest_sacked = later(details.highest_sacked, block.end);
+  }
+}
+
+/// RFC 8985, section 6.2, step 4: something was sent twice for nothing, so losses are to be judged later. A step a round
+/// trip, and back again after so many recoveries in which that did not happen.
+void Engine::widen_reordering(const Connection& connection, Details& details) {
+  if ((details.flags & Details::duplicate_seen) != 0 && connection.send_unacknowledged < details.duplicate_round) {
+    return;
+  }
+  details.flags |= Details::duplicate_seen;
+  details.duplicate_round = connection.send_next;
+  details.reordering_steps = std::min<uint8_t>(details.reordering_steps + 1U, kMaxReorderingSteps);
+  details.reordering_recoveries = kReorderingRecoveries;
+}
+
+void Engine::narrow_reordering(Details& details) {
+  if (details.reordering_recoveries > 0 && --details.reordering_recoveries == 0) {
+    details.reordering_steps = 1;
   }
 }
 
@@ -342,6 +361,9 @@ void Engine::change_phase(uint32_t c, Seq acknowledgment, bool advanced, const R
     details.phase = Phase::open;
     details.undo_window = 0;
     details.duplicate_acks = 0;
+    if (!round.duplicate) {
+      narrow_reordering(details);
+    }
     if (!connection.has(Connection::sack)) {
       details.sacked_bytes = 0;
     }

@@ -227,6 +227,8 @@ class Engine {
   void forget_acknowledged(uint32_t c, Seq acknowledgment, Round& round);
   void arrived(uint32_t c, const Piece& piece, Round& round);
   void take_blocks(uint32_t c, const Options& options, Seq acknowledgment, Round& round);
+  static void widen_reordering(const Connection& connection, Details& details);
+  static void narrow_reordering(Details& details);
   void count_sacked_duplicates(Details& details, const Round& round, bool advanced);
   void count_duplicates(uint32_t c, bool is_duplicate, bool advanced, Round& round);
   bool acknowledged_since_recovery(const Connection& connection, const Details& details) const;

@@ -102,7 +102,9 @@ std::optional<time::Millis> Engine::next_timer(uint32_t c) const {
     first = first_of(first, connection.acknowledge_at);
   }
   if (const std::optional<time::Millis> keepalive = keepalive_at(c)) {
+    // The answer may come first, and then the next question is due before another try would have been.
     first = first_of(first, *keepalive);
+    first = first_of(first, now_.millis + static_cast<time::Millis>(config_.keepalive_idle.count()));
   }
   return first;
 }
