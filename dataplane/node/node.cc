@@ -192,6 +192,9 @@ runtime::WorkerConfig Node::worker_config(uint32_t number) const {
   // Half of the buffers at most wait for their readers or their acknowledgments: the rest is for what comes and goes.
   terminator.tcp.pieces = config_.buffers / 2;
   terminator.secret = tcp_secret_;
+  terminator.relay = {.sessions = config_.tcp.connections / 2 + 1,
+                      .idle = static_cast<time::Millis>(config_.timeouts.tcp_established.count()),
+                      .half_closed = static_cast<time::Millis>(config_.timeouts.tcp_closing.count())};
   terminator.buffers = buffers_[number].get();
   pipeline.tunnel_sources = config_.tunnel_sources;
   return worker;

@@ -184,6 +184,7 @@ Answer show_tcp(node::Node& node, const Words&) {
         {"half_open", books.half_open},
         {"time_waits", books.time_waits},
         {"sessions", books.sessions},
+        {"idled", books.idled},
         {"pieces", books.pieces},
         {"unsent", books.unsent},
         {"segments_received", books.counters.segments_received},

@@ -11,6 +11,11 @@
 namespace weft::proxy {
 namespace {
 
+/// To look at in a call of sweep(): all of 65,536 in a minute at a call a millisecond; more of them while endpoints are
+/// to be left.
+constexpr uint32_t kIdleACall = 1;
+constexpr uint32_t kFatesACall = 64;
+
 /// A connection knows its session and its side of it.
 constexpr uint32_t user_of(uint32_t session, bool is_client) {
   return session << 1 | (is_client ? 1 : 0);
@@ -22,20 +27,20 @@ lb::Tuple tuple_of(const tcp::SocketPair& client) {
 
 }  // namespace
 
-Relay::Relay(tcp::Engine& engine, buffer::Pool& buffers, uint32_t sessions)
-    : engine_(engine), buffers_(buffers), sessions_(sessions) {
-  free_.reserve(sessions);
-  for (uint32_t session = sessions; session-- > 0;) {
+Relay::Relay(tcp::Engine& engine, buffer::Pool& buffers, const RelayConfig& config)
+    : engine_(engine), buffers_(buffers), config_(config), sessions_(config.sessions) {
+  free_.reserve(config.sessions);
+  for (uint32_t session = config.sessions; session-- > 0;) {
     free_.push_back(session);
   }
-  calls_.reserve(sessions);
-  changes_.reserve(2 * size_t{sessions});
+  calls_.reserve(config.sessions);
+  changes_.reserve(2 * size_t{config.sessions});
 }
 
-void Relay::act(std::span<const tcp::Event> events, const lb::Snapshot& snapshot) {
+void Relay::act(std::span<const tcp::Event> events, const lb::Snapshot& snapshot, time::Millis now) {
   for (const tcp::Event& event : events) {
     if ((event.what & tcp::event::accepted) != 0) {
-      begin(event, snapshot);
+      begin(event, snapshot, now);
       continue;
     }
     const uint32_t number = event.user >> 1;
@@ -49,14 +54,14 @@ void Relay::act(std::span<const tcp::Event> events, const lb::Snapshot& snapshot
       give_up(number);
       continue;
     }
-    pump(session);
+    pump(session, now);
     if ((event.what & (tcp::event::closed | tcp::event::reset | tcp::event::timed_out)) != 0) {
       over(number, is_client, event.what);
     }
   }
 }
 
-void Relay::begin(const tcp::Event& event, const lb::Snapshot& snapshot) {
+void Relay::begin(const tcp::Event& event, const lb::Snapshot& snapshot, time::Millis now) {
   const tcp::SocketPair* client = engine_.pair(event.id);
   if (client == nullptr) {
     return;  // it came and went in one batch
@@ -73,7 +78,8 @@ void Relay::begin(const tcp::Event& event, const lb::Snapshot& snapshot) {
                        .service_slot = decision.service->slot,
                        .endpoint_slot = decision.target->slot,
                        .in_use = true,
-                       .tells_client = decision.service->policy.proxy_protocol};
+                       .tells_client = decision.service->policy.proxy_protocol,
+                       .moved_at = now};
   engine_.set_user(event.id, user_of(number, true));
   changes_.push_back(
       {.what = Change::What::began, .service_slot = decision.service->slot, .endpoint_slot = decision.target->slot});
@@ -96,7 +102,7 @@ void Relay::connect(uint32_t number, const tcp::SocketPair& pair, time::Time now
   }
   session.endpoint = {.id = *id, .open = true};
   if (!session.tells_client) {
-    pump(session);
+    pump(session, time::to_millis(now));
   }
 }
 
@@ -107,37 +113,54 @@ void Relay::give_up(uint32_t number) {
   }
 }
 
-void Relay::sweep(const lb::Snapshot& snapshot, uint32_t sessions) {
-  if (snapshot.resets().empty()) {
-    return;
-  }
-  for (uint32_t i = 0; i < std::min<size_t>(sessions, sessions_.size()); ++i) {
+void Relay::sweep(const lb::Snapshot& snapshot, time::Millis now) {
+  const uint32_t count = snapshot.resets().empty() ? kIdleACall : kFatesACall;
+  for (uint32_t i = 0; i < std::min<size_t>(count, sessions_.size()); ++i) {
     swept_ = swept_ + 1 < sessions_.size() ? swept_ + 1 : 0;
     const Session& session = sessions_[swept_];
-    if (session.in_use && snapshot.fate_of(session.endpoint_slot) == lb::Fate::reset) {
-      engine_.abort(session.client.id);
-      engine_.abort(session.endpoint.id);
-      end(swept_);
+    if (!session.in_use) {
+      continue;
+    }
+    if (is_idle(session, now)) {
+      ++idled_;
+      reset(swept_);
+    } else if (snapshot.fate_of(session.endpoint_slot) == lb::Fate::reset) {
+      reset(swept_);
     }
   }
 }
 
-void Relay::pump(Session& session) {
+bool Relay::is_idle(const Session& session, time::Millis now) const {
+  const bool half_closed = session.client.ended || session.endpoint.ended;
+  return time::elapsed(session.moved_at, now) > (half_closed ? config_.half_closed : config_.idle);
+}
+
+void Relay::reset(uint32_t number) {
+  engine_.abort(sessions_[number].client.id);
+  engine_.abort(sessions_[number].endpoint.id);
+  end(number);
+}
+
+void Relay::pump(Session& session, time::Millis now) {
   if (!session.endpoint.open && !session.called) {
     return;  // nobody to relay to yet
   }
-  if (!session.tells_client) {
-    pump(session.client, session.endpoint);
+  const size_t moved =
+      (session.tells_client ? 0 : pump(session.client, session.endpoint)) + pump(session.endpoint, session.client);
+  if (moved > 0) {
+    session.moved_at = now;
   }
-  pump(session.endpoint, session.client);
 }
 
-void Relay::pump(Side& from, Side& to) {
-  to.sent += engine_.relay(from.id, to.id, SIZE_MAX);
+/// @returns bytes
+size_t Relay::pump(Side& from, Side& to) {
+  const size_t moved = engine_.relay(from.id, to.id, SIZE_MAX);
+  to.sent += moved;
   if (from.open && !to.ended && engine_.is_open(from.id) && engine_.is_at_end(from.id)) {
     to.ended = true;
     engine_.shutdown(to.id);
   }
+  return moved;
 }
 
 /// One side's connection has ended.

@@ -39,22 +39,29 @@ struct Change {
   uint64_t replied = 0;         ///< and to it
 };
 
+struct RelayConfig {
+  uint32_t sessions = 0;
+  time::Millis idle = 7'440'000;       ///< a session in which no byte moves for so long is ended; RFC 5382, section 5
+  time::Millis half_closed = 240'000;  ///< the same, once one side has closed
+};
+
 class Relay {
  public:
   /// Throws std::bad_alloc. @param buffers for what weft writes itself
-  Relay(tcp::Engine& engine, buffer::Pool& buffers, uint32_t sessions);
+  Relay(tcp::Engine& engine, buffer::Pool& buffers, const RelayConfig& config);
 
   /// What the engine said. The lists hold what follows; they are the caller's to empty.
-  void act(std::span<const tcp::Event> events, const lb::Snapshot& snapshot);
+  void act(std::span<const tcp::Event> events, const lb::Snapshot& snapshot, time::Millis now);
   /// Answers a Call. @param pair to connect by
   void connect(uint32_t session, const tcp::SocketPair& pair, time::Time now, uint8_t path);
   /// Answers a Call: it can't be made. The client is reset.
   void give_up(uint32_t session);
-  /// Ends sessions whose endpoint's flows are to end, looking at some of them a call.
-  void sweep(const lb::Snapshot& snapshot, uint32_t sessions);
+  /// Ends sessions whose endpoint's flows are to end, and those that are idle, looking at some of them a call.
+  void sweep(const lb::Snapshot& snapshot, time::Millis now);
 
   std::vector<Call>& calls() { return calls_; }
   std::vector<Change>& changes() { return changes_; }
+  uint64_t idled() const { return idled_; }  ///< sessions that were ended so
   uint32_t size() const { return static_cast<uint32_t>(sessions_.size() - free_.size()); }
 
  private:
@@ -73,22 +80,27 @@ class Relay {
     bool in_use = false;
     bool called = false;
     bool tells_client = false;  ///< the endpoint is to be told who the client is
+    time::Millis moved_at = 0;
   };
 
-  void begin(const tcp::Event& event, const lb::Snapshot& snapshot);
-  void pump(Session& session);
-  void pump(Side& from, Side& to);
+  void begin(const tcp::Event& event, const lb::Snapshot& snapshot, time::Millis now);
+  bool is_idle(const Session& session, time::Millis now) const;
+  void pump(Session& session, time::Millis now);
+  size_t pump(Side& from, Side& to);
   void over(uint32_t number, bool is_client, uint16_t what);
   void end(uint32_t number);
+  void reset(uint32_t number);
   bool introduce(Session& session);
 
   tcp::Engine& engine_;
   buffer::Pool& buffers_;
+  const RelayConfig config_;
   std::vector<Session> sessions_;
   std::vector<uint32_t> free_;
   std::vector<Call> calls_;
   std::vector<Change> changes_;
   uint32_t swept_ = 0;
+  uint64_t idled_ = 0;
 };
 
 }  // namespace weft::proxy

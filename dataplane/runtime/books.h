@@ -29,6 +29,7 @@ struct TcpBooks {
   uint32_t time_waits = 0;
   uint32_t pieces = 0;    ///< of payload, waiting for readers or acknowledgments
   uint32_t sessions = 0;  ///< relayed
+  uint64_t idled = 0;     ///< sessions that were ended because nothing moved
   uint64_t unsent = 0;    ///< segments for which there was no buffer or no way; sent again later
 };
 

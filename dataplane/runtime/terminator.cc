@@ -17,7 +17,6 @@ constexpr size_t kBatch = 1024;
 /// Buffers at hand for what the relay writes itself.
 constexpr size_t kStock = 32;
 constexpr uint32_t kTimersATurn = 512;
-constexpr uint32_t kSessionsATurn = 64;
 /// Ports to try: those that are in TIME-WAIT towards the endpoint are passed over.
 constexpr int kTries = 8;
 
@@ -48,7 +47,7 @@ Terminator::Terminator(const TerminatorConfig& config, l4::OwnPorts& ports, l4::
       counters_(counters),
       unresolved_(unresolved),
       engine_(config.tcp, config.secret, now),
-      relay_(engine_, pool_, config.tcp.connections / 2 + 1) {
+      relay_(engine_, pool_, config.relay) {
   segments_.reserve(kBatch);
   frames_.reserve(kBatch);
   errors_.reserve(64);
@@ -131,7 +130,7 @@ const std::vector<Terminator::Departure>& Terminator::work(const lb::Snapshot& s
   if (millis != last_millis_) {
     last_millis_ = millis;
     engine_.advance(now, output_, kTimersATurn);
-    relay_.sweep(snapshot, kSessionsATurn);
+    relay_.sweep(snapshot, millis);
   }
   relay(snapshot, forwarding, now);
   engine_.flush(now, output_);
@@ -153,7 +152,7 @@ void Terminator::refill() {
 }
 
 void Terminator::relay(const lb::Snapshot& snapshot, const l4::Forwarding& forwarding, time::Time now) {
-  relay_.act(output_.events, snapshot);
+  relay_.act(output_.events, snapshot, time::to_millis(now));
   output_.events.clear();
   for (size_t i = 0; i < relay_.calls().size(); ++i) {
     call(relay_.calls()[i], forwarding, now);
@@ -172,6 +171,7 @@ TcpBooks Terminator::books() const {
           .time_waits = engine_.time_waits(),
           .pieces = engine_.pieces(),
           .sessions = relay_.size(),
+          .idled = relay_.idled(),
           .unsent = unsent_};
 }
 

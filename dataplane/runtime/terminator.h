@@ -26,6 +26,7 @@ namespace weft::runtime {
 struct TerminatorConfig {
   tcp::Config tcp;
   tcp::Secret secret;
+  proxy::RelayConfig relay;
   rte_mempool* buffers = nullptr;  ///< for what the engine sends; null: nothing ends here
 };
 

@@ -3,40 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstring>
-#include <string>
-
-#include "buffer/heap.h"
-#include "tcp/engine.h"
+#include "tcp_host.h"
 
 namespace weft::tcp {
 namespace {
 
 using std::chrono::milliseconds;
-
-/// An engine with buffers, and what it said.
-struct Host {
-  explicit Host(uint8_t key, const Config& config = {}) : engine(config, Secret{{key}}, time::Time{}) {}
-
-  buffer::Slice slice_of(std::string_view text) {
-    buffer::Slice slice(buffers.pool().take(), 0, static_cast<uint16_t>(text.size()));
-    std::memcpy(slice.writable().data(), text.data(), text.size());
-    return slice;
-  }
-  std::string read(ConnectionId id) {
-    std::string text;
-    while (const buffer::Slice* front = engine.front(id)) {
-      text.append(reinterpret_cast<const char*>(front->data()), front->size());
-      engine.consume(id, front->size());
-    }
-    return text;
-  }
-
-  buffer::HeapBuffers buffers{4096, 2048};
-  Engine engine;
-  Output output;
-  std::vector<Event> events;
-};
 
 class TwoHosts : public ::testing::Test {
  protected:
@@ -45,37 +17,7 @@ class TwoHosts : public ::testing::Test {
 
   TwoHosts() { server.engine.listen(kServer, lb::port_from_host(80), 7); }
 
-  void carry(Host& from, Host& to) {
-    from.engine.flush(now, from.output);
-    std::vector<Segment> segments;
-    for (const Transmission& out : from.output.segments) {
-      Segment& in = segments.emplace_back();
-      in.pair = {out.pair.remote, out.pair.local, out.pair.remote_port, out.pair.local_port};
-      in.sequence = out.sequence;
-      in.acknowledgment = out.acknowledgment;
-      in.window = out.window;
-      in.flags = out.flags;
-      in.options = out.options.data();
-      in.options_length = out.options_length;
-      if (out.payload_length > 0) {
-        in.payload = buffer::Slice(to.buffers.pool().take(), 0, out.payload_length);
-        size_t at = 0;
-        for (uint32_t i = 0; i < out.slice_count; ++i) {
-          const auto bytes = from.output.slices[out.first_slice + i].bytes();
-          std::memcpy(&in.payload.writable()[at], bytes.data(), bytes.size());
-          at += bytes.size();
-        }
-      }
-    }
-    to.engine.input(segments, now, to.output);
-    carried += segments.size();
-    from.output.segments.clear();
-    from.output.slices.clear();
-    for (Host* host : {&from, &to}) {
-      host->events.insert(host->events.end(), host->output.events.begin(), host->output.events.end());
-      host->output.events.clear();
-    }
-  }
+  void carry(Host& from, Host& to) { carried += tcp::carry(from, to, now); }
   /// Until neither has anything to say.
   void settle() {
     for (size_t before = carried - 1; before != carried;) {

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file Relayed sessions from begin to end: one engine is the client and the endpoint, the relay's lies between.
+#include "proxy/relay.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "tcp_host.h"
+
+namespace weft::proxy {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using tcp::ConnectionId;
+using tcp::Host;
+namespace event = tcp::event;
+
+constexpr uint64_t kSeed = 7;
+constexpr uint32_t kEndpointSlot = 3;
+const lb::Address kClient{lb::address_from_host(0x0a010001)};
+const lb::Address kVip{lb::address_from_host(0x0a600001)};
+const lb::Address kOwn{lb::address_from_host(0x0a090001)};
+const lb::Address kEndpoint{lb::address_from_host(0x0a01000a)};
+const lb::Port kPort = lb::port_from_host(80);
+
+lb::Service service(bool tells_client, bool has_endpoint) {
+  lb::Service service{.name = "default/web", .address = kVip, .port = kPort, .protocol = lb::Protocol::tcp};
+  service.policy.mode = lb::Mode::proxy;
+  service.policy.proxy_protocol = tells_client;
+  std::vector<lb::MaglevMember> members;
+  if (has_endpoint) {
+    service.endpoints.push_back({.name = "pod", .address = kEndpoint, .port = kPort, .slot = kEndpointSlot});
+    service.targets.push_back({.address = kEndpoint, .port = kPort, .slot = kEndpointSlot});
+    members.push_back({.identity = service.endpoints.back().identity()});
+  }
+  service.table = std::make_shared<lb::MaglevTable>(members, 251, kSeed);
+  return service;
+}
+
+class Relayed : public ::testing::Test {
+ protected:
+  void use(bool tells_client, bool has_endpoint = true, std::vector<uint32_t> resets = {}) {
+    const lb::Snapshot empty(0, kSeed, {});
+    snapshot.emplace(empty, 1, lb::ServiceList({std::make_shared<lb::Service>(service(tells_client, has_endpoint))}),
+                     std::move(resets));
+  }
+  void SetUp() override {
+    use(false);
+    middle.engine.listen(kVip, kPort, 0);
+    outside.engine.listen(kEndpoint, kPort, 0);
+  }
+
+  /// All that is to be said is said, and done.
+  void settle() {
+    for (size_t carried = 1; carried > 0;) {
+      carried = carry(outside, middle, now);
+      relay.act(middle.events, *snapshot, time::to_millis(now));
+      middle.events.clear();
+      for (const Call& call : relay.calls()) {
+        relay.connect(call.session, {kOwn, call.endpoint, lb::port_from_host(next_port++), call.port}, now, call.path);
+      }
+      relay.calls().clear();
+      changes.insert(changes.end(), relay.changes().begin(), relay.changes().end());
+      relay.changes().clear();
+      carried += carry(middle, outside, now);
+      carried += middle.events.size();
+    }
+  }
+  void pass(milliseconds time) {
+    for (milliseconds passed{0}; passed < time; passed += milliseconds(10)) {
+      now += milliseconds(10);
+      outside.engine.advance(now, outside.output);
+      middle.engine.advance(now, middle.output);
+      relay.sweep(*snapshot, time::to_millis(now));
+      settle();
+    }
+  }
+  /// A client's connection, and the one it became.
+  void open() {
+    client = *outside.engine.connect({kClient, kVip, lb::port_from_host(40000), kPort}, 1, now);
+    settle();
+    for (const tcp::Event& each : outside.events) {
+      endpoint = (each.what & event::accepted) != 0 ? each.id : endpoint;
+    }
+  }
+  void write(ConnectionId id, std::string_view text) {
+    ASSERT_TRUE(outside.engine.write(id, outside.slice_of(text)));
+    settle();
+  }
+  uint16_t told(ConnectionId id) const {
+    uint16_t what = 0;
+    for (const tcp::Event& each : outside.events) {
+      what |= each.id == id ? each.what : uint16_t{0};
+    }
+    return what;
+  }
+  void expect_nothing_left() {
+    EXPECT_EQ(relay.size(), 0);
+    EXPECT_EQ(middle.engine.connections(), 0);
+    EXPECT_EQ(middle.engine.pieces(), 0);
+    EXPECT_TRUE(middle.buffers.is_whole());
+  }
+
+  time::Time now{seconds(5)};
+  Host outside{1};
+  Host middle{2};
+  std::optional<lb::Snapshot> snapshot;
+  Relay relay{middle.engine, middle.buffers.pool(), {.sessions = 4, .idle = 60'000, .half_closed = 10'000}};
+  std::vector<Change> changes;
+  ConnectionId client;
+  ConnectionId endpoint;
+  uint16_t next_port = 1024;
+};
+
+TEST_F(Relayed, MovesBytesBothWaysAndCountsThem) {
+  open();
+  write(client, "question");
+  EXPECT_EQ(outside.read(endpoint), "question");
+  write(endpoint, "an answer");
+  EXPECT_EQ(outside.read(client), "an answer");
+  EXPECT_EQ(relay.size(), 1);
+  outside.engine.close(client);
+  settle();
+  outside.engine.close(endpoint);
+  settle();
+  pass(milliseconds(200));
+  ASSERT_EQ(changes.size(), 2);
+  EXPECT_EQ(changes[1].what, Change::What::ended);
+  EXPECT_EQ(changes[1].requested, 8);
+  EXPECT_EQ(changes[1].replied, 9);
+  EXPECT_EQ(changes[1].endpoint_slot, kEndpointSlot);
+  EXPECT_TRUE(changes[1].called);
+  expect_nothing_left();
+}
+
+TEST_F(Relayed, KeepTheWayBackOpenWhenOneSideHasClosed) {
+  open();
+  write(client, "all there is");
+  outside.engine.shutdown(client);
+  settle();
+  EXPECT_EQ(outside.read(endpoint), "all there is");
+  EXPECT_TRUE(outside.engine.is_at_end(endpoint));
+  write(endpoint, "late");
+  EXPECT_EQ(outside.read(client), "late");
+  EXPECT_FALSE(outside.engine.is_at_end(client));
+  outside.engine.shutdown(endpoint);
+  settle();
+  EXPECT_TRUE(outside.engine.is_at_end(client));
+  pass(milliseconds(200));
+  expect_nothing_left();
+}
+
+TEST_F(Relayed, EndWithAResetWhenEitherSideResets) {
+  open();
+  outside.engine.abort(client);
+  settle();
+  EXPECT_TRUE(told(endpoint) & event::reset);
+  expect_nothing_left();
+
+  outside.events.clear();
+  open();
+  outside.engine.abort(endpoint);
+  settle();
+  EXPECT_TRUE(told(client) & event::reset);
+  expect_nothing_left();
+}
+
+TEST_F(Relayed, AreResetWhereNobodyCanTakeThem) {
+  use(false, false);
+  open();
+  EXPECT_TRUE(told(client) & event::reset) << "no endpoint";
+  use(false);
+  outside.engine.stop_listening(kEndpoint, kPort);
+  outside.events.clear();
+  open();
+  EXPECT_TRUE(told(client) & event::reset) << "nobody listens at the endpoint";
+  expect_nothing_left();
+}
+
+TEST_F(Relayed, AreAsManyAsThereIsRoomFor) {
+  std::vector<ConnectionId> clients;
+  for (uint16_t n = 0; n < 5; ++n) {
+    clients.push_back(*outside.engine.connect({kClient, kVip, lb::port_from_host(40000 + n), kPort}, 1, now));
+    settle();
+  }
+  EXPECT_EQ(relay.size(), 4);
+  EXPECT_FALSE(told(clients[3]) & event::reset);
+  EXPECT_TRUE(told(clients[4]) & event::reset);
+}
+
+TEST_F(Relayed, HoldBackWhoSendsToOneThatDoesNotRead) {
+  open();
+  const std::string kilobyte(1024, 'x');
+  size_t written = 0;
+  while (outside.engine.write(client, outside.slice_of(kilobyte)) && written < 64 << 20) {
+    written += kilobyte.size();
+    settle();
+    now += milliseconds(1);
+  }
+  const tcp::Config defaults;
+  EXPECT_LE(written, 2 * (defaults.receive_buffer + defaults.send_buffer));
+  const size_t held = written;
+  size_t read = 0;
+  for (int i = 0; i < 1000 && read < held; ++i) {
+    read += outside.read(endpoint).size();
+    pass(milliseconds(10));
+  }
+  EXPECT_EQ(read, held);
+}
+
+TEST_F(Relayed, TellTheEndpointFirstWhoTheClientIs) {
+  use(true);
+  client = *outside.engine.connect({kClient, kVip, lb::port_from_host(40000), kPort}, 1, now);
+  ASSERT_TRUE(outside.engine.write(client, outside.slice_of("hello")));
+  settle();
+  for (const tcp::Event& each : outside.events) {
+    endpoint = (each.what & event::accepted) != 0 ? each.id : endpoint;
+  }
+  const std::string got = outside.read(endpoint);
+  ASSERT_EQ(got.size(), 28 + 5);
+  EXPECT_EQ(got.substr(0, 12), std::string("\r\n\r\n\0\r\nQUIT\n", 12));
+  EXPECT_EQ(got.substr(16, 4), std::string("\x0a\x01\x00\x01", 4));
+  EXPECT_EQ(got.substr(28), "hello");
+}
+
+TEST_F(Relayed, EndWhenNothingMovesForTooLong) {
+  open();
+  pass(seconds(50));
+  write(endpoint, "still here");
+  pass(seconds(50));
+  EXPECT_EQ(relay.size(), 1);
+  EXPECT_EQ(relay.idled(), 0);
+  pass(seconds(11));
+  EXPECT_EQ(relay.idled(), 1);
+  EXPECT_TRUE(told(client) & event::reset);
+  EXPECT_TRUE(told(endpoint) & event::reset);
+  expect_nothing_left();
+}
+
+TEST_F(Relayed, EndSoonerWhenOneSideHasClosed) {
+  open();
+  outside.engine.shutdown(client);
+  settle();
+  pass(seconds(9));
+  EXPECT_EQ(relay.idled(), 0);
+  pass(seconds(2));
+  EXPECT_EQ(relay.idled(), 1);
+  EXPECT_TRUE(told(endpoint) & event::reset);
+  expect_nothing_left();
+}
+
+TEST_F(Relayed, EndWithTheirEndpointIfItIsToReset) {
+  open();
+  use(false, false, {kEndpointSlot});
+  pass(milliseconds(100));
+  EXPECT_TRUE(told(client) & event::reset);
+  EXPECT_TRUE(told(endpoint) & event::reset);
+  EXPECT_EQ(relay.idled(), 0);
+  expect_nothing_left();
+}
+
+}  // namespace
+}  // namespace weft::proxy
