@@ -335,6 +335,9 @@ Seq Engine::grantable_edge(const Connection& connection) const {
 
 /// For the header, and from then on promised.
 uint16_t Engine::window_of(Connection& connection) {
+  if (connection.state == State::syn_received) [[unlikely]] {  // a SYN-ACK that follows can't say more than its SYN did
+    return static_cast<uint16_t>((connection.receive_edge - connection.receive_next) >> connection.receive_shift);
+  }
   const Seq edge = grantable_edge(connection);
   const uint32_t window = edge - connection.receive_next;
   // Rounded up: down, the edge would go back.
