@@ -277,6 +277,9 @@ void relay(benchmark::State& state) {
     }
     world.carry(world.other, world.one, false, true);
     World::timed(world.one, true, [&] {
+      for (const Event& event : world.one.output.events) {  // as proxy::Relay does
+        world.one.engine.prefetch(to_endpoint[session_of[event.id.index]]);
+      }
       for (const Event& event : world.one.output.events) {
         if ((event.what & event::readable) != 0) {
           world.one.engine.relay(event.id, to_endpoint[session_of[event.id.index]], SIZE_MAX);

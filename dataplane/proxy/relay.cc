@@ -15,10 +15,16 @@ namespace {
 /// to be left.
 constexpr uint32_t kIdleACall = 1;
 constexpr uint32_t kFatesACall = 64;
+constexpr size_t kBatch = 32;
 
 /// A connection knows its session and its side of it.
 constexpr uint32_t user_of(uint32_t session, bool is_client) {
   return session << 1 | (is_client ? 1 : 0);
+}
+
+/// An accepted connection has none yet.
+bool is_of_session(const tcp::Event& event) {
+  return (event.what & tcp::event::accepted) == 0;
 }
 
 lb::Tuple tuple_of(const tcp::SocketPair& client) {
@@ -38,8 +44,34 @@ Relay::Relay(tcp::Engine& engine, buffer::Pool& buffers, const RelayConfig& conf
 }
 
 void Relay::act(std::span<const tcp::Event> events, const lb::Snapshot& snapshot, time::Millis now) {
+  while (!events.empty()) {
+    const auto batch = events.first(std::min(events.size(), kBatch));
+    prefetch(batch);
+    act_on(batch, snapshot, now);
+    events = events.subspan(batch.size());
+  }
+}
+
+/// Sessions, and then the connections that the bytes will go to, are on their way before they are asked for.
+void Relay::prefetch(std::span<const tcp::Event> events) const {
   for (const tcp::Event& event : events) {
-    if ((event.what & tcp::event::accepted) != 0) {
+    if (is_of_session(event)) {
+      const auto* lines = reinterpret_cast<const std::byte*>(&sessions_[event.user >> 1]);
+      __builtin_prefetch(lines, 1);
+      __builtin_prefetch(lines + 64, 1);
+    }
+  }
+  for (const tcp::Event& event : events) {
+    if (is_of_session(event)) {
+      const Session& session = sessions_[event.user >> 1];
+      engine_.prefetch((event.user & 1) != 0 ? session.endpoint.id : session.client.id);
+    }
+  }
+}
+
+void Relay::act_on(std::span<const tcp::Event> events, const lb::Snapshot& snapshot, time::Millis now) {
+  for (const tcp::Event& event : events) {
+    if (!is_of_session(event)) {
       begin(event, snapshot, now);
       continue;
     }

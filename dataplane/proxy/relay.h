@@ -83,6 +83,8 @@ class Relay {
     time::Millis moved_at = 0;
   };
 
+  void prefetch(std::span<const tcp::Event> events) const;
+  void act_on(std::span<const tcp::Event> events, const lb::Snapshot& snapshot, time::Millis now);
   void begin(const tcp::Event& event, const lb::Snapshot& snapshot, time::Millis now);
   bool is_idle(const Session& session, time::Millis now) const;
   void pump(Session& session, time::Millis now);

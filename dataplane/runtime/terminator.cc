@@ -71,7 +71,8 @@ l4::Verdict Terminator::deliver(rte_mbuf* packet, const l4::Burst& burst, uint32
     return deliver_error(frame, parsed);
   }
   tcp::Segment& segment = segments_.emplace_back();
-  if (!tcp::read_segment(frame, parsed, tcp::Checksum::unknown, segment)) {
+  const bool is_right = (packet->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+  if (!tcp::read_segment(frame, parsed, is_right ? tcp::Checksum::right : tcp::Checksum::unknown, segment)) {
     segments_.pop_back();
     return l4::Verdict::bad_transport_checksum;
   }

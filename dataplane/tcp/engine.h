@@ -78,6 +78,8 @@ class Engine {
   // What one connection is asked, and told. Of a stale id: nothing, or 0.
 
   bool is_open(ConnectionId id) const;
+  /// It will be asked something soon, and nothing that arrived was its.
+  void prefetch(ConnectionId id) const;
   State state(ConnectionId id) const;
   const SocketPair* pair(ConnectionId id) const;
   void set_user(ConnectionId id, uint32_t user);
@@ -181,6 +183,7 @@ class Engine {
 
   // input.cc: what arrived for connections.
   void prefetch(std::span<const Segment> segments, std::span<uint64_t> places);
+  void prefetch(uint32_t c) const;
   void arrive(Segment& segment, uint64_t place);
   bool predict(uint32_t c, Segment& segment);
   void arrive(uint32_t c, Segment& segment);

@@ -60,13 +60,23 @@ void Engine::prefetch(std::span<const Segment> segments, std::span<uint64_t> pla
   for (size_t i = 0; i < segments.size(); ++i) {
     const Reference candidate = table_.candidate(places[i]);
     if (candidate.kind() == Reference::Kind::connection) {
-      const auto* lines = reinterpret_cast<const std::byte*>(&connections_[candidate.index()]);
-      __builtin_prefetch(lines);
-      __builtin_prefetch(lines + 64);
-      const auto* more = reinterpret_cast<const std::byte*>(&details_[candidate.index()]);
-      __builtin_prefetch(more);
-      __builtin_prefetch(more + 64);
+      prefetch(candidate.index());
     }
+  }
+}
+
+void Engine::prefetch(uint32_t c) const {
+  for (const auto* lines :
+       {reinterpret_cast<const std::byte*>(&connections_[c]), reinterpret_cast<const std::byte*>(&details_[c])}) {
+    __builtin_prefetch(lines);
+    __builtin_prefetch(lines + 64);
+  }
+  wheel_.prefetch(c);
+}
+
+void Engine::prefetch(ConnectionId id) const {
+  if (id.index < connections_.size()) {
+    prefetch(id.index);
   }
 }
 

@@ -52,6 +52,7 @@ class Wheel {
       nodes_[node].slot = kNoSlot;
     }
   }
+  void prefetch(uint32_t node) const { __builtin_prefetch(&nodes_[node]); }
   bool is_armed(uint32_t node) const { return nodes_[node].slot != kNoSlot; }
 
   /// Fires what is due, in the order of ticks. `fire(node)` is called of a node that is no longer armed, and returns

@@ -75,8 +75,8 @@ class Peer {
   std::optional<PlainOptions> our_syn_;
   std::optional<PlainOptions> their_syn_;
   std::optional<tcp::Seq> our_end_;   ///< of all that the engine sent
-  std::optional<tcp::Seq> our_edge_;
-  bool is_edge_of_syn_ = false;  ///< what the engine allowed the peer to send
+  std::optional<tcp::Seq> our_edge_;  ///< what the engine allowed the peer to send
+  bool is_edge_of_syn_ = false;
   std::optional<tcp::Seq> their_edge_;
 };
 
