@@ -6,6 +6,7 @@
 /// to stale ids that do something, and buffers, pieces or places that do not come back.
 ///
 /// Input: a byte for the configuration, then steps of an operation and its bytes (Steps).
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdio>
@@ -286,12 +287,16 @@ class World {
     for (const Transmission& out : output_.segments) {
       check(out);
     }
+    std::vector<ConnectionId> ended;
     for (const Event& event : output_.events) {
-      constexpr uint16_t kLast = event::closed | event::reset | event::timed_out;
       if ((event.what & event::accepted) != 0) {
         ids_.push_back(event.id);
       }
-      require(engine_.is_open(event.id) == ((event.what & kLast) == 0), "an id is stale after its last event");
+      require(std::find(ended.begin(), ended.end(), event.id) == ended.end(), "nothing comes after the last event");
+      if ((event.what & (event::closed | event::reset | event::timed_out)) != 0) {
+        ended.push_back(event.id);
+        require(!engine_.is_open(event.id), "an id is stale after its last event");
+      }
     }
     output_.clear();
     std::erase_if(ids_, [this](ConnectionId id) { return !engine_.is_open(id); });
