@@ -23,7 +23,7 @@ uint32_t length_of(const Segment& segment) {
 }
 
 /// RFC 1122, section 4.2.3.10, and section 3.2.1.3: what is sent to many, or by many, is no connection's.
-bool is_of_one(const lb::Address& address) {
+bool is_ones(const lb::Address& address) {
   if (address.is_ipv4()) {
     const uint32_t host = lb::to_host(address.ipv4());
     return host >> 24 != 0 && host >> 28 < 0xe;
@@ -89,7 +89,9 @@ void Engine::arrive(Segment& segment, uint64_t place) {
     }
     return;
   }
-  if (!is_of_one(segment.pair.remote) || !is_of_one(segment.pair.local)) {
+  const SocketPair& pair = segment.pair;
+  // An IPv4 address in an IPv6 header (RFC 4291, section 2.5.5.2) is on no wire.
+  if (!is_ones(pair.remote) || !is_ones(pair.local) || pair.remote.family() != pair.local.family()) {
     ++counters_.invalid;
     return;
   }

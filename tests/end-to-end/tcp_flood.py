@@ -39,7 +39,7 @@ while sent < count:
 """
 # Connections that ask for a large body each, with little room for it, and never read.
 HOARD = """
-import socket, sys
+import signal, socket, sys
 sockets = []
 for _ in range(int(sys.argv[2])):
     s = socket.socket()
@@ -49,7 +49,7 @@ for _ in range(int(sys.argv[2])):
     s.sendall(b"GET /body HTTP/1.1\\r\\nHost: web\\r\\n\\r\\n")
     sockets.append(s)
 print("all there", flush=True)
-sys.stdin.read()
+signal.pause()
 """
 
 lab.enter()

@@ -71,7 +71,8 @@ void use_segment(std::span<std::byte> frame, bool help) {
       return;
     }
     use_options({segment.options, segment.options_length});
-    if (segment.payload.size() > 1460) {
+    const bool is_mapped = segment.pair.local.is_ipv4() != is_ipv4 || segment.pair.remote.is_ipv4() != is_ipv4;
+    if (segment.payload.size() > 1460 || is_mapped) {  // an IPv4 address in an IPv6 header: the engine answers nothing
       return;
     }
     // Sent on as a relay would: the other way round, with the payload's sum as it came.

@@ -56,6 +56,20 @@ class TwoHosts : public ::testing::Test {
   size_t carried = 0;
 };
 
+TEST_F(TwoHosts, AnswerNothingBetweenTwoFamilies) {
+  const lb::Address own(lb::parse_ipv6("fd00::1").value());
+  server.engine.listen(own, lb::port_from_host(80), 1);
+  for (const uint8_t flags : {flag::syn, flag::ack}) {
+    Segment segment;
+    segment.pair = {own, kClient, lb::port_from_host(80), lb::port_from_host(40000)};
+    segment.flags = flags;
+    server.engine.input({&segment, 1}, now, server.output);
+  }
+  server.engine.flush(now, server.output);
+  EXPECT_TRUE(server.output.segments.empty());
+  EXPECT_EQ(server.engine.counters().invalid, 2);
+}
+
 TEST_F(TwoHosts, OpenExchangeAndClose) {
   open();
   EXPECT_TRUE(client.engine.write(at_client, client.slice_of("question")));
