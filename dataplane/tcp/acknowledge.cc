@@ -116,7 +116,10 @@ bool Engine::take_acknowledgment(uint32_t c, const Segment& segment, const Optio
   if (connection.unsent != kNone || details.lost_bytes > 0) {
     touch(c);
   }
-  set_timer(c, advanced);
+  // While what was sent before the repetition still arrives, the repetition is not late: it is in the queue behind.
+  // That is bounded by what was sent then. RFC 6298, section 5.3 would let the timer run, as it knows no selective
+  // acknowledgments.
+  set_timer(c, advanced || round.earlier);
   return !advanced || !connection.has(Connection::fin_queued) || connection.queued_bytes > 0 || our_fin_acknowledged(c);
 }
 
@@ -209,6 +212,8 @@ void Engine::take_blocks(uint32_t c, const Options& options, Seq acknowledgment,
       piece.flags = static_cast<uint8_t>((piece.flags & ~Piece::lost) | Piece::sacked);
       details.sacked_bytes += piece.length();
       round.sacked = true;
+      const auto before_first = static_cast<int32_t>(pieces_[connection.to_send.head].sent_at - piece.sent_at);
+      round.earlier |= before_first > 0 && !piece.is(Piece::ever_resent);
       arrived(c, piece, round);
     }
     details.highest_sacked = later(details.highest_sacked, block.end);

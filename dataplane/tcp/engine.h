@@ -155,6 +155,7 @@ class Engine {
     bool timed = false;
     bool resent = false;     ///< of something that was sent twice: what else it says came late, perhaps for its sake
     bool sacked = false;     ///< something beyond a gap
+    bool earlier = false;    ///< of that, something that was sent before the first piece was sent again
     bool duplicate = false;  ///< the peer got something twice
   };
 
