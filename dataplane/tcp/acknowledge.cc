@@ -108,7 +108,7 @@ bool Engine::take_acknowledgment(uint32_t c, const Segment& segment, const Optio
   change_phase(c, acknowledgment, advanced, round);
   if (advanced) {
     grow(c, round);
-    if (connection.has(Connection::wants_room) && room_for_pieces(connection) > 0) {
+    if (connection.has(Connection::wants_room) && room_for_pieces(c) > 0) {
       connection.flags &= static_cast<uint16_t>(~Connection::wants_room);
       tell(c, event::writable);
     }

@@ -98,8 +98,9 @@ struct alignas(64) Details {
     mtu_reduced = 1 << 2,    ///< because nothing came through
     unreachable = 1 << 3,    ///< an ICMP error said so since the peer was last heard
     syn_lost = 1 << 4,       ///< ours had to be sent again
+    starved = 1 << 5,         ///< in a list of those that were refused for want of pieces
     duplicate_seen = 1 << 6,  ///< D-SACK
-    starved = 1 << 5,        ///< in a list of those that were refused for want of pieces
+    fin_waits = 1 << 7,       ///< for a piece; nothing more is written
   };
 
   // Round-trip time (RFC 6298), in microseconds.

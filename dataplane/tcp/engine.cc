@@ -117,6 +117,12 @@ bool Engine::leads_to(Reference reference, const SocketPair& pair, uint64_t plac
 
 void Engine::flush(time::Time now, Output& output) {
   begin(now, output);
+  if (pieces_.may_write()) {
+    feed(starved_writers_);
+  }
+  if (pieces_.may_move()) {
+    feed(starved_movers_);
+  }
   for (size_t i = 0; i < touched_.size(); ++i) {
     const uint32_t c = find(touched_[i]);
     if (c != kNone) {
@@ -128,12 +134,6 @@ void Engine::flush(time::Time now, Output& output) {
   }
   touched_.clear();
   duplicates_.clear();
-  if (pieces_.may_write()) {
-    feed(starved_writers_);
-  }
-  if (pieces_.may_move()) {
-    feed(starved_movers_);
-  }
   tell_events();
   output_ = nullptr;
 }
@@ -160,13 +160,15 @@ void Engine::set_user(ConnectionId id, uint32_t user) {
 }
 
 /// Of bytes that are written.
-size_t Engine::room_of(const Connection& connection) const {
-  return pieces_.may_write() ? room_for_pieces(connection) : 0;
+size_t Engine::room_of(uint32_t c) const {
+  return pieces_.may_write() ? room_for_pieces(c) : 0;
 }
 
 /// Of bytes that are in pieces already.
-size_t Engine::room_for_pieces(const Connection& connection) const {
-  if (!connection.has(Connection::on_wire) || connection.has(Connection::fin_queued)) {
+size_t Engine::room_for_pieces(uint32_t c) const {
+  const Connection& connection = connections_[c];
+  if (!connection.has(Connection::on_wire) || connection.has(Connection::fin_queued) ||
+      (details_[c].flags & Details::fin_waits) != 0) {
     return 0;
   }
   const uint32_t bound = std::min(std::max(2 * connection.congestion_window, kLeastSendBuffer), config_.send_buffer);
@@ -175,7 +177,7 @@ size_t Engine::room_for_pieces(const Connection& connection) const {
 
 size_t Engine::room(ConnectionId id) const {
   const uint32_t c = find(id);
-  return c == kNone ? 0 : room_of(connections_[c]);
+  return c == kNone ? 0 : room_of(c);
 }
 
 /// It is told when there is room again: by acknowledgments, or if pieces are short, once they are not.
@@ -205,8 +207,11 @@ void Engine::feed(std::vector<ConnectionId>& starved) {
       continue;
     }
     details_[c].flags &= static_cast<uint8_t>(~Details::starved);
-    if (connections_[c].has(Connection::wants_room)) {
-      connections_[c].flags &= static_cast<uint16_t>(~Connection::wants_room);
+    const bool wants_room = connections_[c].has(Connection::wants_room);
+    connections_[c].flags &= static_cast<uint16_t>(~Connection::wants_room);
+    if ((details_[c].flags & Details::fin_waits) != 0) {
+      start_closing(c);
+    } else if (wants_room) {
       tell(c, event::writable);
     }
   }
@@ -218,7 +223,7 @@ bool Engine::write(ConnectionId id, buffer::Slice slice) {
     return false;
   }
   Connection& connection = connections_[c];
-  if (slice.size() > room_of(connection)) {
+  if (slice.size() > room_of(c)) {
     want_room(c, !pieces_.may_write(), starved_writers_);
     return false;
   }
@@ -296,7 +301,7 @@ size_t Engine::relay(ConnectionId from_id, ConnectionId to_id, size_t at_most) {
   }
   Connection& source = connections_[from];
   Connection& target = connections_[to];
-  const size_t room = std::min(at_most, room_for_pieces(target));
+  const size_t room = std::min(at_most, room_for_pieces(to));
   size_t moved = 0;
   while (!source.received.empty() && moved + pieces_[source.received.head].slice.size() <= room && pieces_.may_move()) {
     const uint32_t piece = pop_received(source);
@@ -353,10 +358,11 @@ void Engine::start_closing(uint32_t c) {
     return;
   }
   const uint32_t piece = pieces_.take();
-  if (piece == kNone) {  // the reserve is gone, too: nothing can be sent in order
-    connection.flags |= Connection::reset_wanted;
-    return touch(c);
+  if (piece == kNone) {
+    details_[c].flags |= Details::fin_waits;
+    return want_room(c, true, starved_movers_);
   }
+  details_[c].flags &= static_cast<uint8_t>(~Details::fin_waits);
   append_to_send(connection, piece, {}, Piece::fin);
   connection.flags |= Connection::fin_queued;
   if (connection.state == State::established) {

@@ -177,8 +177,8 @@ class Engine {
   void start_closing(uint32_t c);
   void was_read(uint32_t c);
   void append_to_send(Connection& connection, uint32_t piece, buffer::Slice slice, uint8_t flags);
-  size_t room_of(const Connection& connection) const;
-  size_t room_for_pieces(const Connection& connection) const;
+  size_t room_of(uint32_t c) const;
+  size_t room_for_pieces(uint32_t c) const;
   void want_room(uint32_t c, bool are_short, std::vector<ConnectionId>& starved);
   void feed(std::vector<ConnectionId>& starved);
 
