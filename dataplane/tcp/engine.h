@@ -212,7 +212,7 @@ class Engine {
   void send_syn_ack(const HalfOpen& half_open, uint32_t timestamp);
   void send_cookie(const HalfOpen& asked);
   bool accept_cookie(Segment& segment, uint64_t place);
-  void challenge_of_half_open(const HalfOpen& half_open);
+  void challenge_of_half_open(HalfOpen& half_open);
   void forget_half_open(uint32_t half_open, uint64_t place);
   uint32_t accept(const HalfOpen& half_open, uint64_t place, const Segment& segment);
   void agree(uint32_t c, const HalfOpen& agreed);

@@ -29,7 +29,8 @@ struct HalfOpen {
   bool sack = false;
   bool repeated = false;  ///< the peer asked again, and was answered again
   uint8_t path = 0;
-  uint8_t tries = 0;  ///< SYN-ACKs sent again
+  uint8_t tries = 0;       ///< SYN-ACKs sent again
+  uint8_t challenges = 0;  ///< sent; they are counted
   uint16_t listener = 0;
   uint32_t previous = kNone;
   uint32_t next = kNone;

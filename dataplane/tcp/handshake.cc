@@ -224,8 +224,14 @@ void Engine::arrive_in_half_open(uint32_t half_open, Segment& segment, uint64_t 
   arrive(accept(accepted, place, segment), segment);
 }
 
-/// An acknowledgment of what we know: to an honest peer it says all.
-void Engine::challenge_of_half_open(const HalfOpen& half_open) {
+/// An acknowledgment of what we know: to an honest peer it says all. A handshake has a few of them (RFC 5961, section
+/// 7): two peers who disagree do not talk for ever.
+void Engine::challenge_of_half_open(HalfOpen& half_open) {
+  constexpr uint8_t kMost = 10;
+  if (half_open.challenges == kMost) {
+    return;
+  }
+  ++half_open.challenges;
   ++counters_.challenges;
   Transmission& out = transmission(half_open.pair, half_open.path, flag::ack);
   out.sequence = half_open.first + 1;
