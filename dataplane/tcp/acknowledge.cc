@@ -223,10 +223,9 @@ void Engine::take_blocks(uint32_t c, const Options& options, Seq acknowledgment,
 /// RFC 8985, section 6.2, step 4: something was sent twice for nothing, so losses are to be judged later. A step a round
 /// trip, and back again after so many recoveries in which that did not happen.
 void Engine::widen_reordering(const Connection& connection, Details& details) {
-  if ((details.flags & Details::duplicate_seen) != 0 && connection.send_unacknowledged < details.duplicate_round) {
+  if (details.reordering_recoveries > 0 && connection.send_unacknowledged < details.duplicate_round) {
     return;
   }
-  details.flags |= Details::duplicate_seen;
   details.duplicate_round = connection.send_next;
   details.reordering_steps = std::min<uint8_t>(details.reordering_steps + 1U, kMaxReorderingSteps);
   details.reordering_recoveries = kReorderingRecoveries;
@@ -386,12 +385,21 @@ void Engine::enter_recovery(uint32_t c) {
   Details& details = details_[c];
   ++counters_.fast_recoveries;
   details.phase = Phase::recovery;
-  details.undo_window = connection.congestion_window;
-  details.undo_timestamp = timestamp(connection);
   details.recovery_point = connection.send_next;
   details.recovery_flight = std::max(outstanding(connection), uint32_t{connection.mss});
   details.recovery_delivered = details.recovery_sent = 0;
   connection.flags &= static_cast<uint16_t>(~Connection::probing);
+  reduce(c);
+}
+
+/// And keeps what undo() needs.
+void Engine::reduce(uint32_t c) {
+  const Connection& connection = connections_[c];
+  Details& details = details_[c];
+  details.undo_window = connection.congestion_window;
+  details.undo_timestamp = timestamp(connection);
+  details.flags &= static_cast<uint8_t>(~Details::undo_to_slow_start);
+  details.flags |= details.slow_start_threshold == UINT32_MAX ? Details::undo_to_slow_start : 0;
   reduce_threshold(connection, details);
 }
 
@@ -430,7 +438,8 @@ void Engine::grow(uint32_t c, const Round& round) {
 }
 
 /// Eifel (RFC 3522): an acknowledgment that echoes what was sent before the first retransmission shows that it was
-/// needless; then (RFC 4015) the window is what it was.
+/// needless; then (RFC 4015, section 3.2) the window is what it was, and so is the threshold if there was none: slow
+/// start goes on.
 void Engine::undo(uint32_t c, const Options& options) {
   Connection& connection = connections_[c];
   Details& details = details_[c];
@@ -443,7 +452,9 @@ void Engine::undo(uint32_t c, const Options& options) {
     pieces_[at].flags &= static_cast<uint8_t>(~Piece::lost);
   }
   details.lost_bytes = 0;
-  details.slow_start_threshold = std::max(details.slow_start_threshold, details.undo_window);
+  details.slow_start_threshold = (details.flags & Details::undo_to_slow_start) != 0
+                                     ? UINT32_MAX
+                                     : std::max(details.slow_start_threshold, details.undo_window);
   connection.congestion_window = std::max(connection.congestion_window, details.undo_window);
   details.phase = Phase::open;
   details.undo_window = 0;

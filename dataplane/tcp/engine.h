@@ -243,6 +243,7 @@ class Engine {
   void enter_recovery(uint32_t c);
   void pace(uint32_t c, uint32_t newly_delivered, bool advanced);
   void grow(uint32_t c, const Round& round);
+  void reduce(uint32_t c);
   void undo(uint32_t c, const Options& options);
   bool our_fin_acknowledged(uint32_t c);
   uint32_t outstanding(const Connection& connection) const;

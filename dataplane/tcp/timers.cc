@@ -218,9 +218,7 @@ void Engine::time_out_transmission(uint32_t c) {
     return;  // sending starts the timer
   }
   if (details.phase == Phase::open || connection.send_unacknowledged >= details.recovery_point) {
-    details.undo_window = connection.congestion_window;
-    details.undo_timestamp = timestamp(connection);
-    reduce_threshold(connection, details);
+    reduce(c);
   }
   back_off(details);
   fall_back(c);
