@@ -10,8 +10,8 @@ namespace {
 
 constexpr size_t kBatch = 32;
 /// Full segments that one acknowledgment may stand for, however many a batch brings: a sender whose clock ticks too
-/// rarely sends in bursts (RFC 9293, section 3.8.6.3; what aggregating receivers do today is more).
-constexpr uint32_t kMaxStretch = 8;
+/// rarely sends in bursts (RFC 9293, section 3.8.6.3; aggregating receivers have one for 64 KiB).
+constexpr uint32_t kMaxStretch = 32;
 /// A payload up to this size is copied behind the one before it, if there is room: its buffer is not held up.
 constexpr size_t kCopied = 256;
 /// RFC 7323, section 5.5: after so long without a segment, the peer's clock may have wrapped.
