@@ -301,8 +301,8 @@ void relay(benchmark::State& state) {
   report(state, world, "cycles_per_segment", done);
 }
 
-/// All are asked for a sign of life once in a minute (which the relay does not do, RFC 9293, section 3.8.4): a timer that
-/// fires, a segment and its answer.
+/// All are asked for a sign of life once in a minute (which the relay does not do, RFC 9293, section 3.8.4): a timer
+/// that fires, a segment and its answer.
 void idle(benchmark::State& state) {
   const auto connections = static_cast<uint32_t>(state.range(0));
   World world(connections, std::chrono::minutes(1));

@@ -220,8 +220,8 @@ void Engine::take_blocks(uint32_t c, const Options& options, Seq acknowledgment,
   }
 }
 
-/// RFC 8985, section 6.2, step 4: something was sent twice for nothing, so losses are to be judged later. A step a round
-/// trip, and back again after so many recoveries in which that did not happen.
+/// RFC 8985, section 6.2, step 4: something was sent twice for nothing, so losses are to be judged later. A step a
+/// round trip, and back again after so many recoveries in which that did not happen.
 void Engine::widen_reordering(const Connection& connection, Details& details) {
   if (details.reordering_recoveries > 0 && connection.send_unacknowledged < details.duplicate_round) {
     return;

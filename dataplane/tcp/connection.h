@@ -126,7 +126,7 @@ struct alignas(64) Details {
   Seq rack_end;  ///< RFC 8985: of what arrived, what was sent last
   uint32_t rack_sent_at = 0;
   uint32_t rack_rtt = 0;
-  Seq duplicate_round;  ///< RFC 8985: dsack_round
+  Seq duplicate_round;       ///< RFC 8985: dsack_round
   Seq probe_end;             ///< of the tail loss probe
   uint32_t undo_window = 0;  ///< what recovery took; 0: nothing to give back
   uint32_t undo_timestamp = 0;
@@ -142,7 +142,7 @@ struct alignas(64) Details {
   uint8_t retries = 0;   ///< timeouts without progress
   uint8_t back_off = 0;  ///< how often the timeout was doubled since a round trip was timed
   uint8_t duplicate_acks = 0;
-  uint8_t reordering_steps = 1;  ///< RFC 8985: reo_wnd_mult,
+  uint8_t reordering_steps = 1;       ///< RFC 8985: reo_wnd_mult,
   uint8_t reordering_recoveries = 0;  ///< reo_wnd_persist
   uint8_t flags = 0;
   Phase phase = Phase::open;

@@ -47,9 +47,9 @@ static_assert(sizeof(Piece) == 32 && Piece::fin == 1);
 /// - one more is received while those received have less than their share, or more than a share is free;
 /// - a segment is cut out of its share, or of what those received leave of theirs: cut, it is under way at once. What
 ///   was sent already and must be cut again, as the path bears less, may take half of the other share, too;
-/// - what is written or moved on leaves a share to each of both, and what is kept beyond a gap one more to what is moved.
-/// So two engines that are full of what each has for the other still drain, and so does a relay that must cut each
-/// piece.
+/// - what is written or moved on leaves a share to each of both, and what is kept beyond a gap one more to what is
+/// moved. So two engines that are full of what each has for the other still drain, and so does a relay that must cut
+/// each piece.
 class Pieces {
  public:
   /// One share and none to spare would be no stock.
@@ -91,7 +91,9 @@ class Pieces {
 
   bool may_receive() const { return free_count_ > 0 && (received_ < share() || free_count_ > share()); }
   /// @param again what was sent before, and needs to be smaller now
-  bool may_cut(bool again) const { return free_count_ > 0 && free_count_ + received_ > (again ? share() / 2 : share()); }
+  bool may_cut(bool again) const {
+    return free_count_ > 0 && free_count_ + received_ > (again ? share() / 2 : share());
+  }
   bool may_move() const { return free_count_ + received_ > 2 * share(); }
   bool may_write() const { return free_count_ > share() && may_move(); }
   bool may_keep_beyond() const { return free_count_ > 3 * share(); }

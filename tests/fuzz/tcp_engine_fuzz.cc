@@ -2,8 +2,8 @@
 /// @file An engine between hostile peers and a hostile application: any order of segments, ICMP errors, calls and time.
 ///
 /// Segments are made to come near what the engine expects, as a fuzzer can't guess sequence numbers. Beyond crashes it
-/// looks for: more sent than the peer ever allowed, segments that can't be, bytes that are read but were not sent, calls
-/// to stale ids that do something, and buffers, pieces or places that do not come back.
+/// looks for: more sent than the peer ever allowed, segments that can't be, bytes that are read but were not sent,
+/// calls to stale ids that do something, and buffers, pieces or places that do not come back.
 ///
 /// Input: a byte for the configuration, then steps of an operation and its bytes (Steps).
 #include <algorithm>
@@ -259,7 +259,8 @@ class World {
   void read(ConnectionId id, size_t at_most, bool takes) {
     const Connection* connection = engine_.look(id);
     if (connection == nullptr) {
-      require(engine_.readable(id) == 0 && engine_.front(id) == nullptr && engine_.take(id).empty(), "a stale id has nothing");
+      require(engine_.readable(id) == 0 && engine_.front(id) == nullptr && engine_.take(id).empty(),
+              "a stale id has nothing");
       return;
     }
     Seq at = connection->receive_next - (connection->has(Connection::fin_received) ? 1 : 0) -

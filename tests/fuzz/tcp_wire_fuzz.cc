@@ -2,7 +2,8 @@
 /// @file Any bytes as a TCP header and its options, read as segments are and written as transmissions are.
 ///
 /// Beyond crashes and accesses past the bytes (they end where their heap block does): what is decoded is within bounds,
-/// what of it is encoded decodes to the same, and a segment that is written again is read as it was, its checksum right.
+/// what of it is encoded decodes to the same, and a segment that is written again is read as it was, its checksum
+/// right.
 ///
 /// Input: a control byte, then what follows the Ethernet header's type, or options alone.
 #include <algorithm>
@@ -88,8 +89,7 @@ void use_segment(std::span<std::byte> frame, bool help) {
     const size_t length = headers + segment.payload.size();
     const auto bytes = std::make_unique<std::byte[]>(length);
     std::copy_n(segment.payload.bytes().data(), segment.payload.size(), bytes.get() + headers);
-    packet::view<packet::EthernetHeader>(bytes.get())->type =
-        is_ipv4 ? packet::kEtherTypeIpv4 : packet::kEtherTypeIpv6;
+    packet::view<packet::EthernetHeader>(bytes.get())->type = is_ipv4 ? packet::kEtherTypeIpv4 : packet::kEtherTypeIpv6;
     write_headers(out, {&segment.payload, 1}, bytes.get() + packet::kIpOffset);
     packet::Parsed written;
     packet::parse({bytes.get(), length}, written);

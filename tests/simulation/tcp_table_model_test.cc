@@ -57,8 +57,8 @@ TEST_P(TableModel, FindsWhatAMapFinds) {
       table.replace(moved.hash, moved.reference, to);
       moved.reference = to;
     }
-    const uint64_t asked = there.empty() || random() % 2 == 0 ? hash_of(random, buckets, tags)
-                                                              : there[random() % there.size()].hash;
+    const uint64_t asked =
+        there.empty() || random() % 2 == 0 ? hash_of(random, buckets, tags) : there[random() % there.size()].hash;
     std::vector<uint32_t> looked_at;  // all that the table offers
     const Reference none = table.find(asked, [&](Reference reference) {
       looked_at.push_back(reference.value);
@@ -75,8 +75,9 @@ TEST_P(TableModel, FindsWhatAMapFinds) {
       }
     }
     for (const uint32_t value : looked_at) {
-      ASSERT_TRUE(std::any_of(there.begin(), there.end(), [&](const Entry& each) { return each.reference.value == value; }))
-          << "what is gone is not found";
+      ASSERT_TRUE(std::any_of(there.begin(), there.end(), [&](const Entry& each) {
+        return each.reference.value == value;
+      })) << "what is gone is not found";
     }
   }
 }
@@ -104,9 +105,8 @@ TEST_P(TableModel, HandshakesAreDueAsAMapHasThem) {
     }
     while (true) {
       const uint32_t first = half_opens.due(now);
-      const bool any = std::any_of(due.begin(), due.end(), [&](const auto& each) {
-        return static_cast<int32_t>(now - each.second) >= 0;
-      });
+      const bool any = std::any_of(due.begin(), due.end(),
+                                   [&](const auto& each) { return static_cast<int32_t>(now - each.second) >= 0; });
       ASSERT_EQ(first != kNone, any);
       if (!any) {
         break;
