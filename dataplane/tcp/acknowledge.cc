@@ -87,6 +87,9 @@ bool Engine::take_acknowledgment(uint32_t c, const Segment& segment, const Optio
     }
     if (round.timed) {
       measure(details, round.rtt);
+      if (details.slow_start_threshold == UINT32_MAX) {
+        look_for_queue(connection, details, round.rtt);
+      }
     }
     details.retries = 0;
     if (round.timed) {  // RFC 6298, section 5, the end: until then, what backing off made of the timeout stays

@@ -115,6 +115,11 @@ struct alignas(64) Details {
   float k = 0;             ///< seconds from the epoch's beginning to window_max
   time::Millis epoch = 0;  ///< 0: not in congestion avoidance
 
+  // HyStart++ (RFC 9406), in the first slow start. Round trips in microseconds.
+  Seq round_end;                         ///< of what had been sent when the round began
+  uint32_t round_rtt = UINT32_MAX;       ///< the least of this round
+  uint32_t last_round_rtt = UINT32_MAX;  ///< of the last; in conservative slow start: the one that it began with
+
   // Loss recovery.
   Seq recovery_point;
   uint32_t sacked_bytes = 0;
@@ -139,13 +144,17 @@ struct alignas(64) Details {
   time::Millis heard_at = 0;  ///< the last acceptable segment; while connecting: when that began
   uint32_t user = 0;
   uint16_t pending = 0;  ///< events to be told
-  uint8_t retries = 0;   ///< timeouts without progress
-  uint8_t back_off = 0;  ///< how often the timeout was doubled since a round trip was timed
+  uint8_t retries = 0;  ///< timeouts without progress
   uint8_t duplicate_acks = 0;
-  uint8_t reordering_steps = 1;       ///< RFC 8985: reo_wnd_mult,
-  uint8_t reordering_recoveries = 0;  ///< reo_wnd_persist
   uint8_t flags = 0;
-  Phase phase = Phase::open;
+  uint8_t back_off : 4 = 0;       ///< how often the timeout was doubled since a round trip was timed; kMaxBackOff at most
+  uint8_t round_samples : 4 = 0;  ///< HyStart++: round trips timed in this round, up to what it asks for
+  uint8_t reordering_steps : 5 = 1;       ///< RFC 8985: reo_wnd_mult,
+  uint8_t conservative_rounds : 3 = 0;    ///< HyStart++: in the how manyth of conservative slow start; 0: in none
+  uint8_t reordering_recoveries : 5 = 0;  ///< RFC 8985: reo_wnd_persist
+  Phase phase : 2 = Phase::open;
+
+  static constexpr uint8_t kMaxBackOff = 15;
 };
 static_assert(sizeof(Details) == 128);
 

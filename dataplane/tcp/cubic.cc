@@ -12,12 +12,20 @@ constexpr float kBeta = 0.7F;                            // section 4.6
 constexpr float kAlpha = 3 * (1 - kBeta) / (1 + kBeta);  // section 4.3
 constexpr uint32_t kMaxWindow = 1 << 30;
 
+// RFC 9406, section 4.3. Its limit of eight segments an acknowledgment (L) is left out, as it is of slow start.
+constexpr uint32_t kLeastGrowth = 4'000;  // microseconds
+constexpr uint32_t kMostGrowth = 16'000;
+constexpr uint8_t kSamples = 8;
+constexpr uint32_t kConservativeDivisor = 4;
+constexpr uint8_t kConservativeRounds = 5;
+
 }  // namespace
 
 void grow_window(Connection& connection, Details& details, uint32_t acknowledged, time::Millis now) {
   const uint32_t window = connection.congestion_window;
   if (window < details.slow_start_threshold) {  // RFC 5681, section 3.1, by bytes
-    connection.congestion_window = std::min({window + acknowledged, details.slow_start_threshold, kMaxWindow});
+    const uint32_t grown = details.conservative_rounds > 0 ? acknowledged / kConservativeDivisor : acknowledged;
+    connection.congestion_window = std::min({window + grown, details.slow_start_threshold, kMaxWindow});
     return;
   }
   const auto mss = static_cast<float>(connection.mss);
@@ -39,6 +47,33 @@ void grow_window(Connection& connection, Details& details, uint32_t acknowledged
   const float grown =
       std::max(bytes + (target - bytes) * static_cast<float>(acknowledged) / bytes, details.window_reno);
   connection.congestion_window = static_cast<uint32_t>(std::min(grown, static_cast<float>(kMaxWindow)));
+}
+
+void look_for_queue(const Connection& connection, Details& details, uint32_t rtt) {
+  details.round_rtt = std::min(details.round_rtt, rtt);
+  details.round_samples = std::min<uint8_t>(details.round_samples + 1U, kSamples);
+  if (details.round_samples >= kSamples && details.last_round_rtt != UINT32_MAX) {
+    const uint32_t growth = std::clamp(details.last_round_rtt / 8, kLeastGrowth, kMostGrowth);
+    if (details.conservative_rounds > 0) {
+      if (details.round_rtt < details.last_round_rtt) {  // it was no queue
+        details.conservative_rounds = 0;
+      }
+    } else if (details.round_rtt >= details.last_round_rtt + growth) {
+      details.conservative_rounds = 1;
+      details.last_round_rtt = details.round_rtt;
+    }
+  }
+  if (connection.send_unacknowledged < details.round_end) {
+    return;
+  }
+  if (details.conservative_rounds == 0) {
+    details.last_round_rtt = details.round_rtt;
+  } else if (++details.conservative_rounds > kConservativeRounds) {
+    details.slow_start_threshold = connection.congestion_window;
+  }
+  details.round_end = connection.send_next;
+  details.round_rtt = UINT32_MAX;
+  details.round_samples = 0;
 }
 
 void reduce_threshold(const Connection& connection, Details& details) {

@@ -461,7 +461,7 @@ uint32_t Engine::create(const SocketPair& pair, uint64_t place) {
   free_.pop_back();
   const uint32_t generation = connections_[c].generation;
   connections_[c] = {};
-  details_[c] = {};
+  details_[c] = Details();
   Connection& connection = connections_[c];
   connection.pair = pair;
   connection.generation = generation;

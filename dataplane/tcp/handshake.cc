@@ -297,7 +297,7 @@ void Engine::agree(uint32_t c, const HalfOpen& agreed) {
   connection.mss =
       static_cast<uint16_t>(std::min(agreed.mss, our_mss(connection.pair)) - (agreed.timestamps ? kTimestampBytes : 0));
   connection.congestion_window = initial_window(connection);
-  details_[c].recovery_point = details_[c].highest_sacked = connection.send_unacknowledged;
+  details_[c].recovery_point = details_[c].highest_sacked = details_[c].round_end = connection.send_unacknowledged;
 }
 
 /// RFC 9293, section 3.10.7.3.

@@ -36,7 +36,7 @@ inline uint32_t retransmission_timeout(const Details& details, const Config& con
     const auto least = static_cast<uint64_t>(config.min_rto.count()) * 1000;
     timeout = (details.srtt + std::max<uint64_t>(4 * uint64_t{details.rttvar}, least) + 999) / 1000;
   }
-  timeout <<= std::min<uint8_t>(details.back_off, 16);
+  timeout <<= details.back_off;
   return static_cast<uint32_t>(std::min<uint64_t>(timeout, static_cast<uint64_t>(config.max_rto.count())));
 }
 

@@ -28,7 +28,7 @@ bool is_due(time::Millis when, time::Millis now) {
 }
 void back_off(Details& details) {
   details.retries = static_cast<uint8_t>(std::min(details.retries + 1, 255));
-  details.back_off = static_cast<uint8_t>(std::min(details.back_off + 1, 255));
+  details.back_off = std::min<uint8_t>(details.back_off + 1U, Details::kMaxBackOff);
 }
 time::Millis first_of(std::optional<time::Millis> a, time::Millis b) {
   return a && static_cast<int32_t>(b - *a) > 0 ? *a : b;
