@@ -196,6 +196,7 @@ class Engine {
   bool keep_end(uint32_t c, Segment& segment, bool fin);
   void take_beyond(uint32_t c, const Segment& segment, bool fin);
   bool take_in_order(uint32_t c, buffer::Slice slice, bool fin);
+  bool fill_gaps(uint32_t c, const buffer::Slice& slice, Seq end);
   bool append_received(Connection& connection, buffer::Slice slice);
   void take_fin_from_queue(Connection& connection);
   void take_fin(uint32_t c);

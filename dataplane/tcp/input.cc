@@ -175,7 +175,9 @@ void Engine::arrive(uint32_t c, Segment& segment) {
       } else {
         if (!segment.payload.empty() && segment.sequence < connection.receive_next) {
           ++counters_.duplicates;
-          note_duplicate(c, {segment.sequence, segment.sequence + static_cast<uint32_t>(segment.payload.size())});
+          const Seq end = segment.sequence + static_cast<uint32_t>(segment.payload.size());
+          note_duplicate(c,
+                         {segment.sequence, earlier(end, connection.receive_next)});  // a closed window takes no more
         }
         connection.flags |= Connection::ack_now;
         touch(c);
@@ -394,28 +396,26 @@ void Engine::take_beyond(uint32_t c, const Segment& segment, bool fin) {
 /// Precondition: it is in the window, and begins at receive_next. @returns false: there is no more to be done
 bool Engine::take_in_order(uint32_t c, buffer::Slice slice, bool fin) {
   Connection& connection = connections_[c];
-  const auto length = static_cast<uint32_t>(slice.size());
+  Details& details = details_[c];
   const Seq before = connection.receive_next;
-  if (length > 0) {
-    if (!append_received(connection, std::move(slice))) {
-      ++counters_.out_of_memory;  // not acknowledged: it will come again
+  const Seq end = before + static_cast<uint32_t>(slice.size());
+  bool is_taken = true;
+  if (details.beyond != kNone) {
+    is_taken = fill_gaps(c, slice, end);
+  } else if (!slice.empty()) {
+    is_taken = append_received(connection, std::move(slice));
+  }
+  if (!is_taken) {
+    ++counters_.out_of_memory;  // not acknowledged: it will come again
+    if (connection.receive_next == before) {
       return false;
     }
-    connection.receive_next += length;
-  }
-  Details& details = details_[c];
-  if (fin) {
+  } else if (fin && !connection.has(Connection::fin_received)) {
     connection.receive_next += 1;
     connection.flags |= Connection::fin_received;
-  } else if (details.beyond != kNone) {
-    const Seq next = reassembly_.deliver(details.beyond, pieces_, connection.receive_next, connection.received);
-    connection.received_bytes += next - connection.receive_next;
-    connection.receive_next = next;
-    take_fin_from_queue(connection);
   }
   const bool ended = connection.has(Connection::fin_received);
   const uint32_t bytes = connection.receive_next - before - (ended ? 1 : 0);
-  counters_.bytes_received += length;
   if (bytes > 0) {
     tell(c, event::readable);
   }
@@ -424,6 +424,27 @@ bool Engine::take_in_order(uint32_t c, buffer::Slice slice, bool fin) {
     take_fin(c);
   }
   return !ended;
+}
+
+/// What came first stays, also what waits beyond gaps: of a segment in order only what is between is taken.
+/// @param end of the slice, which begins at receive_next. @returns false: there was no piece for some of it
+bool Engine::fill_gaps(uint32_t c, const buffer::Slice& slice, Seq end) {
+  Connection& connection = connections_[c];
+  uint32_t& beyond = details_[c].beyond;
+  const Seq begin = connection.receive_next;
+  do {
+    const Seq stop = beyond == kNone ? end : earlier(end, reassembly_[beyond].begin);
+    if (stop > connection.receive_next &&
+        !append_received(connection, slice.part(static_cast<uint16_t>(connection.receive_next - begin),
+                                                static_cast<uint16_t>(stop - connection.receive_next)))) {
+      return false;
+    }
+    const Seq next = reassembly_.deliver(beyond, pieces_, connection.receive_next, connection.received);
+    connection.received_bytes += next - connection.receive_next;
+    connection.receive_next = next;
+    take_fin_from_queue(connection);
+  } while (connection.receive_next < end);
+  return true;
 }
 
 /// A FIN that waited beyond a gap has come to the end of the received bytes, as a piece of its own or with some.
@@ -446,26 +467,26 @@ void Engine::take_fin_from_queue(Connection& connection) {
   connection.received = kept;
 }
 
-/// @returns false: there is no piece for it
+/// The next bytes in order. @returns false: there is no piece for them
 bool Engine::append_received(Connection& connection, buffer::Slice slice) {
-  if (slice.size() <= kCopied && !connection.received.empty()) {
-    buffer::Slice& last = pieces_[connection.received.tail].slice;
-    if (last.is_only_one() && last.tailroom() >= slice.size()) {
-      const std::span<std::byte> grown = last.grow(static_cast<uint16_t>(slice.size()));
-      std::copy(slice.bytes().begin(), slice.bytes().end(), grown.begin());
-      connection.received_bytes += static_cast<uint32_t>(slice.size());
-      return true;
+  const auto length = static_cast<uint32_t>(slice.size());
+  buffer::Slice* const last = connection.received.empty() ? nullptr : &pieces_[connection.received.tail].slice;
+  if (length <= kCopied && last != nullptr && last->is_only_one() && last->tailroom() >= length) {
+    const std::span<std::byte> grown = last->grow(static_cast<uint16_t>(length));
+    std::copy(slice.bytes().begin(), slice.bytes().end(), grown.begin());
+  } else {
+    const uint32_t piece = pieces_.may_receive() ? pieces_.take() : kNone;
+    if (piece == kNone) {
+      return false;
     }
+    pieces_[piece].sequence = connection.receive_next;
+    pieces_[piece].slice = std::move(slice);
+    connection.received.push(pieces_, piece);
+    pieces_.count_received();
   }
-  const uint32_t piece = pieces_.may_receive() ? pieces_.take() : kNone;
-  if (piece == kNone) {
-    return false;
-  }
-  connection.received_bytes += static_cast<uint32_t>(slice.size());
-  pieces_[piece].sequence = connection.receive_next;
-  pieces_[piece].slice = std::move(slice);
-  connection.received.push(pieces_, piece);
-  pieces_.count_received();
+  connection.received_bytes += length;
+  connection.receive_next += length;
+  counters_.bytes_received += length;
   return true;
 }
 

@@ -39,7 +39,8 @@ class Table {
   /// @param is_it whether the reference leads to what is looked for
   template <typename IsIt>
   Reference find(uint64_t hash, IsIt is_it) const {
-    for (size_t at = bucket_of(hash);; at = next(at)) {
+    const size_t home = bucket_of(hash);
+    for (size_t at = home;;) {
       const Bucket& bucket = buckets_[at];
       for (uint32_t found = matches(bucket, tag_of(hash)); found != 0; found &= found - 1) {
         const Reference reference = bucket.references[std::countr_zero(found)];
@@ -47,7 +48,8 @@ class Table {
           return reference;
         }
       }
-      if (bucket.further == 0) {
+      // Entries may lie beyond every bucket of a small table, each behind one that was full and is not any more.
+      if (bucket.further == 0 || (at = next(at)) == home) {
         return {};
       }
     }

@@ -21,6 +21,22 @@ uint64_t hash_of(std::mt19937_64& random, uint64_t buckets, uint64_t tags) {
   return random() % buckets | random() % tags << 49;
 }
 
+TEST(Table, EndsASearchWhenEachBucketHasEntriesBeyondIt) {
+  Table table(12);  // four buckets
+  uint32_t index = 0;
+  for (uint64_t bucket = 0; bucket < 4; ++bucket) {
+    std::vector<Reference> here;  // until one lies beyond; that one stays
+    for (int i = 0; i < (bucket == 0 ? 9 : 8); ++i) {
+      here.emplace_back(Kind::connection, index++);
+      table.insert(bucket, here.back());
+    }
+    for (size_t i = 0; i + 1 < here.size(); ++i) {
+      table.erase(bucket, here[i]);
+    }
+  }
+  EXPECT_EQ(table.find(uint64_t{1} << 60, [](Reference) { return true; }).kind(), Kind::none);
+}
+
 class TableModel : public ::testing::TestWithParam<uint64_t> {};
 
 TEST_P(TableModel, FindsWhatAMapFinds) {
