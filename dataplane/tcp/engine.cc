@@ -260,7 +260,7 @@ const buffer::Slice* Engine::front(ConnectionId id) const {
 
 void Engine::consume(ConnectionId id, size_t bytes) {
   const uint32_t c = find(id);
-  if (c == kNone) {
+  if (c == kNone || bytes == 0 || connections_[c].received.empty()) {
     return;
   }
   Connection& connection = connections_[c];

@@ -95,6 +95,16 @@ TEST_F(TwoHosts, OpenExchangeAndClose) {
   EXPECT_EQ(server.engine.next_deadline(now), std::nullopt);
 }
 
+TEST_F(TwoHosts, ReadingNothingSendsNothing) {
+  const auto id = client.engine.connect({kClient, kServer, lb::port_from_host(40000), lb::port_from_host(80)}, 1, now);
+  ASSERT_TRUE(id);
+  client.engine.flush(now, client.output);
+  ASSERT_EQ(client.output.segments.size(), 1);
+  client.engine.consume(*id, 1);  // there is none, and no peer whom a larger window could be told
+  client.engine.flush(now, client.output);
+  EXPECT_EQ(client.output.segments.size(), 1);
+}
+
 TEST_F(TwoHosts, CarryMuch) {
   open();
   std::string sent;
