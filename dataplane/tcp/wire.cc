@@ -46,6 +46,9 @@ bool read_segment(const buffer::Slice& frame, const packet::Parsed& parsed, Chec
   } else {
     const lb::FlowKey6& key = parsed.key6;
     segment.pair = {key.destination, key.source, key.destination_port, key.source_port};
+    if (segment.pair.local.is_ipv4() || segment.pair.remote.is_ipv4()) {
+      return false;  // it would be taken for a segment of an IPv4 connection
+    }
   }
   const std::byte* const at = frame.data() + parsed.l4_offset;
   const auto* header = packet::view<TcpHeader>(at);

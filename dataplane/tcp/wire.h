@@ -23,7 +23,7 @@ constexpr size_t kMaxHeaders = 14 + 40 + 60;
 
 /// Precondition: parse() says of the frame that it is Kind::transport, and TCP.
 /// @param frame all of it; the segment's payload becomes a part of it, and segment.options lie in it
-/// @returns false: its checksum is wrong
+/// @returns false: its checksum is wrong, or an address is an IPv4-mapped one, which no packet may have
 bool read_segment(const buffer::Slice& frame, const packet::Parsed& parsed, Checksum checksum, Segment& segment);
 
 /// Bytes of IP and TCP headers.

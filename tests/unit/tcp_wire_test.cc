@@ -13,11 +13,13 @@
 namespace weft::tcp {
 namespace {
 
-class Wire : public ::testing::TestWithParam<lb::Family> {
+class Frames {
  protected:
+  explicit Frames(lb::Family family) : family_(family) {}
+
   lb::Address address(uint8_t last) const {
-    return GetParam() == lb::Family::ipv4 ? *lb::parse_address("10.1.2." + std::to_string(last))
-                                          : *lb::parse_address("fd00::" + std::to_string(last));
+    return family_ == lb::Family::ipv4 ? *lb::parse_address("10.1.2." + std::to_string(last))
+                                       : *lb::parse_address("fd00::" + std::to_string(last));
   }
   buffer::Slice random_slice(uint16_t size) {
     buffer::Slice slice(buffers.pool().take(), static_cast<uint16_t>(random() % 8), size);
@@ -46,7 +48,7 @@ class Wire : public ::testing::TestWithParam<lb::Family> {
     std::byte* at = frame.writable().data();
     std::memset(at, 0xee, frame.size());
     packet::view<packet::EthernetHeader>(at)->type =
-        GetParam() == lb::Family::ipv4 ? packet::kEtherTypeIpv4 : packet::kEtherTypeIpv6;
+        family_ == lb::Family::ipv4 ? packet::kEtherTypeIpv4 : packet::kEtherTypeIpv6;
     write_headers(out, payload, at + packet::kIpOffset);
     at += headers;
     for (const buffer::Slice& slice : payload) {
@@ -56,8 +58,18 @@ class Wire : public ::testing::TestWithParam<lb::Family> {
     return frame;
   }
 
+  lb::Family family_;
   std::mt19937 random{1};
   buffer::HeapBuffers buffers{64, 2048};
+};
+
+class Wire : public Frames, public ::testing::TestWithParam<lb::Family> {
+ protected:
+  Wire() : Frames(GetParam()) {}
+};
+class WireOfIpv6 : public Frames, public ::testing::Test {
+ protected:
+  WireOfIpv6() : Frames(lb::Family::ipv6) {}
 };
 
 TEST_P(Wire, CarriesSegments) {
@@ -108,6 +120,20 @@ TEST_P(Wire, SeesEachFlippedBit) {
     EXPECT_TRUE(parsed.kind != packet::Kind::transport || !read_segment(frame, parsed, Checksum::unknown, in))
         << "bit " << bit;
     byte ^= std::byte(1 << bit % 8);
+  }
+}
+
+/// RFC 4291, section 2.5.5.2: such an address names an IPv4 node to applications, and nobody on the wire.
+TEST_F(WireOfIpv6, RefusesMappedAddresses) {
+  const std::array<std::byte, 12> mapped = {{{}, {}, {}, {}, {}, {}, {}, {}, {}, {}, std::byte{0xff}, std::byte{0xff}}};
+  for (const size_t at : {8U, 24U}) {  // source, destination
+    buffer::Slice frame = frame_of(transmission(0), {});
+    std::memcpy(&frame.writable()[packet::kIpOffset + at], mapped.data(), mapped.size());
+    packet::Parsed parsed;
+    packet::parse(frame.bytes(), parsed);
+    ASSERT_EQ(parsed.kind, packet::Kind::transport);
+    Segment in;
+    EXPECT_FALSE(read_segment(frame, parsed, Checksum::right, in));
   }
 }
 
