@@ -144,11 +144,11 @@ struct alignas(64) Details {
   time::Millis heard_at = 0;  ///< the last acceptable segment; while connecting: when that began
   uint32_t user = 0;
   uint16_t pending = 0;  ///< events to be told
-  uint8_t retries = 0;  ///< timeouts without progress
+  uint8_t retries = 0;   ///< timeouts without progress
   uint8_t duplicate_acks = 0;
   uint8_t flags = 0;
-  uint8_t back_off : 4 = 0;       ///< how often the timeout was doubled since a round trip was timed; kMaxBackOff at most
-  uint8_t round_samples : 4 = 0;  ///< HyStart++: round trips timed in this round, up to what it asks for
+  uint8_t back_off : 4 = 0;  ///< how often the timeout was doubled since a round trip was timed; kMaxBackOff at most
+  uint8_t round_samples : 4 = 0;          ///< HyStart++: round trips timed in this round, up to what it asks for
   uint8_t reordering_steps : 5 = 1;       ///< RFC 8985: reo_wnd_mult,
   uint8_t conservative_rounds : 3 = 0;    ///< HyStart++: in the how manyth of conservative slow start; 0: in none
   uint8_t reordering_recoveries : 5 = 0;  ///< RFC 8985: reo_wnd_persist
