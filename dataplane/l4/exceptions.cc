@@ -158,7 +158,7 @@ Verdict FamilyPipeline<Key>::icmp_error(Packet packet, const View& view) {
     }
     const lb::Decision decision = lb::decide(view.snapshot, lb::Tuple(key), hash);
     if (decision.service != nullptr && decision.service->policy.mode == lb::Mode::proxy) {
-      return deliver_error(packet);
+      return context_.config.proxies ? deliver_error(packet) : Verdict::icmp;
     }
     const bool has_tunnel =
         decision.rule == lb::Rule::consistent_hash && decision.service->policy.mode == lb::Mode::dsr;
@@ -226,7 +226,8 @@ Verdict FamilyPipeline<Key>::stray(Packet packet, const View& view) {
     return verdict;
   }
   if (packet.key().protocol == lb::Protocol::tcp && !packet.is_fragment() && context_.config.proxies &&
-      context_.own_ports.is_own(packet.key().destination)) {
+      context_.own_ports.is_own(packet.key().destination) &&
+      to_host(packet.key().destination_port) >= OwnPorts::kFirst) {
     packet.listener() = Burst::kNoListener;
     return Verdict::delivered;
   }

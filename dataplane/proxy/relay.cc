@@ -146,8 +146,14 @@ void Relay::give_up(uint32_t number) {
 }
 
 void Relay::sweep(const lb::Snapshot& snapshot, time::Millis now) {
-  const uint32_t count = snapshot.resets().empty() ? kIdleACall : kFatesACall;
+  if (snapshot.epoch() != epoch_) {
+    epoch_ = snapshot.epoch();
+    to_sweep_ = static_cast<uint32_t>(sessions_.size());
+  }
+  const uint32_t count = to_sweep_ == 0 && snapshot.resets().empty() ? kIdleACall : kFatesACall;
   for (uint32_t i = 0; i < std::min<size_t>(count, sessions_.size()); ++i) {
+    const bool is_new = to_sweep_ > 0;
+    to_sweep_ -= is_new ? 1 : 0;
     swept_ = swept_ + 1 < sessions_.size() ? swept_ + 1 : 0;
     const Session& session = sessions_[swept_];
     if (!session.in_use) {
@@ -156,10 +162,20 @@ void Relay::sweep(const lb::Snapshot& snapshot, time::Millis now) {
     if (is_idle(session, now)) {
       ++idled_;
       reset(swept_);
-    } else if (snapshot.fate_of(session.endpoint_slot) == lb::Fate::reset) {
+    } else if (snapshot.fate_of(session.endpoint_slot) == lb::Fate::reset || (is_new && is_orphan(session, snapshot))) {
       reset(swept_);
     }
   }
+}
+
+/// Its service has gone, or works another way now: the client's packets do not come here any more.
+bool Relay::is_orphan(const Session& session, const lb::Snapshot& snapshot) const {
+  const tcp::SocketPair* client = engine_.pair(session.client.id);
+  if (client == nullptr) {
+    return false;
+  }
+  const lb::Service* service = snapshot.find(client->local, client->local_port, lb::Protocol::tcp);
+  return service == nullptr || service->policy.mode != lb::Mode::proxy;
 }
 
 bool Relay::is_idle(const Session& session, time::Millis now) const {

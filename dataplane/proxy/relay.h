@@ -56,7 +56,8 @@ class Relay {
   void connect(uint32_t session, const tcp::SocketPair& pair, time::Time now, uint8_t path);
   /// Answers a Call: it can't be made. The client is reset.
   void give_up(uint32_t session);
-  /// Ends sessions whose endpoint's flows are to end, and those that are idle, looking at some of them a call.
+  /// Ends sessions whose endpoint's flows are to end, whose service is not relayed any more, and those that are idle;
+  /// looks at some of them a call.
   void sweep(const lb::Snapshot& snapshot, time::Millis now);
 
   std::vector<Call>& calls() { return calls_; }
@@ -86,6 +87,7 @@ class Relay {
   void prefetch(std::span<const tcp::Event> events) const;
   void act_on(std::span<const tcp::Event> events, const lb::Snapshot& snapshot, time::Millis now);
   void begin(const tcp::Event& event, const lb::Snapshot& snapshot, time::Millis now);
+  bool is_orphan(const Session& session, const lb::Snapshot& snapshot) const;
   bool is_idle(const Session& session, time::Millis now) const;
   void pump(Session& session, time::Millis now);
   size_t pump(Side& from, Side& to);
@@ -102,6 +104,8 @@ class Relay {
   std::vector<Call> calls_;
   std::vector<Change> changes_;
   uint32_t swept_ = 0;
+  uint64_t epoch_ = 0;     ///< of the last snapshot
+  uint32_t to_sweep_ = 0;  ///< sessions that were not looked at since
   uint64_t idled_ = 0;
 };
 

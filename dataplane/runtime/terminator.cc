@@ -247,10 +247,11 @@ void Terminator::depart(const l4::Forwarding& forwarding) {
 rte_mbuf* Terminator::packet_of(const tcp::Transmission& transmission, std::span<buffer::Slice> payload,
                                 const l4::NextHop& hop) {
   const size_t headers = kIpOffset + tcp::header_size(transmission);
+  constexpr size_t kTag = 4;     // of a VLAN, which the worker puts in front
   constexpr uint32_t kOurs = 2;  // slices of the buffer: the engine's, which waits for its acknowledgment, and this one
   rte_mbuf* packet = nullptr;
   std::byte* at = nullptr;
-  if (payload.size() == 1 && payload[0].buffer()->references == kOurs && payload[0].headroom() >= headers &&
+  if (payload.size() == 1 && payload[0].buffer()->references == kOurs && payload[0].headroom() >= headers + kTag &&
       rte_mbuf_refcnt_read(mbuf_of(payload[0].buffer())) == 1) {
     packet = mbuf_of(payload[0].buffer());
     rte_mbuf_refcnt_update(packet, 1);  // the device's

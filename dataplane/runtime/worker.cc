@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 
 #include <algorithm>
+#include <cstring>
 #include <ctime>
 
 namespace weft::runtime {
@@ -341,13 +342,18 @@ void Worker::tag(uint8_t port) {
   TransmitBuffer& out = transmit_[port];
   uint32_t left = 0;
   for (uint32_t i = 0; i < out.size; ++i) {
-    out.packets[i]->vlan_tci = config_.ports[port].vlan;
     const uint32_t bytes = out.packets[i]->pkt_len;
-    if (rte_vlan_insert(&out.packets[i]) != 0) {  // no room before the frame
+    // Not rte_vlan_insert(): it refuses what TCP keeps a reference to, which is of what lies behind the headers.
+    auto* const front = reinterpret_cast<std::byte*>(rte_pktmbuf_prepend(out.packets[i], sizeof(rte_vlan_hdr)));
+    if (front == nullptr) {
       out.bytes -= bytes;
       lose(out.packets[i], l4::Verdict::too_big);
       continue;
     }
+    std::memmove(front, front + sizeof(rte_vlan_hdr), 2 * sizeof(rte_ether_addr));
+    const std::array<uint16_t, 2> tag = {rte_cpu_to_be_16(RTE_ETHER_TYPE_VLAN),
+                                         rte_cpu_to_be_16(config_.ports[port].vlan)};
+    std::memcpy(front + 2 * sizeof(rte_ether_addr), tag.data(), sizeof tag);
     out.bytes += sizeof(rte_vlan_hdr);
     out.verdicts[left] = out.verdicts[i];
     out.packets[left++] = out.packets[i];

@@ -122,7 +122,7 @@ bool Engine::take_acknowledgment(uint32_t c, const Segment& segment, const Optio
   // While what was sent before the repetition still arrives, the repetition is not late: it is in the queue behind.
   // That is bounded by what was sent then. RFC 6298, section 5.3 would let the timer run, as it knows no selective
   // acknowledgments.
-  set_timer(c, advanced || round.earlier);
+  set_timer(c, advanced || round.earlier, false);
   return !advanced || !connection.has(Connection::fin_queued) || connection.queued_bytes > 0 || our_fin_acknowledged(c);
 }
 

@@ -271,7 +271,7 @@ class Engine {
   uint32_t timestamp(const Connection& connection) const { return now_.millis + connection.timestamp_offset; }
 
   // timers.cc
-  void set_timer(uint32_t c, bool progress);
+  void set_timer(uint32_t c, bool progress, bool sent);
   void start_timer(uint32_t c, Timer timer, uint32_t after);
   std::optional<time::Millis> next_timer(uint32_t c) const;
   std::optional<time::Millis> fire(uint32_t c);

@@ -399,7 +399,10 @@ void Engine::arrive_in_time_wait(uint32_t time_wait, Segment& segment, uint64_t 
     return begin_handshake(segment, place, at_least);
   }
   if ((segment.flags & (flag::fin | flag::syn)) == flag::fin) {
-    time_waits_.restart(time_wait, now_.millis + static_cast<time::Millis>(config_.time_wait.count()));
+    const Seq end = segment.sequence + static_cast<uint32_t>(segment.payload.size()) + 1;
+    if (end == waiting.receive_next) {  // its own, once more
+      time_waits_.restart(time_wait, now_.millis + static_cast<time::Millis>(config_.time_wait.count()));
+    }
   } else if (segment.payload.empty() && (segment.flags & flag::syn) == 0) {
     return;  // an acknowledgment, which wants none
   }

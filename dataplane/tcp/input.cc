@@ -182,9 +182,12 @@ void Engine::arrive(uint32_t c, Segment& segment) {
         connection.flags |= Connection::ack_now;
         touch(c);
       }
-      // What it acknowledges counts none the less (RFC 9293, section 3.10.7.4: as a zero window must not shut it out).
+      // What it acknowledges counts none the less, if a closed window is what refused it (RFC 9293, section 3.10.7.4),
+      // or if it is the peer's own once more. Not of any old sequence number: that is half of all, and a forger's
+      // chance.
       if (connection.state >= State::established && (segment.flags & (flag::ack | flag::syn)) == flag::ack &&
-          segment.sequence <= connection.receive_next) {
+          segment.sequence <= connection.receive_next &&
+          connection.receive_next - segment.sequence <= config_.receive_buffer) {
         take_acknowledgment(c, segment, options);
       }
     }
@@ -412,6 +415,7 @@ bool Engine::take_in_order(uint32_t c, buffer::Slice slice, bool fin) {
     }
   } else if (fin && !connection.has(Connection::fin_received)) {
     connection.receive_next += 1;
+    connection.receive_edge = later(connection.receive_edge, connection.receive_next);  // behind a full window
     connection.flags |= Connection::fin_received;
   }
   const bool ended = connection.has(Connection::fin_received);
@@ -470,6 +474,10 @@ void Engine::take_fin_from_queue(Connection& connection) {
 /// The next bytes in order. @returns false: there is no piece for them
 bool Engine::append_received(Connection& connection, buffer::Slice slice) {
   const auto length = static_cast<uint32_t>(slice.size());
+  // Rounding lets the window's edge creep: a peer that fills what nobody reads must not be followed.
+  if (connection.received_bytes + length > config_.receive_buffer + (1U << connection.receive_shift)) {
+    return false;
+  }
   buffer::Slice* const last = connection.received.empty() ? nullptr : &pieces_[connection.received.tail].slice;
   if (length <= kCopied && last != nullptr && last->is_only_one() && last->tailroom() >= length) {
     const std::span<std::byte> grown = last->grow(static_cast<uint16_t>(length));

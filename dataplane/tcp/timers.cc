@@ -118,7 +118,9 @@ void Engine::start_timer(uint32_t c, Timer timer, uint32_t after) {
 
 /// After something was sent or acknowledged: what is waited for now?
 /// @param progress the peer acknowledged something new (RFC 6298, section 5.3)
-void Engine::set_timer(uint32_t c, bool progress) {
+/// @param sent something that was not sent before: like progress, it puts the tail loss probe off (RFC 8985,
+/// section 7.2)
+void Engine::set_timer(uint32_t c, bool progress, bool sent) {
   Connection& connection = connections_[c];
   const Details& details = details_[c];
   if (connection.send_next == connection.send_unacknowledged) {
@@ -140,6 +142,9 @@ void Engine::set_timer(uint32_t c, bool progress) {
                          details.sacked_bytes + details.lost_bytes == 0 && details.retries == 0 &&
                          !connection.has(Connection::probing) && details.srtt != 0;
   if (may_probe) {
+    if (connection.timer == Timer::tail_probe && !progress && !sent) {
+      return;  // whatever else the peer may say
+    }
     uint32_t wait = std::max(2 * details.srtt / 1000 + 1, kLeastProbe);
     if (outstanding(connection) <= connection.mss) {
       wait += kWorstDelayedAck;
@@ -169,7 +174,7 @@ void Engine::fire_timer(uint32_t c) {
         pace(c, 0, false);
       }
       touch(c);
-      return set_timer(c, false);
+      return set_timer(c, false, false);
     case Timer::persist:
       if (is_given_up(c)) {
         ++counters_.timeouts;

@@ -30,6 +30,7 @@ void Engine::send_what_is_due(uint32_t c) {
   while (details_[c].lost_bytes > 0 && resend_one(c)) {
     sent = true;
   }
+  const Seq end = connection.send_next;
   const bool forced = connection.has(Connection::ask_now);
   while (details_[c].lost_bytes == 0 && send_new(c, forced && !sent)) {
     sent = true;
@@ -43,7 +44,7 @@ void Engine::send_what_is_due(uint32_t c) {
   if (connection.has(Connection::ack_now)) {
     send_control(c, flag::ack, connection.send_next);
   }
-  set_timer(c, false);
+  set_timer(c, false, connection.send_next > end);
 }
 
 /// RFC 5681, section 4.1: what the path bears is not known any more.

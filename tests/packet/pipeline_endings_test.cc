@@ -247,6 +247,22 @@ TEST_P(Endings, IsThatOfThisPacket) {
   EXPECT_EQ(played->bed.imbalance(), "");
 }
 
+TEST(WithoutProxies, AnErrorAboutAProxiedAddressIsNotDelivered) {
+  Scene played;
+  played.with({.mode = Mode::proxy});
+  played.send(icmp("10.2.9.9", "10.96.0.1").icmp(3, 1).payload(tcp(kWeb, kClient).ip()));
+  EXPECT_EQ(played.last, Verdict::icmp);
+}
+
+TEST(OwnAddresses, KeepTheirPortsBelow1024ForOthers) {
+  const lb::Address own = lb::parse_address("10.9.0.1").value();
+  Scene played({.own_addresses = {own}, .proxies = true});
+  played.send(tcp("10.1.0.1:40000", "10.9.0.1:22").flags(kSyn));
+  EXPECT_EQ(played.last, Verdict::passed);
+  played.send(tcp("10.1.0.1:40000", "10.9.0.1:1024").flags(kSyn));
+  EXPECT_EQ(played.last, Verdict::delivered);
+}
+
 TEST(EveryVerdict, HasItsRow) {
   // By rings and ports, in worker_test.cc and intake_test.cc; in pipeline_routes_test.cc, pipeline_recovery_test.cc and
   // pipeline_policy_test.cc.

@@ -42,10 +42,12 @@ lb::Service service(bool tells_client, bool has_endpoint) {
 
 class Relayed : public ::testing::Test {
  protected:
-  void use(bool tells_client, bool has_endpoint = true, std::vector<uint32_t> resets = {}) {
+  void use(bool tells_client, bool has_endpoint = true, const std::vector<uint32_t>& resets = {}) {
+    publish(lb::ServiceList({std::make_shared<lb::Service>(service(tells_client, has_endpoint))}), resets);
+  }
+  void publish(lb::ServiceList services, const std::vector<uint32_t>& resets = {}) {
     const lb::Snapshot empty(0, kSeed, {});
-    snapshot.emplace(empty, 1, lb::ServiceList({std::make_shared<lb::Service>(service(tells_client, has_endpoint))}),
-                     std::move(resets));
+    snapshot.emplace(empty, ++epoch, std::move(services), resets);
   }
   void SetUp() override {
     use(false);
@@ -107,6 +109,7 @@ class Relayed : public ::testing::Test {
   time::Time now{seconds(5)};
   Host outside{1};
   Host middle{2};
+  uint64_t epoch = 0;
   std::optional<lb::Snapshot> snapshot;
   Relay relay{middle.engine, middle.buffers.pool(), {.sessions = 4, .idle = 60'000, .half_closed = 10'000}};
   std::vector<Change> changes;
@@ -248,6 +251,29 @@ TEST_F(Relayed, EndSoonerWhenOneSideHasClosed) {
   EXPECT_EQ(relay.idled(), 0);
   pass(seconds(2));
   EXPECT_EQ(relay.idled(), 1);
+  EXPECT_TRUE(told(endpoint) & event::reset);
+  expect_nothing_left();
+}
+
+TEST_F(Relayed, EndWhenTheirServiceIsNotRelayedAnyMore) {
+  open();
+  use(false);
+  pass(milliseconds(100));
+  EXPECT_EQ(relay.size(), 1) << "another epoch, with the service";
+  publish(lb::ServiceList(std::vector<std::shared_ptr<const lb::Service>>{}));
+  pass(milliseconds(100));
+  EXPECT_TRUE(told(client) & event::reset) << "it is gone";
+  EXPECT_TRUE(told(endpoint) & event::reset);
+  expect_nothing_left();
+
+  use(false);
+  outside.events.clear();
+  open();
+  auto other = std::make_shared<lb::Service>(service(false, true));
+  other->policy.mode = lb::Mode::nat;
+  publish(lb::ServiceList({other}));
+  pass(milliseconds(100));
+  EXPECT_TRUE(told(client) & event::reset) << "its packets go another way";
   EXPECT_TRUE(told(endpoint) & event::reset);
   expect_nothing_left();
 }
