@@ -35,14 +35,15 @@ std::string_view to_string(Neighbour::State state) {
 class Router::PlanBuilder {
  public:
   void add(const lb::Prefix& prefix, const Target& target) {
-    const auto [known, added] = numbers_.try_emplace(target, static_cast<uint32_t>(plan_.targets.size()));
-    if (added) {
-      plan_.targets.push_back(target);
-    }
-    plan_.entries.push_back({.prefix = prefix, .target = known->second});
+    plan_.entries.push_back({.prefix = prefix, .target = number_of(target)});
   }
-  /// Of several entries to one prefix, the one that was added first counts.
+  /// Where a route to the very address says only which link it is on.
+  void add_neighbour(const lb::Prefix& prefix, const Target& target) {
+    neighbours_.push_back({.prefix = prefix, .target = number_of(target)});
+  }
+  /// Of several entries to one prefix, the one that was added first counts, but a neighbour before all.
   Plan take() {
+    plan_.entries.insert(plan_.entries.begin(), neighbours_.begin(), neighbours_.end());
     const auto before = [](const Entry& a, const Entry& b) { return a.prefix < b.prefix; };
     std::stable_sort(plan_.entries.begin(), plan_.entries.end(), before);
     const auto same = [](const Entry& a, const Entry& b) { return a.prefix == b.prefix; };
@@ -52,7 +53,16 @@ class Router::PlanBuilder {
   const Plan& so_far() const { return plan_; }
 
  private:
+  uint32_t number_of(const Target& target) {
+    const auto [known, added] = numbers_.try_emplace(target, static_cast<uint32_t>(plan_.targets.size()));
+    if (added) {
+      plan_.targets.push_back(target);
+    }
+    return known->second;
+  }
+
   Plan plan_;
+  std::vector<Entry> neighbours_;
   std::map<Target, uint32_t> numbers_;
 };
 
@@ -135,8 +145,9 @@ Router::Plan Router::plan(const Tables& tables) const {
     const Target link = builder.so_far().targets[found];
     if (link.size() == 1 && link[0].what == What::on_link && link[0].port == port_of(neighbour.ifindex, tables)) {
       const uint8_t full = neighbour.address.is_ipv4() ? 32 : 128;
-      builder.add({.address = neighbour.address, .length = full},
-                  {{.what = What::neighbour, .port = link[0].port, .mtu = link[0].mtu, .address = neighbour.address}});
+      builder.add_neighbour(
+          {.address = neighbour.address, .length = full},
+          {{.what = What::neighbour, .port = link[0].port, .mtu = link[0].mtu, .address = neighbour.address}});
       ++neighbours;
     }
   }

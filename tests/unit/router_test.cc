@@ -141,6 +141,16 @@ TEST_F(RouterTest, OnALinkEachNeighbourIsANextHop) {
   EXPECT_TRUE(forwarding->retires());
 }
 
+TEST_F(RouterTest, ANeighbourWithARouteOfItsOwnHasThatOnesMtu) {
+  Tables now = tables();
+  now.routes.push_back(route("192.0.2.1/32", {{.ifindex = kUp0}}));
+  now.routes.back().mtu = 1000;
+  ASSERT_TRUE(take(now));
+  EXPECT_EQ(sent_to("192.0.2.1"), 0x11);
+  EXPECT_EQ(hop("192.0.2.1").mtu, 1000);
+  EXPECT_FALSE(hop("192.0.2.8").in_force());
+}
+
 TEST_F(RouterTest, ANeighbourOfAnotherLinkIsNone) {
   Tables now = tables();
   now.neighbours.push_back(neighbour("192.0.2.7", 0x17, kUp1));
