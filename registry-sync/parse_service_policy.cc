@@ -47,6 +47,11 @@ void parse_forwarding(Fields forwarding, lb::Policy& policy) {
   }
   policy.max_segment =
       static_cast<uint16_t>(forwarding.integer("maxSegmentSize", kLeastSegment, kMostSegment).value_or(0));
+  if (policy.max_segment != 0 && policy.mode == lb::Mode::proxy) {
+    forwarding.error(
+        "maxSegmentSize",
+        "expected no maxSegmentSize with mode: proxy, whose connections end at weft: it finds out what fits");
+  }
   forwarding.finish();
 }
 

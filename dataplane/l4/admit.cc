@@ -84,13 +84,13 @@ Verdict FamilyPipeline<Key>::admit(Packet packet, const lb::Decision& decision, 
     }
     return Verdict::no_flow;
   }
-  if (packet.ends_here()) {
+  if (packet.ends_here() && !proxied) {
     return Verdict::ttl_expired;
   }
   Way way{.kind = hairpin ? Kind::fullnat : kind_of(decision.service->policy),
           .service = decision.service,
           .target = decision.target};
-  if (const lb::Target* home = home_of(packet, decision, view); home != nullptr) {
+  if (const lb::Target* home = proxied ? nullptr : home_of(packet, decision, view); home != nullptr) {
     way.target = home;
   }
   if (const Verdict verdict = bound(packet, *way.service, view); verdict != Verdict::request) {
@@ -170,7 +170,9 @@ Verdict FamilyPipeline<Key>::bound(Packet packet, const lb::Service& service, co
   if (policy.max_flows > 0 && open >= lb::share_of(policy.max_flows, self(), config.workers)) {
     return Verdict::refused_over_limit;
   }
-  return shares_.admit(service.slot, used, flows_.size()) ? Verdict::request : Verdict::table_full;
+  // What is proxied takes no flow: TCP has bounds of its own.
+  const bool has_room = policy.mode == lb::Mode::proxy || shares_.admit(service.slot, used, flows_.size());
+  return has_room ? Verdict::request : Verdict::table_full;
 }
 
 /// A tunnel needs no flow: where there is no room for one, the hash alone says where a packet goes, and says the same

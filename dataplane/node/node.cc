@@ -42,7 +42,16 @@ int run_worker(void* worker) {
   return 0;
 }
 
+/// Of an engine. Half of the buffers at most wait for their readers or their acknowledgments: the rest is for what
+/// comes and goes. Jumbo ones are fewer, and where one worker polls for all, all hold buffers of its pools.
+uint32_t pieces(const Config& config, bool one_polls_for_all) {
+  const uint32_t buffers = jumbo_bytes(config) == 0 ? config.buffers : std::min(config.buffers, config.jumbo_buffers);
+  const auto engines = one_polls_for_all ? static_cast<uint32_t>(config.cores.size()) : 1U;
+  return std::max(buffers / 2 / engines, tcp::Pieces::kLeast);
+}
+
 /// Of the segments that weft's own TCP makes: they fit every port, and a plain buffer.
+
 uint16_t smallest_mtu(const Config& config) {
   constexpr uint32_t kEthernet = 14;
   uint32_t mtu = runtime::kBufferBytes - kEthernet;
@@ -189,8 +198,7 @@ runtime::WorkerConfig Node::worker_config(uint32_t number) const {
   terminator.tcp = config_.tcp;
   terminator.tcp.listeners = config_.max_services;
   terminator.tcp.mtu = smallest_mtu(config_);
-  // Half of the buffers at most wait for their readers or their acknowledgments: the rest is for what comes and goes.
-  terminator.tcp.pieces = config_.buffers / 2;
+  terminator.tcp.pieces = pieces(config_, ports_->one_polls_for_all());
   terminator.secret = tcp_secret_;
   terminator.relay = {.sessions = config_.tcp.connections / 2 + 1,
                       .idle = static_cast<time::Millis>(config_.timeouts.tcp_established.count()),

@@ -166,6 +166,16 @@ kernel::Base::Port& Ports::add(NodePort port, uint32_t mtu, l4::Landing landing)
   return base_.ports.back();
 }
 
+bool Ports::one_polls_for_all() const {
+  for (size_t port = 0; port < ports_.size() && workers_ > 1; ++port) {
+    const bool is_twin = base_.ports[port].view.others == l4::Port::Others::from_kernel;
+    if (!is_twin && ports_[port].devices.size() == 1 && ports_[port].devices[0]->queues() == 1) {
+      return true;
+    }
+  }
+  return false;
+}
+
 std::vector<runtime::PortAccess> Ports::access(uint32_t worker) const {
   std::vector<runtime::PortAccess> all;
   for (const NodePort& port : ports_) {

@@ -35,6 +35,8 @@ class Ports {
   const runtime::Port& device(size_t port, uint32_t worker) const {
     return ports_[port].devices.size() == 1 ? *ports_[port].devices[0] : *ports_[port].devices[worker];
   }
+  /// Does one worker receive for several at a port, other than the kernel's?
+  bool one_polls_for_all() const;
   /// What a worker does with each port, in order.
   std::vector<runtime::PortAccess> access(uint32_t worker) const;
   /// What forwarding is made from.

@@ -22,11 +22,6 @@ constexpr uint32_t user_of(uint32_t session, bool is_client) {
   return session << 1 | (is_client ? 1 : 0);
 }
 
-/// An accepted connection has none yet.
-bool is_of_session(const tcp::Event& event) {
-  return (event.what & tcp::event::accepted) == 0;
-}
-
 lb::Tuple tuple_of(const tcp::SocketPair& client) {
   return {client.remote, client.remote_port, client.local, client.local_port, lb::Protocol::tcp};
 }
@@ -41,9 +36,16 @@ Relay::Relay(tcp::Engine& engine, buffer::Pool& buffers, const RelayConfig& conf
   }
   calls_.reserve(config.sessions);
   changes_.reserve(2 * size_t{config.sessions});
+  untold_.reserve(config.sessions);
+}
+
+/// An accepted connection has none yet, and may have had its end in the same turn.
+bool Relay::is_of_session(const tcp::Event& event) const {
+  return (event.what & tcp::event::accepted) == 0 && event.user >> 1 < sessions_.size();
 }
 
 void Relay::act(std::span<const tcp::Event> events, const lb::Snapshot& snapshot, time::Millis now) {
+  introduce_late(now);
   while (!events.empty()) {
     const auto batch = events.first(std::min(events.size(), kBatch));
     prefetch(batch);
@@ -71,8 +73,11 @@ void Relay::prefetch(std::span<const tcp::Event> events) const {
 
 void Relay::act_on(std::span<const tcp::Event> events, const lb::Snapshot& snapshot, time::Millis now) {
   for (const tcp::Event& event : events) {
-    if (!is_of_session(event)) {
+    if ((event.what & tcp::event::accepted) != 0) {
       begin(event, snapshot, now);
+      continue;
+    }
+    if (!is_of_session(event)) {
       continue;
     }
     const uint32_t number = event.user >> 1;
@@ -82,9 +87,7 @@ void Relay::act_on(std::span<const tcp::Event> events, const lb::Snapshot& snaps
       continue;
     }
     if ((event.what & tcp::event::connected) != 0 && session.tells_client && !introduce(session)) {
-      engine_.abort(session.endpoint.id);  // not told, it would take us for the client
-      give_up(number);
-      continue;
+      untold_.push_back({number, event.id});
     }
     pump(session, now);
     if ((event.what & (tcp::event::closed | tcp::event::reset | tcp::event::timed_out)) != 0) {
@@ -99,7 +102,10 @@ void Relay::begin(const tcp::Event& event, const lb::Snapshot& snapshot, time::M
     return;  // it came and went in one batch
   }
   const lb::Tuple tuple = tuple_of(*client);
-  const lb::Decision decision = lb::decide(snapshot, tuple, lb::hash_of(tuple, snapshot.seed()));
+  lb::Decision decision = lb::decide(snapshot, tuple, lb::hash_of(tuple, snapshot.seed()));
+  if (decision.service != nullptr && decision.service->policy.affinity_s > 0) {  // all of a client's go the same way
+    decision = lb::decide(snapshot, tuple, lb::hash_of(client->remote, snapshot.seed()));
+  }
   if (decision.target == nullptr || free_.empty()) {
     engine_.abort(event.id);
     return;
@@ -116,16 +122,19 @@ void Relay::begin(const tcp::Event& event, const lb::Snapshot& snapshot, time::M
   changes_.push_back(
       {.what = Change::What::began, .service_slot = decision.service->slot, .endpoint_slot = decision.target->slot});
   calls_.push_back({.session = number,
+                    .client = event.id,
                     .endpoint = decision.target->address,
                     .port = decision.target->port,
                     .path = engine_.look(event.id)->path});
 }
 
+bool Relay::awaits(const Call& call) const {
+  const Session& session = sessions_[call.session];
+  return session.in_use && session.client.id == call.client && !session.called;
+}
+
 void Relay::connect(uint32_t number, const tcp::SocketPair& pair, time::Time now, uint8_t path) {
   Session& session = sessions_[number];
-  if (!session.in_use) {
-    return;
-  }
   session.to_endpoint = pair;
   session.called = true;
   const auto id = engine_.connect(pair, user_of(number, false), now, path);
@@ -139,10 +148,8 @@ void Relay::connect(uint32_t number, const tcp::SocketPair& pair, time::Time now
 }
 
 void Relay::give_up(uint32_t number) {
-  if (sessions_[number].in_use) {
-    engine_.abort(sessions_[number].client.id);
-    end(number);
-  }
+  engine_.abort(sessions_[number].client.id);
+  end(number);
 }
 
 void Relay::sweep(const lb::Snapshot& snapshot, time::Millis now) {
@@ -240,6 +247,23 @@ void Relay::end(uint32_t number) {
                       .replied = session.client.sent});
   session.in_use = false;
   free_.push_back(number);
+}
+
+/// Those for which there was no buffer, or no piece: nothing goes to their endpoints before.
+void Relay::introduce_late(time::Millis now) {
+  size_t left = 0;
+  for (const Untold& untold : untold_) {
+    Session& session = sessions_[untold.session];
+    if (!session.in_use || session.endpoint.id != untold.endpoint) {
+      continue;
+    }
+    if (introduce(session)) {
+      pump(session, now);
+    } else {
+      untold_[left++] = untold;
+    }
+  }
+  untold_.resize(left);
 }
 
 /// The first bytes to the endpoint say who the client is. @returns false: no buffer is left

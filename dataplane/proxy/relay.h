@@ -22,6 +22,7 @@ namespace weft::proxy {
 /// A connection that is to be made.
 struct Call {
   uint32_t session = 0;
+  tcp::ConnectionId client;
   lb::Address endpoint;
   lb::Port port{};
   uint8_t path = 0;  ///< the client's
@@ -52,6 +53,8 @@ class Relay {
 
   /// What the engine said. The lists hold what follows; they are the caller's to empty.
   void act(std::span<const tcp::Event> events, const lb::Snapshot& snapshot, time::Millis now);
+  /// Its client may have gone since; then there is nothing to answer.
+  bool awaits(const Call& call) const;
   /// Answers a Call. @param pair to connect by
   void connect(uint32_t session, const tcp::SocketPair& pair, time::Time now, uint8_t path);
   /// Answers a Call: it can't be made. The client is reset.
@@ -84,6 +87,13 @@ class Relay {
     time::Millis moved_at = 0;
   };
 
+  /// A session whose endpoint is still to be told who the client is.
+  struct Untold {
+    uint32_t session;
+    tcp::ConnectionId endpoint;
+  };
+
+  bool is_of_session(const tcp::Event& event) const;
   void prefetch(std::span<const tcp::Event> events) const;
   void act_on(std::span<const tcp::Event> events, const lb::Snapshot& snapshot, time::Millis now);
   void begin(const tcp::Event& event, const lb::Snapshot& snapshot, time::Millis now);
@@ -95,6 +105,7 @@ class Relay {
   void end(uint32_t number);
   void reset(uint32_t number);
   bool introduce(Session& session);
+  void introduce_late(time::Millis now);
 
   tcp::Engine& engine_;
   buffer::Pool& buffers_;
@@ -103,6 +114,7 @@ class Relay {
   std::vector<uint32_t> free_;
   std::vector<Call> calls_;
   std::vector<Change> changes_;
+  std::vector<Untold> untold_;
   uint32_t swept_ = 0;
   uint64_t epoch_ = 0;     ///< of the last snapshot
   uint32_t to_sweep_ = 0;  ///< sessions that were not looked at since

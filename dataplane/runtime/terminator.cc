@@ -19,6 +19,8 @@ constexpr size_t kStock = 32;
 constexpr uint32_t kTimersATurn = 512;
 /// Ports to try: those that are in TIME-WAIT towards the endpoint are passed over.
 constexpr int kTries = 8;
+/// Of relaying and sending in a turn: what is sent ends some connections, and their ends are sent, too.
+constexpr int kRounds = 3;
 
 using packet::kIpOffset;
 
@@ -31,6 +33,12 @@ template <typename Key>
 Key reply_of(const tcp::SocketPair& pair) {
   using A = typename Key::Address;
   return Key::make(pair.remote.as<A>(), pair.remote_port, pair.local.as<A>(), pair.local_port, lb::Protocol::tcp);
+}
+
+/// Of destination unreachable: protocol, port; network, host, all administratively prohibited (RFC 1812, section
+/// 5.2.7.1).
+bool is_hard(uint8_t code) {
+  return code == 2 || code == 3 || code == 9 || code == 10 || code == 13;
 }
 
 /// A sequence number and the ports lie in the eight bytes that every quote has.
@@ -94,7 +102,7 @@ l4::Verdict Terminator::deliver_error(const buffer::Slice& frame, const packet::
   if (quote.family == lb::Family::ipv4) {
     error.pair = {quote.key4.source, quote.key4.destination, quote.key4.source_port, quote.key4.destination_port};
     const bool too_big = icmp->type == packet::icmp_type::unreachable && icmp->code == packet::kIcmpFragmentationNeeded;
-    const bool hard = icmp->type == packet::icmp_type::unreachable && (icmp->code == 2 || icmp->code == 3);
+    const bool hard = icmp->type == packet::icmp_type::unreachable && is_hard(icmp->code);
     error.kind = too_big ? tcp::NetworkError::Kind::too_big
                  : hard  ? tcp::NetworkError::Kind::hard
                          : tcp::NetworkError::Kind::soft;
@@ -133,9 +141,10 @@ const std::vector<Terminator::Departure>& Terminator::work(const lb::Snapshot& s
     engine_.advance(now, output_, kTimersATurn);
     relay_.sweep(snapshot, millis);
   }
-  relay(snapshot, forwarding, now);
-  engine_.flush(now, output_);
-  relay(snapshot, forwarding, now);  // what ended while it was sent
+  for (int round = 0; round < kRounds && (round == 0 || !output_.events.empty()); ++round) {
+    relay(snapshot, forwarding, now);
+    engine_.flush(now, output_);
+  }
   depart(forwarding);
   drain(pool_, kStock);
   return departures_;
@@ -156,7 +165,9 @@ void Terminator::relay(const lb::Snapshot& snapshot, const l4::Forwarding& forwa
   relay_.act(output_.events, snapshot, time::to_millis(now));
   output_.events.clear();
   for (size_t i = 0; i < relay_.calls().size(); ++i) {
-    call(relay_.calls()[i], forwarding, now);
+    if (relay_.awaits(relay_.calls()[i])) {
+      call(relay_.calls()[i], forwarding, now);
+    }
   }
   relay_.calls().clear();
   for (const proxy::Change& change : relay_.changes()) {
@@ -188,7 +199,7 @@ void Terminator::call(const proxy::Call& call, const l4::Forwarding& forwarding,
       if (!reply) {
         break;
       }
-      if (const tcp::SocketPair pair = pair_of(*reply); engine_.is_free(pair)) {
+      if (const tcp::SocketPair pair = pair_of(*reply); engine_.is_free(pair, now)) {
         return relay_.connect(call.session, pair, now, call.path);
       }
       ports_.give_back(*reply);
@@ -231,6 +242,10 @@ void Terminator::depart(const l4::Forwarding& forwarding) {
       ++unsent_;
       continue;
     }
+    if (tcp::header_size(transmission) + transmission.payload_length > hop.mtu) [[unlikely]] {
+      hear_too_big(transmission, hop.mtu);
+      continue;
+    }
     const std::span<buffer::Slice> payload(output_.slices.data() + transmission.first_slice, transmission.slice_count);
     rte_mbuf* packet = packet_of(transmission, payload, hop);
     if (packet == nullptr) {
@@ -241,6 +256,17 @@ void Terminator::depart(const l4::Forwarding& forwarding) {
   }
   output_.segments.clear();
   output_.slices.clear();
+}
+
+/// As if the first router had said it: the route's MTU is smaller than the ports'.
+void Terminator::hear_too_big(const tcp::Transmission& transmission, uint16_t mtu) {
+  ++unsent_;
+  if (errors_.size() < errors_.capacity()) {
+    errors_.push_back({.pair = transmission.pair,
+                       .sequence = transmission.sequence,
+                       .kind = tcp::NetworkError::Kind::too_big,
+                       .mtu = mtu});
+  }
 }
 
 /// In the payload's own buffer, if nobody else needs what lies in front of it; else in one of its own, with a copy.

@@ -58,6 +58,7 @@ class Terminator {
   void call(const proxy::Call& call, const l4::Forwarding& forwarding, time::Time now);
   void count(const proxy::Change& change);
   void depart(const l4::Forwarding& forwarding);
+  void hear_too_big(const tcp::Transmission& transmission, uint16_t mtu);
   rte_mbuf* packet_of(const tcp::Transmission& transmission, std::span<buffer::Slice> payload, const l4::NextHop& hop);
 
   rte_mempool* mempool_;

@@ -81,7 +81,7 @@ bool Worker::poll(time::Time now) {
   }
   worked |= take_over(snapshot, now);
   if (terminator_) {
-    terminate(snapshot, now);
+    worked |= terminate(snapshot, now);
   }
   transmit();
   upkeep(worked, snapshot, now);
@@ -104,12 +104,14 @@ inline void Worker::put(rte_mbuf* packet, uint8_t port, l4::Verdict verdict) {
   }
 }
 
-/// What this worker's own TCP has to say to all that was delivered to it, and by itself.
-void Worker::terminate(const lb::Snapshot& snapshot, time::Time now) {
-  for (const Terminator::Departure& departure : terminator_->work(snapshot, *forwarding_, now)) {
+/// What this worker's own TCP has to say to all that was delivered to it, and by itself. @returns whether it had
+bool Worker::terminate(const lb::Snapshot& snapshot, time::Time now) {
+  const std::vector<Terminator::Departure>& departures = terminator_->work(snapshot, *forwarding_, now);
+  for (const Terminator::Departure& departure : departures) {
     ++books_.originated;
     put(departure.packet, departure.port, l4::Verdict::segment);
   }
+  return !departures.empty();
 }
 
 inline void Worker::dispatch(rte_mbuf* packet, uint32_t i) {

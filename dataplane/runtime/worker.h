@@ -96,7 +96,7 @@ class Worker {
   uint32_t sift(rte_mbuf** packets, uint32_t count, uint8_t port);
   void process(rte_mbuf** packets, const lb::Snapshot& snapshot, time::Time now);
   void dispatch(rte_mbuf* packet, uint32_t i);
-  void terminate(const lb::Snapshot& snapshot, time::Time now);
+  bool terminate(const lb::Snapshot& snapshot, time::Time now);
   void put(rte_mbuf* packet, uint8_t port, l4::Verdict verdict);
   void hand_over(uint32_t to, const Crossing& crossing);
   void lose(rte_mbuf* packet, l4::Verdict reason);

@@ -78,7 +78,9 @@ bool Engine::take_acknowledgment(uint32_t c, const Segment& segment, const Optio
   }
   if (advanced) {
     round.timed &= !round.resent;
-    if (!round.timed && options.timestamps && connection.has(Connection::timestamps)) {
+    // An acknowledgment of a duplicate may echo the first one's timestamp (RFC 7323, section 5.3): its own was lost,
+    // and what has passed since is timeouts.
+    if (!round.timed && !round.duplicate && options.timestamps && connection.has(Connection::timestamps)) {
       const uint32_t rtt = timestamp(connection) - options.timestamps->echo;  // in milliseconds
       if (rtt < uint32_t{1} << 20) {
         round.timed = true;
@@ -92,7 +94,8 @@ bool Engine::take_acknowledgment(uint32_t c, const Segment& segment, const Optio
       }
     }
     details.retries = 0;
-    if (round.timed) {  // RFC 6298, section 5, the end: until then, what backing off made of the timeout stays
+    // RFC 6298, section 5, the end: until then, what backing off made of the timeout stays.
+    if (round.timed || round.duplicate) {
       details.back_off = 0;
     }
     undo(c, options);
@@ -152,6 +155,7 @@ void Engine::forget_acknowledged(uint32_t c, Seq acknowledgment, Round& round) {
       arrived(c, piece, round);
     }
     pieces_.give_back(connection.to_send.pop(pieces_));
+    --connection.send_pieces;
   }
   round.acknowledged = acknowledgment - connection.send_unacknowledged;
   connection.queued_bytes -= round.acknowledged;
@@ -187,6 +191,8 @@ void Engine::arrived(uint32_t c, const Piece& piece, Round& round) {
 void Engine::take_blocks(uint32_t c, const Options& options, Seq acknowledgment, Round& round) {
   Connection& connection = connections_[c];
   Details& details = details_[c];
+  std::array<Block, 4> said;  // in the order of the sequence, for one walk along the queue
+  uint8_t count = 0;
   for (uint8_t i = 0; i < options.block_count; ++i) {
     const Block& block = options.blocks[i];
     if (block.begin >= block.end || block.end > connection.send_next) {
@@ -201,11 +207,16 @@ void Engine::take_blocks(uint32_t c, const Options& options, Seq acknowledgment,
       }
       continue;
     }
-    for (uint32_t at = connection.to_send.head; at != connection.unsent && at != kNone; at = pieces_[at].next) {
+    uint8_t place = count++;
+    for (; place > 0 && said[place - 1U].begin > block.begin; --place) {
+      said[place] = said[place - 1U];
+    }
+    said[place] = block;
+  }
+  uint32_t at = connection.to_send.head;
+  for (const Block& block : std::span(said).first(count)) {
+    for (; at != connection.unsent && at != kNone && pieces_[at].sequence < block.end; at = pieces_[at].next) {
       Piece& piece = pieces_[at];
-      if (piece.sequence >= block.end) {
-        break;
-      }
       if (piece.sequence < block.begin || piece.end() > block.end || piece.is(Piece::sacked)) {
         continue;
       }
@@ -219,6 +230,8 @@ void Engine::take_blocks(uint32_t c, const Options& options, Seq acknowledgment,
       round.earlier |= before_first > 0 && !piece.is(Piece::ever_resent);
       arrived(c, piece, round);
     }
+  }
+  for (const Block& block : std::span(said).first(count)) {
     details.highest_sacked = later(details.highest_sacked, block.end);
   }
 }
@@ -435,8 +448,11 @@ void Engine::pace(uint32_t c, uint32_t newly_delivered, bool advanced) {
 /// Only a window that was full has shown that it could be larger (RFC 7661, section 4.1).
 void Engine::grow(uint32_t c, const Round& round) {
   Connection& connection = connections_[c];
-  if (details_[c].phase != Phase::recovery && connection.has(Connection::cwnd_limited)) {
-    grow_window(connection, details_[c], round.acknowledged, now_.millis);
+  Details& details = details_[c];
+  if (details.phase != Phase::recovery && connection.has(Connection::cwnd_limited)) {
+    grow_window(connection, details, round.acknowledged, now_.millis);
+  } else if (outstanding(connection) < connection.congestion_window / 2) {
+    details.epoch = 0;  // time in which nobody asks for more is no time to grow in (RFC 9438, section 4.2)
   }
 }
 

@@ -35,7 +35,7 @@ struct Config {
   Duration min_rto{200};
   Duration max_rto{60'000};
   uint8_t data_retries = 15;    ///< RFC 9293, section 3.8.3: R2
-  uint8_t syn_ack_retries = 5;  ///< 31 s
+  uint8_t syn_ack_retries = 5;  ///< 63 s: each wait is twice the last
   Duration connect_timeout{180'000};
   Duration delayed_ack{40};     ///< RFC 9293, section 3.8.6.3: below 500 ms
   Duration time_wait{60'000};   ///< twice the maximum segment lifetime

@@ -86,6 +86,9 @@ struct alignas(64) Connection {
   time::Millis fires_at = 0;  ///< the timer; while there is none: since when all is acknowledged
   time::Millis acknowledge_at = 0;
 
+  uint16_t received_pieces = 0;  ///< in received,
+  uint16_t send_pieces = 0;      ///< and in to_send
+
   bool has(uint16_t any_of) const { return (flags & any_of) != 0; }
 };
 static_assert(sizeof(Connection) == 128);

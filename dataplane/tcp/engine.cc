@@ -11,6 +11,8 @@ namespace {
 constexpr uint16_t kLast = event::closed | event::reset | event::timed_out;
 /// Beyond it, a send queue follows the congestion window: twice that, so that there is always something to send.
 constexpr uint32_t kLeastSendBuffer = 64 << 10;
+/// Sequence numbers that a connection begins after those of the one in TIME-WAIT, whose place it takes.
+constexpr uint32_t kBeyondTimeWait = 128 << 10;
 /// Connections that are told in a turn that there are pieces again.
 constexpr size_t kFedATurn = 64;
 
@@ -79,14 +81,20 @@ void Engine::stop_listening(const lb::Address& address, lb::Port port) {
 }
 
 std::optional<ConnectionId> Engine::connect(const SocketPair& pair, uint32_t user, time::Time now, uint8_t path) {
-  if (!is_free(pair) || free_.empty()) {
+  if (!is_free(pair, now) || free_.empty()) {
     return std::nullopt;
   }
-  const uint32_t c = create(pair, keyed_.place_of(pair));
+  const uint64_t place = keyed_.place_of(pair);
+  Seq first = initial_sequence(keyed_.sequence_of(pair), now);
+  if (const Reference waits = find(pair, place); waits.kind() == Reference::Kind::time_wait) {
+    first = later(first, time_waits_[waits.index()].send_next + kBeyondTimeWait);
+    table_.erase(place, waits);
+    time_waits_.remove(waits.index());
+  }
+  const uint32_t c = create(pair, place);
   Connection& connection = connections_[c];
   connection.state = State::syn_sent;
   connection.path = path;
-  const Seq first = initial_sequence(keyed_.sequence_of(pair), now);
   connection.send_unacknowledged = connection.send_next = first;
   connection.mss = default_mss(pair);
   details_[c].user = user;
@@ -95,10 +103,20 @@ std::optional<ConnectionId> Engine::connect(const SocketPair& pair, uint32_t use
   return ConnectionId{c, connection.generation};
 }
 
-bool Engine::is_free(const SocketPair& pair) const {
-  const uint64_t place = keyed_.place_of(pair);
-  return table_.find(place, [&](Reference reference) { return leads_to(reference, pair, place); }).kind() ==
-         Reference::Kind::none;
+bool Engine::is_free(const SocketPair& pair, time::Time now) const {
+  const Reference found = find(pair, keyed_.place_of(pair));
+  return found.kind() == Reference::Kind::none ||
+         (found.kind() == Reference::Kind::time_wait && may_take_over(time_waits_[found.index()], now));
+}
+
+Reference Engine::find(const SocketPair& pair, uint64_t place) const {
+  return table_.find(place, [&](Reference reference) { return leads_to(reference, pair, place); });
+}
+
+bool Engine::may_take_over(const TimeWait& waiting, time::Time now) const {
+  constexpr int32_t kLeast = 1000;  // milliseconds: a tick of the peer's timestamps at the slowest (RFC 7323, 5.4)
+  const auto left = static_cast<int32_t>(waiting.expiry - time::to_millis(now));
+  return config_.timestamps && waiting.recent != 0 && left <= static_cast<int32_t>(config_.time_wait.count()) - kLeast;
 }
 
 bool Engine::leads_to(Reference reference, const SocketPair& pair, uint64_t place) const {
@@ -171,6 +189,9 @@ size_t Engine::room_for_pieces(uint32_t c) const {
       (details_[c].flags & Details::fin_waits) != 0) {
     return 0;
   }
+  if (!pieces_.may_hold(connection.send_pieces)) {
+    return 0;
+  }
   const uint32_t bound = std::min(std::max(2 * connection.congestion_window, kLeastSendBuffer), config_.send_buffer);
   return bound > connection.queued_bytes ? bound - connection.queued_bytes : 0;
 }
@@ -234,6 +255,10 @@ bool Engine::write(ConnectionId id, buffer::Slice slice) {
 
 /// Behind all that is to be sent. @param piece of nothing yet
 void Engine::append_to_send(Connection& connection, uint32_t piece, buffer::Slice slice, uint8_t flags) {
+  if (connection.unsent != kNone && flags == 0 && connection.to_send.absorb(pieces_, slice)) {
+    connection.queued_bytes += static_cast<uint32_t>(slice.size());
+    return pieces_.give_back(piece);
+  }
   Piece& appended = pieces_[piece];
   appended.slice = std::move(slice);
   appended.sequence = connection.send_unacknowledged + connection.queued_bytes;
@@ -242,6 +267,7 @@ void Engine::append_to_send(Connection& connection, uint32_t piece, buffer::Slic
   }
   appended.flags = flags;
   connection.to_send.push(pieces_, piece);
+  ++connection.send_pieces;
   connection.queued_bytes += appended.length();
   if (connection.unsent == kNone) {
     connection.unsent = piece;
@@ -303,7 +329,11 @@ size_t Engine::relay(ConnectionId from_id, ConnectionId to_id, size_t at_most) {
   Connection& target = connections_[to];
   const size_t room = std::min(at_most, room_for_pieces(to));
   size_t moved = 0;
-  while (!source.received.empty() && moved + pieces_[source.received.head].slice.size() <= room && pieces_.may_move()) {
+  const auto fits = [&](size_t size) {  // a piece that is larger than all there may be goes alone
+    return moved + size <= room || (moved == 0 && target.queued_bytes == 0 && room > 0 && size <= at_most);
+  };
+  while (!source.received.empty() && fits(pieces_[source.received.head].slice.size()) && pieces_.may_move() &&
+         pieces_.may_hold(target.send_pieces)) {
     const uint32_t piece = pop_received(source);
     buffer::Slice slice = std::move(pieces_[piece].slice);
     moved += slice.size();
@@ -314,7 +344,7 @@ size_t Engine::relay(ConnectionId from_id, ConnectionId to_id, size_t at_most) {
     was_read(from);
     touch(to);
   }
-  if (!source.received.empty() && (room < at_most || !pieces_.may_move())) {
+  if (!source.received.empty() && moved < at_most) {
     want_room(to, !pieces_.may_move(), starved_movers_);
   }
   return moved;
@@ -482,6 +512,7 @@ void Engine::release(uint32_t c) {
 
 uint32_t Engine::pop_received(Connection& connection) {
   pieces_.uncount_received();
+  --connection.received_pieces;
   return connection.received.pop(pieces_);
 }
 
@@ -503,6 +534,7 @@ void Engine::leave_wire(uint32_t c) {
 void Engine::forget_sending(uint32_t c) {
   Connection& connection = connections_[c];
   connection.to_send.clear(pieces_);
+  connection.send_pieces = 0;
   connection.unsent = kNone;
   connection.queued_bytes = 0;
   reassembly_.clear(details_[c].beyond, pieces_);

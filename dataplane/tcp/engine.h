@@ -62,8 +62,9 @@ class Engine {
   /// @param pair one that is_free(). @returns nothing: no connection is left, or the pair is in use
   /// @param path what its segments are sent with until the peer answers
   std::optional<ConnectionId> connect(const SocketPair& pair, uint32_t user, time::Time now, uint8_t path = 0);
-  /// Neither a connection's, nor in TIME-WAIT: a port to connect from (RFC 6056).
-  bool is_free(const SocketPair& pair) const;
+  /// A port to connect from (RFC 6056): neither a connection's, nor in TIME-WAIT; but what has been there for a second
+  /// may be taken over where both send timestamps, as they tell old segments from new ones (RFC 6191, section 2).
+  bool is_free(const SocketPair& pair, time::Time now) const;
 
   /// Takes the payloads. What arrived for no connection is answered; the rest shows in events.
   void input(std::span<Segment> segments, time::Time now, Output& output);
@@ -163,6 +164,8 @@ class Engine {
   void begin(time::Time now, Output& output);
   uint32_t find(ConnectionId id) const;
   bool leads_to(Reference reference, const SocketPair& pair, uint64_t place) const;
+  Reference find(const SocketPair& pair, uint64_t place) const;
+  bool may_take_over(const TimeWait& waiting, time::Time now) const;
   uint32_t create(const SocketPair& pair, uint64_t place);
   void release(uint32_t c);
   void leave_wire(uint32_t c);

@@ -22,7 +22,7 @@ constexpr uint32_t kCookiePeriods = 2;  ///< that it is good for
 constexpr uint32_t kSaidByTimestamp = 0x1f;
 
 uint32_t cookie_period(time::Time now) {
-  return static_cast<uint32_t>(now / kCookiePeriod) & 0x1f;
+  return static_cast<uint32_t>(now / kCookiePeriod);
 }
 
 }  // namespace
@@ -58,10 +58,10 @@ uint32_t Engine::listener_of(const Segment& segment) const {
   return found == listening_.end() ? kNone : found->second;
 }
 
-/// Half-open connections that one listener may have: all, if it is the only one; else half, so that a flood of one
-/// leaves the others theirs.
+/// Half-open connections that one listener may have: as many as are free, so that floods leave some to who is not
+/// flooded.
 uint32_t Engine::half_open_share() const {
-  return listening_.size() == 1 ? half_opens_.capacity() : (half_opens_.capacity() + 1) / 2;
+  return std::max(half_opens_.capacity() - half_opens_.size(), 1U);
 }
 
 /// @param at_least what our first sequence number must be after, if it is not 0 (RFC 9293, section 3.6.1: of a pair in
@@ -116,7 +116,7 @@ void Engine::send_syn_ack(const HalfOpen& half_open, uint32_t timestamp) {
 void Engine::send_cookie(const HalfOpen& asked) {
   const auto above = std::upper_bound(kCookieMss.begin(), kCookieMss.end(), asked.mss);
   const auto mss = static_cast<uint32_t>(std::max<std::ptrdiff_t>(above - kCookieMss.begin() - 1, 0));
-  const uint32_t said = cookie_period(now_.time) << 3 | mss;
+  const uint32_t said = cookie_period(now_.time) << 3 | mss;  // eight bits of it go out, all of them into the hash
   HalfOpen cookie = asked;
   cookie.first = Seq(said << 24 | keyed_.cookie_of(asked.pair, asked.peer_first, said));
   const uint32_t clock = now_.millis + keyed_.timestamp_of(asked.pair);
@@ -144,8 +144,9 @@ bool Engine::accept_cookie(Segment& segment, uint64_t place) {
   asked.path = segment.path;
   asked.peer_first = segment.sequence - 1;
   asked.first = segment.acknowledgment - 1;
-  const uint32_t said = asked.first.value >> 24;
-  const uint32_t age = (cookie_period(now_.time) - (said >> 3)) & 0x1f;
+  const uint32_t sent = asked.first.value >> 24;
+  const uint32_t age = (cookie_period(now_.time) - (sent >> 3)) & 0x1f;
+  const uint32_t said = (cookie_period(now_.time) - age) << 3 | (sent & 7);
   if (age >= kCookiePeriods ||
       (asked.first.value & 0xff'ffff) != keyed_.cookie_of(segment.pair, asked.peer_first, said)) {
     return false;

@@ -13,7 +13,6 @@ constexpr size_t kBatch = 32;
 /// rarely sends in bursts (RFC 9293, section 3.8.6.3; aggregating receivers have one for 64 KiB).
 constexpr uint32_t kMaxStretch = 32;
 /// A payload up to this size is copied behind the one before it, if there is room: its buffer is not held up.
-constexpr size_t kCopied = 256;
 /// RFC 7323, section 5.5: after so long without a segment, the peer's clock may have wrapped.
 constexpr time::Millis kTimestampsOutdated = 24U * 24 * 3600 * 1000;
 
@@ -443,9 +442,11 @@ bool Engine::fill_gaps(uint32_t c, const buffer::Slice& slice, Seq end) {
                                                 static_cast<uint16_t>(stop - connection.receive_next)))) {
       return false;
     }
-    const Seq next = reassembly_.deliver(beyond, pieces_, connection.receive_next, connection.received);
-    connection.received_bytes += next - connection.receive_next;
-    connection.receive_next = next;
+    const Reassembly::Delivery filled =
+        reassembly_.deliver(beyond, pieces_, connection.receive_next, connection.received);
+    connection.received_pieces = static_cast<uint16_t>(connection.received_pieces + filled.pieces);
+    connection.received_bytes += filled.next - connection.receive_next;
+    connection.receive_next = filled.next;
     take_fin_from_queue(connection);
   } while (connection.receive_next < end);
   return true;
@@ -478,18 +479,16 @@ bool Engine::append_received(Connection& connection, buffer::Slice slice) {
   if (connection.received_bytes + length > config_.receive_buffer + (1U << connection.receive_shift)) {
     return false;
   }
-  buffer::Slice* const last = connection.received.empty() ? nullptr : &pieces_[connection.received.tail].slice;
-  if (length <= kCopied && last != nullptr && last->is_only_one() && last->tailroom() >= length) {
-    const std::span<std::byte> grown = last->grow(static_cast<uint16_t>(length));
-    std::copy(slice.bytes().begin(), slice.bytes().end(), grown.begin());
-  } else {
-    const uint32_t piece = pieces_.may_receive() ? pieces_.take() : kNone;
+  if (!connection.received.absorb(pieces_, slice)) {
+    const bool may = pieces_.may_receive() && pieces_.may_hold(connection.received_pieces);
+    const uint32_t piece = may ? pieces_.take() : kNone;
     if (piece == kNone) {
       return false;
     }
     pieces_[piece].sequence = connection.receive_next;
     pieces_[piece].slice = std::move(slice);
     connection.received.push(pieces_, piece);
+    ++connection.received_pieces;
     pieces_.count_received();
   }
   connection.received_bytes += length;

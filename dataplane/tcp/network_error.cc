@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file What the network says of segments of ours: path MTU (RFC 1191, 8201) and unreachable peers (RFC 5927).
 #include <algorithm>
+#include <array>
 
 #include "tcp/engine.h"
 
@@ -11,13 +12,19 @@ namespace {
 constexpr uint16_t kLeastMtuIpv4 = 552;
 constexpr uint16_t kLeastMtuIpv6 = 1280;
 
+/// RFC 1191, section 7.1: what paths bear, for routers that do not say it.
+uint16_t plateau_below(uint32_t mtu) {
+  constexpr std::array<uint16_t, 5> kPlateaus = {8166, 4352, 2002, 1492, 1006};
+  const auto below = std::find_if(kPlateaus.begin(), kPlateaus.end(), [&](uint16_t each) { return each < mtu; });
+  return below == kPlateaus.end() ? kLeastMtuIpv4 : *below;
+}
+
 }  // namespace
 
 void Engine::input(const NetworkError& error, time::Time now, Output& output) {
   begin(now, output);
   const uint64_t place = keyed_.place_of(error.pair);
-  const Reference found =
-      table_.find(place, [&](Reference reference) { return leads_to(reference, error.pair, place); });
+  const Reference found = find(error.pair, place);
   if (found.kind() == Reference::Kind::connection) {
     hear_network(found.index(), error);
   }
@@ -53,7 +60,8 @@ void Engine::shrink(uint32_t c, uint16_t mtu) {
   const uint16_t least = is_ipv4 ? kLeastMtuIpv4 : kLeastMtuIpv6;
   const auto headers = static_cast<uint16_t>(config_.mtu - our_mss(connection.pair) +
                                              (connection.has(Connection::timestamps) ? kTimestampBytes : 0));
-  const auto mss = static_cast<uint16_t>(std::max(mtu, least) - headers);
+  const uint16_t told = mtu != 0 ? mtu : plateau_below(uint32_t{connection.mss} + headers);
+  const auto mss = static_cast<uint16_t>(std::max(told, least) - headers);
   if (connection.state == State::syn_sent || mss >= connection.mss) {
     return;
   }

@@ -7,6 +7,7 @@
 /// number. Pieces come from one stock an engine; a queue is two numbers.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -31,9 +32,7 @@ struct Piece {
   Seq sequence;  ///< of its first byte
   uint32_t next = kNone;
   uint32_t sent_at = 0;  ///< the last time: microseconds, wrapping
-  uint16_t reserved = 0;
   uint8_t flags = 0;
-  uint8_t retries = 0;
 
   uint32_t length() const { return static_cast<uint32_t>(slice.size()) + (flags & fin); }
   Seq end() const { return sequence + length(); }
@@ -50,6 +49,10 @@ static_assert(sizeof(Piece) == 32 && Piece::fin == 1);
 /// - what is written or moved on leaves a share to each of both, and what is kept beyond a gap one more to what is
 /// moved. So two engines that are full of what each has for the other still drain, and so does a relay that must cut
 /// each piece.
+///
+/// And no connection takes from the others: each of its two queues holds a quarter of what is free at most (as switches
+/// share their memory: Choudhury and Hahne, "Dynamic Queue Length Thresholds", 1998), so that many who do not read, or
+/// do not acknowledge, leave something to those who do.
 class Pieces {
  public:
   /// One share and none to spare would be no stock.
@@ -89,6 +92,8 @@ class Pieces {
   void uncount_received() { --received_; }
   uint32_t received() const { return received_; }
 
+  /// May a queue that holds so many hold one more?
+  bool may_hold(uint32_t held) const { return held < std::clamp(free_count_ / 4, kFew, kMany); }
   bool may_receive() const { return free_count_ > 0 && (received_ < share() || free_count_ > share()); }
   /// @param again what was sent before, and needs to be smaller now
   bool may_cut(bool again) const {
@@ -99,6 +104,9 @@ class Pieces {
   bool may_keep_beyond() const { return free_count_ > 3 * share(); }
 
  private:
+  static constexpr uint32_t kFew = 16;         ///< anybody's
+  static constexpr uint32_t kMany = 16 << 10;  ///< as they are counted in 16 bits
+
   std::vector<Piece> pieces_;
   uint32_t free_ = kNone;
   uint32_t free_count_;
@@ -107,11 +115,28 @@ class Pieces {
   uint32_t share() const { return capacity() / 8; }
 };
 
+/// Up to so many bytes are copied rather than held in a buffer of their own.
+constexpr uint32_t kCopied = 256;
+
 struct Queue {
   uint32_t head = kNone;
   uint32_t tail = kNone;
 
   bool empty() const { return head == kNone; }
+  /// Copies a small slice behind the last piece's bytes, if there is room that nobody else sees. @returns false: it
+  /// needs a piece of its own
+  bool absorb(Pieces& pieces, const buffer::Slice& slice) const {
+    if (empty() || slice.size() > kCopied) {
+      return false;
+    }
+    buffer::Slice& last = pieces[tail].slice;
+    if (last.empty() || !last.is_only_one() || last.tailroom() < slice.size()) {
+      return false;
+    }
+    const std::span<std::byte> grown = last.grow(static_cast<uint16_t>(slice.size()));
+    std::copy(slice.bytes().begin(), slice.bytes().end(), grown.begin());
+    return true;
+  }
   void push(Pieces& pieces, uint32_t piece) {
     pieces[piece].next = kNone;
     (tail == kNone ? head : pieces[tail].next) = piece;

@@ -51,7 +51,7 @@ Reassembly::Result Reassembly::insert(uint32_t& first, Pieces& pieces, Seq seque
       for (uint32_t at = *link; at != kNone; at = ranges_[at].next) {
         ++count;
       }
-      const uint32_t range = count < max_ranges_ ? take() : kNone;
+      const uint32_t range = count < max_ranges_ && may_have(count) ? take() : kNone;
       const uint32_t piece = range != kNone ? part.cut(pieces, end) : kNone;
       if (piece == kNone) {
         if (range != kNone) {
@@ -110,7 +110,8 @@ Reassembly::Result Reassembly::insert(uint32_t& first, Pieces& pieces, Seq seque
   return is_new ? Result::added : Result::known;
 }
 
-Seq Reassembly::deliver(uint32_t& first, Pieces& pieces, Seq next, Queue& queue) {
+Reassembly::Delivery Reassembly::deliver(uint32_t& first, Pieces& pieces, Seq next, Queue& queue) {
+  uint16_t added = 0;
   while (first != kNone && ranges_[first].begin <= next) {
     const uint32_t delivered = first;
     Queue from = ranges_[delivered].pieces;
@@ -126,11 +127,16 @@ Seq Reassembly::deliver(uint32_t& first, Pieces& pieces, Seq next, Queue& queue)
       piece.slice.trim_front(static_cast<uint16_t>(next - piece.sequence));
       piece.sequence = next;
       next = piece.end();
+      if (!piece.is(Piece::fin) && queue.absorb(pieces, piece.slice)) {
+        pieces.give_back(taken);
+        continue;
+      }
       queue.push(pieces, taken);
       pieces.count_received();
+      ++added;
     }
   }
-  return next;
+  return {next, added};
 }
 
 void Reassembly::clear(uint32_t& first, Pieces& pieces) {
@@ -217,10 +223,17 @@ bool Reassembly::is_frugal(uint32_t first) const {
   return count < kFew + bytes / kSmall;
 }
 
+/// An eighth of what is free, so that a few connections leave some to the others.
+bool Reassembly::may_have(uint32_t count) const {
+  constexpr uint32_t kFew = 4;
+  return count < std::max(kFew, free_count_ / 8);
+}
+
 uint32_t Reassembly::take() {
   const uint32_t taken = free_;
   if (taken != kNone) {
     free_ = ranges_[taken].next;
+    --free_count_;
   }
   return taken;
 }
@@ -229,6 +242,7 @@ void Reassembly::give_back(uint32_t range) {
   ranges_[range] = {};
   ranges_[range].next = free_;
   free_ = range;
+  ++free_count_;
 }
 
 }  // namespace weft::tcp

@@ -37,8 +37,12 @@ class Reassembly {
   /// @param fin whether the sequence ends behind the slice
   /// @param moment a number that grows
   Result insert(uint32_t& first, Pieces& pieces, Seq sequence, const buffer::Slice& slice, bool fin, uint32_t moment);
-  /// Moves the first range's pieces behind the queue, if they go on where it ends. @returns where it ends then
-  Seq deliver(uint32_t& first, Pieces& pieces, Seq next, Queue& queue);
+  struct Delivery {
+    Seq next;             ///< where the queue ends now
+    uint16_t pieces = 0;  ///< that were added to it
+  };
+  /// Moves the first range's pieces behind the queue, if they go on where it ends: at `next`.
+  Delivery deliver(uint32_t& first, Pieces& pieces, Seq next, Queue& queue);
   void clear(uint32_t& first, Pieces& pieces);
   /// Forgets all from there on.
   void cut(uint32_t& first, Pieces& pieces, Seq from);
@@ -58,11 +62,13 @@ class Reassembly {
  private:
   struct Part;
   bool is_frugal(uint32_t first) const;
+  bool may_have(uint32_t count) const;
   uint32_t take();
   void give_back(uint32_t range);
 
   std::vector<Range> ranges_;
   uint32_t free_ = kNone;
+  uint32_t free_count_ = 0;
   uint16_t max_ranges_;
 };
 

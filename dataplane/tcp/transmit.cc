@@ -207,10 +207,14 @@ bool Engine::send_data(uint32_t c, uint32_t first, uint32_t bytes) {
 
 /// Bytes of a piece become a piece of their own, behind it. @returns false: none is left
 bool Engine::split(Connection& connection, uint32_t at, uint32_t bytes) {
-  const uint32_t rest = pieces_.may_cut(pieces_[at].is(Piece::sent)) ? pieces_.take() : kNone;
+  const bool again = pieces_[at].is(Piece::sent);
+  const bool may_hold = again || outstanding(connection) == 0 ? connection.send_pieces < UINT16_MAX
+                                                              : pieces_.may_hold(connection.send_pieces);
+  const uint32_t rest = may_hold && pieces_.may_cut(again) ? pieces_.take() : kNone;
   if (rest == kNone) {
     return false;
   }
+  ++connection.send_pieces;
   Piece& piece = pieces_[at];
   Piece& behind = pieces_[rest];
   const auto size = static_cast<uint16_t>(piece.slice.size());
@@ -329,7 +333,8 @@ void Engine::add_blocks(uint32_t c, Options& options) {
 Seq Engine::grantable_edge(const Connection& connection) const {
   const uint32_t buffer = config_.receive_buffer;
   const uint32_t free = buffer > connection.received_bytes ? buffer - connection.received_bytes : 0;
-  const Seq edge = connection.receive_next + (pieces_.may_receive() ? free : 0);
+  const bool may = pieces_.may_receive() && pieces_.may_hold(connection.received_pieces);
+  const Seq edge = connection.receive_next + (may ? free : 0);
   const uint32_t sensible = std::min<uint32_t>(connection.mss, buffer / 2);
   return edge >= connection.receive_edge + sensible ? edge : connection.receive_edge;
 }

@@ -201,6 +201,9 @@ bool Runner::assert_that(const Step& step) {
   if (name == "time_waits") {
     return check(engine_.time_waits());
   }
+  if (name == "pieces") {
+    return check(engine_.pieces());
+  }
   if (name == "cwnd" || name == "ssthresh" || name == "mss") {
     const tcp::Connection* connection = engine_.look(id_of(step));
     const tcp::Details* details = engine_.details(id_of(step));

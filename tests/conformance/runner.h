@@ -19,7 +19,7 @@
 ///     readable BYTES               waiting to be read
 ///     at_end yes|no
 ///     counter NAME NUMBER...       since the script began
-///     connections|half_open|time_waits NUMBER           of the engine
+///     connections|half_open|time_waits|pieces NUMBER    of the engine
 ///     cwnd|ssthresh|mss BYTES      what the engine keeps of the connection; "7000..7500" for what need not be exact
 ///     nothing                      let time go by in silence
 ///

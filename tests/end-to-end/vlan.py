@@ -90,6 +90,21 @@ for address in "10.96.0.10", "10.96.0.11":  # rewritten; ended at weft, and sent
     assert body.stat().st_size == 64 << 20
 assert "without" not in right.log.read_text(), right.log.read_text()
 
+# A route that bears less than the port: what is relayed fits it, without a router that says so.
+node.run("ip", "route", "add", "192.0.2.10/32", "dev", "up0", "mtu", "1000")
+lab.wait_until("the route is known", lambda: "192.0.2.10/32" in mesh.text("show", "routes"))
+
+
+def received():
+    folder = "/sys/class/net/eth0/statistics"
+    return [int(client.run("cat", f"{folder}/rx_{what}")) for what in ("bytes", "packets")]
+
+
+before = received()
+client.run("curl", "-sS", "--fail", "-m", "30", "-o", body, "http://10.96.0.11/stream")
+size, packets = (after - first for after, first in zip(received(), before))
+assert body.stat().st_size == 64 << 20 and size / packets < 1000 + 14, (size, packets)
+
 # Without a tag.
 before = mesh.verdict("wrong_vlan")
 switch.run("ip", "link", "set", "trunk", "master", "lan")

@@ -80,7 +80,7 @@ class Receiver {
     }
     slice = {};
     Queue delivered;
-    const Seq end = reassembly_.deliver(first_, pieces_, start_ + next_, delivered);
+    const Seq end = reassembly_.deliver(first_, pieces_, start_ + next_, delivered).next;
     uint32_t at = next_;
     while (!delivered.empty()) {
       const uint32_t piece = delivered.pop(pieces_);

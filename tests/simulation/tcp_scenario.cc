@@ -114,6 +114,7 @@ class Draw {
       const bool relayed = random_.chance(60);
       plan.relayed = relay && relayed;
       plan.simultaneous = trouble(Trouble::simultaneous, 10) && !plan.relayed;
+      plan.client.may_be_refused = plan.server.may_be_refused = plan.simultaneous;
       // Now and then a port that another session has, or had.
       const uint32_t port = random_.chance(10) && !plan.simultaneous ? 0 : i;
       plan.client_port = lb::port_from_host(static_cast<uint16_t>(1024 + port));

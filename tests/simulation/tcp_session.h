@@ -32,6 +32,7 @@ struct Habits {
   Time stall{};
   Ending ending = Ending::shutdown;
   uint64_t abort_at = UINT64_MAX;  ///< bytes written and read
+  bool may_be_refused = false;     ///< of a simultaneous open: the peer may not have begun
 };
 
 struct SessionPlan {
@@ -105,7 +106,8 @@ class End {
   bool stalled_ = false;
   Time write_at_{};
   Time read_at_{};
-  Time heard_at_{};  ///< of something, the last time
+  Time heard_at_{};   ///< of something, the last time
+  bool met_ = false;  ///< connected, or accepted
 };
 
 /// The sessions of a run, on two hosts and perhaps a relay.

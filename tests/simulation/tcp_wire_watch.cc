@@ -7,8 +7,9 @@ namespace weft::simulation {
 namespace {
 
 /// Segments without a length that a connection may send while nothing moves, beyond one for each that has a length:
-/// probes, keepalives, window updates, and what old duplicates provoke.
-constexpr uint32_t kBare = 400;
+/// probes, keepalives (one a second, while a relay's other side backs off), window updates, and what old duplicates
+/// provoke.
+constexpr uint32_t kBare = 4000;
 /// Segments with a length that may pass while nothing moves: windows of small segments, and their repetition.
 constexpr uint32_t kLoaded = 20'000;
 
@@ -55,6 +56,10 @@ std::string WireWatch::sent(const Packet& packet) {
     return {};
   }
   const bool scaled = view.offers_scale && view.peer_offers_scale;
+  if (packet.has(tcp::flag::ack) && packet.acknowledgment < view.peer_first) {
+    view = {};  // a forger's SYN came between: it goes on with an earlier handshake's cookie
+    return {};
+  }
 
   if (packet.has(tcp::flag::ack) && !(view.peer_closed && packet.acknowledgment >= view.peer_end)) {
     const tcp::Seq edge = edge_of(packet, scaled, view.shift);

@@ -85,7 +85,7 @@ constexpr BadRow kBadPolicies[] = {
     {"mode: dsr, ", "", "7: spec.forwarding.encapsulation: expected no encapsulation without mode: dsr"},
     {"mode: dsr, encapsulation: gue", "mode: dsr, proxyProtocol: v2",
      "7: spec.forwarding.proxyProtocol: expected no proxyProtocol without mode: proxy"},
-    {"mode: dsr, encapsulation: gue", "mode: proxy, proxyProtocol: v1",
+    {"mode: dsr, encapsulation: gue, maxSegmentSize: 1400", "mode: proxy, proxyProtocol: v1",
      R"(7: spec.forwarding.proxyProtocol: expected v2, got "v1")"},
     {"encapsulation: gue", "encapsulation: vxlan",
      R"(7: spec.forwarding.encapsulation: expected ipip or gue, got "vxlan")"},
@@ -93,6 +93,10 @@ constexpr BadRow kBadPolicies[] = {
      R"(7: spec.forwarding.maxSegmentSize: expected an integer from 536 to 8960, got "535")"},
     {"maxSegmentSize: 1400", "maxSegmentSize: 8961",
      R"(7: spec.forwarding.maxSegmentSize: expected an integer from 536 to 8960, got "8961")"},
+    {"mode: dsr, encapsulation: gue", "mode: proxy",
+     "7: spec.forwarding.maxSegmentSize: expected no maxSegmentSize with mode: proxy, whose connections end at weft: "
+     "it "
+     "finds out what fits"},
     {"maxSegmentSize: 1400", "mss: 1400",
      "7: spec.forwarding.mss: unknown field; expected one of mode, encapsulation, proxyProtocol or maxSegmentSize"},
     {"10.9.0.0/16", "10.9.0.1/16",

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <set>
 
 #include "tcp_host.h"
 
@@ -62,6 +63,9 @@ class Relayed : public ::testing::Test {
       relay.act(middle.events, *snapshot, time::to_millis(now));
       middle.events.clear();
       for (const Call& call : relay.calls()) {
+        if (!relay.awaits(call)) {
+          continue;
+        }
         relay.connect(call.session, {kOwn, call.endpoint, lb::port_from_host(next_port++), call.port}, now, call.path);
       }
       relay.calls().clear();
@@ -116,6 +120,7 @@ class Relayed : public ::testing::Test {
   ConnectionId client;
   ConnectionId endpoint;
   uint16_t next_port = 1024;
+  uint16_t next_client = 41000;
 };
 
 TEST_F(Relayed, MovesBytesBothWaysAndCountsThem) {
@@ -227,6 +232,54 @@ TEST_F(Relayed, TellTheEndpointFirstWhoTheClientIs) {
   EXPECT_EQ(got.substr(0, 12), std::string("\r\n\r\n\0\r\nQUIT\n", 12));
   EXPECT_EQ(got.substr(16, 4), std::string("\x0a\x01\x00\x01", 4));
   EXPECT_EQ(got.substr(28), "hello");
+}
+
+TEST_F(Relayed, TellTheEndpointLateIfThereIsNoBufferYet) {
+  use(true);
+  std::vector<buffer::Buffer*> taken;
+  while (buffer::Buffer* buffer = middle.buffers.pool().take()) {
+    taken.push_back(buffer);
+  }
+  client = *outside.engine.connect({kClient, kVip, lb::port_from_host(40000), kPort}, 1, now);
+  settle();
+  for (const tcp::Event& each : outside.events) {
+    endpoint = (each.what & event::accepted) != 0 ? each.id : endpoint;
+  }
+  pass(milliseconds(50));
+  EXPECT_EQ(outside.read(endpoint), "");
+  EXPECT_EQ(relay.size(), 1);
+  for (buffer::Buffer* buffer : taken) {
+    middle.buffers.pool().give_back(buffer);
+  }
+  pass(milliseconds(50));
+  EXPECT_EQ(outside.read(endpoint).size(), 28);
+  EXPECT_FALSE(told(client) & event::reset);
+}
+
+TEST_F(Relayed, GoToOneEndpointForAllOfAClientsIfTheServiceAsks) {
+  auto two = std::make_shared<lb::Service>(service(false, true));
+  const lb::Address other(lb::address_from_host(0x0a01000b));
+  two->endpoints.push_back({.name = "pod2", .address = other, .port = kPort, .slot = kEndpointSlot + 1});
+  two->targets.push_back({.address = other, .port = kPort, .slot = kEndpointSlot + 1});
+  const std::vector<lb::MaglevMember> members = {{.identity = two->endpoints[0].identity()},
+                                                 {.identity = two->endpoints[1].identity()}};
+  two->table = std::make_shared<lb::MaglevTable>(members, 251, kSeed);
+  const auto chosen = [&](uint32_t affinity_s) {
+    two->policy.affinity_s = affinity_s;
+    publish(lb::ServiceList({std::make_shared<lb::Service>(*two)}));
+    std::set<uint32_t> slots;
+    for (uint16_t n = 0; n < 16; ++n) {
+      client = *outside.engine.connect({kClient, kVip, lb::port_from_host(next_client++), kPort}, 1, now);
+      settle();
+      slots.insert(changes.back().endpoint_slot);
+      outside.engine.abort(client);
+      settle();
+    }
+    return slots.size();
+  };
+  outside.engine.listen(other, kPort, 0);
+  EXPECT_EQ(chosen(0), 2);
+  EXPECT_EQ(chosen(10'800), 1);
 }
 
 TEST_F(Relayed, EndWhenNothingMovesForTooLong) {
