@@ -253,6 +253,7 @@ void read_port(Fields port, Config& config, std::set<std::string>& names) {
   uplink.networks = read_prefixes(port, "networks");
   uplink.port.mtu = static_cast<uint16_t>(port.integer("mtu", kMinMtu, kMaxMtu).value_or(uplink.port.mtu));
   uplink.port.checksum_offload = port.boolean("checksum_offload").value_or(uplink.port.checksum_offload);
+  uplink.port.transmit_offload = port.boolean("transmit_offload").value_or(uplink.port.transmit_offload);
   uplink.vlan = static_cast<uint16_t>(port.integer("vlan", 1, 4094).value_or(0));
   uplink.port.queues = static_cast<uint16_t>(port.integer("queues", 1, WEFT_MAX_WORKERS).value_or(0));
   if (uplink.port.queues > 1 && uplink.port.queues != config.cores.size()) {

@@ -42,14 +42,6 @@ int run_worker(void* worker) {
   return 0;
 }
 
-/// Of an engine. Half of the buffers at most wait for their readers or their acknowledgments: the rest is for what
-/// comes and goes. Jumbo ones are fewer, and where one worker polls for all, all hold buffers of its pools.
-uint32_t pieces(const Config& config, bool one_polls_for_all) {
-  const uint32_t buffers = jumbo_bytes(config) == 0 ? config.buffers : std::min(config.buffers, config.jumbo_buffers);
-  const auto engines = one_polls_for_all ? static_cast<uint32_t>(config.cores.size()) : 1U;
-  return std::max(buffers / 2 / engines, tcp::Pieces::kLeast);
-}
-
 /// Of the segments that weft's own TCP makes: they fit every port, and a plain buffer.
 
 uint16_t smallest_mtu(const Config& config) {
@@ -174,6 +166,18 @@ Node::Step Node::make_buffers(uint32_t workers) {
   return make(jumbo_buffers_, "jumbo", config_.jumbo_buffers, jumbo);
 }
 
+/// Of an engine. Half of the buffers that the ports leave may wait for their readers or their acknowledgments: the rest
+/// is for what comes and goes. Where one worker polls for all, all hold buffers of its pools.
+uint32_t Node::pieces() const {
+  uint32_t left = UINT32_MAX;
+  for (const auto* pools : {&buffers_, &jumbo_buffers_}) {
+    for (const runtime::BufferPool& pool : *pools) {
+      left = std::min(left, pool.available());
+    }
+  }
+  return left / 2 / (ports_->one_polls_for_all() ? static_cast<uint32_t>(config_.cores.size()) : 1U);
+}
+
 runtime::WorkerConfig Node::worker_config(uint32_t number) const {
   runtime::WorkerConfig worker;
   worker.core = config_.cores[number];
@@ -198,7 +202,7 @@ runtime::WorkerConfig Node::worker_config(uint32_t number) const {
   terminator.tcp = config_.tcp;
   terminator.tcp.listeners = config_.max_services;
   terminator.tcp.mtu = smallest_mtu(config_);
-  terminator.tcp.pieces = pieces(config_, ports_->one_polls_for_all());
+  terminator.tcp.pieces = pieces();
   terminator.secret = tcp_secret_;
   terminator.relay = {.sessions = config_.tcp.connections / 2 + 1,
                       .idle = static_cast<time::Millis>(config_.timeouts.tcp_established.count()),
@@ -209,6 +213,13 @@ runtime::WorkerConfig Node::worker_config(uint32_t number) const {
 }
 
 Node::Step Node::make_workers() {
+  if (!config_.own_addresses.empty() && pieces() < tcp::Pieces::kLeast) {
+    return tl::unexpected(
+        fmt::format("the ports' queues take all packet buffers, and none are left for connections that end here (mode "
+                    "proxy): raise "
+                    "memory.{}, or lower ports[].descriptors",
+                    jumbo_buffers_.empty() ? "buffers" : "jumbo_buffers"));
+  }
   const auto count = static_cast<uint32_t>(config_.cores.size());
   router_ = std::make_unique<kernel::Router>(ports_->base());
   snapshots_ = std::make_unique<runtime::SnapshotPublisher>(

@@ -73,6 +73,7 @@ class Node {
   Step make_buffers(uint32_t workers);
   runtime::WorkerConfig worker_config(uint32_t number) const;
   Step make_workers();
+  uint32_t pieces() const;
   Step follow_routes();
   Step follow_registry();
   Step launch_workers();

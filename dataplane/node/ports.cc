@@ -187,7 +187,8 @@ std::vector<runtime::PortAccess> Ports::access(uint32_t worker) const {
                    .receives = own_queue || port.poller == worker,
                    .intake = {.join = device.scatters(), .checksums = device.checks_checksums()},
                    .transmitter = own_queue ? worker : port.poller,
-                   .vlan = port.vlan});
+                   .vlan = port.vlan,
+                   .offload = device.transmit_offload()});
   }
   return all;
 }

@@ -54,7 +54,12 @@ Json burst_sizes(const runtime::Books& books) {
   return sizes;
 }
 
-/// A veth is up in the eyes of its driver whatever an administrator does to it.
+/// Who writes the checksums of weft's own TCP, and cuts what is long.
+std::string_view segments_of(const runtime::Port& port) {
+  const runtime::TransmitOffload& offload = port.transmit_offload();
+  return offload.segmentation ? "device" : offload.checksums ? "device: checksums" : "software";
+}
+
 std::string_view spreading_of(const runtime::Port& port) {
   switch (port.spreading()) {
     case runtime::Spreading::none:
@@ -67,6 +72,7 @@ std::string_view spreading_of(const runtime::Port& port) {
   return "unknown";
 }
 
+/// A veth is up in the eyes of its driver whatever an administrator does to it.
 std::string_view link_of(node::Node& node, size_t worker, const runtime::Port& port) {
   if (node.has_pods() && port.name() == "pods") {
     const pods::WorkerLink link = node.with_pods([&](pods::Pods& pods) { return pods.worker_link(worker); });
@@ -146,6 +152,7 @@ Answer show_ports(node::Node& node, const Words&) {
                       {"queues", port.queues()},
                       {"spreading", spreading_of(port)},
                       {"checksums", port.checks_checksums() ? "device" : "software"},
+                      {"segments", segments_of(port)},
                       {"received", books.ports[i].received},
                       {"received_bytes", books.ports[i].received_bytes},
                       {"sent", books.ports[i].sent},

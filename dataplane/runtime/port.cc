@@ -172,7 +172,10 @@ Port::Done Port::configure(size_t workers) {
   queues_ = many ? static_cast<uint16_t>(workers) : 1;
   spreading_ = !many ? Spreading::none : has_rss ? Spreading::rss : Spreading::unknown;
 
-  rte_eth_conf plain{};  // nothing is left to the device to write: checksums are updated in software, on every device
+  rte_eth_conf plain{};  // of what is forwarded, checksums are updated in software, on every device
+  if (Done done = configure_transmit(device, plain.txmode.offloads); !done) {
+    return done;
+  }
   if (config_.checksum_offload) {
     plain.rxmode.offloads = (kTcpAndUdpChecksums | RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) & device.rx_offload_capa;
     if ((plain.rxmode.offloads & kTcpAndUdpChecksums) != kTcpAndUdpChecksums) {
@@ -197,6 +200,27 @@ Port::Done Port::configure(size_t workers) {
   if (const int error = rte_eth_dev_configure(id_, queues_, queues_, &plain); error != 0) {
     return tl::unexpected(failure(config_, "cannot configure device", error));
   }
+  return {};
+}
+
+Port::Done Port::configure_transmit(const rte_eth_dev_info& device, uint64_t& offloads) {
+  if (!config_.transmit_offload) {
+    return {};
+  }
+  constexpr uint64_t kNeeded = RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+  offloads = (kNeeded | RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) & device.tx_offload_capa;
+  if ((offloads & kNeeded) != kNeeded) {
+    return tl::unexpected(fmt::format(
+        "port {}: transmit_offload: {} does not write the checksums of TCP in packets of several buffers; leave it off",
+        config_.name, config_.device));
+  }
+  constexpr uint16_t kMostBuffers = 32;
+  const bool cuts = (offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0;
+  const uint16_t most = cuts ? device.tx_desc_lim.nb_seg_max : device.tx_desc_lim.nb_mtu_seg_max;
+  transmit_offload_ = {.checksums = true,
+                       .segmentation = cuts,
+                       .ip_checksums = (offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0,
+                       .most_buffers = most == 0 ? kMostBuffers : std::min(most, kMostBuffers)};
   return {};
 }
 

@@ -10,6 +10,9 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "runtime/transmit_offload.h"
+
+struct rte_eth_dev_info;
 struct rte_mempool;
 
 namespace weft::runtime {
@@ -25,6 +28,7 @@ struct PortConfig {
   uint16_t queues = 0;            ///< each way, as many as there are workers, or 1; 0: as many if the device has RSS
   uint16_t mtu = kPlainMtu;       ///< the device receives and sends IP packets up to it, and the plain one at least
   bool checksum_offload = false;  ///< the device checks what it receives
+  bool transmit_offload = false;  ///< and does what it can for segments of weft's own TCP
   uint32_t poller = 0;            ///< the worker whose buffers the queue takes, if there is only one
 };
 
@@ -89,6 +93,8 @@ class Port {
   bool scatters() const { return scatters_; }
   /// Does the device say of a packet that its checksums are wrong?
   bool checks_checksums() const { return config_.checksum_offload; }
+  /// Nothing, unless it was asked for.
+  const TransmitOffload& transmit_offload() const { return transmit_offload_; }
   uint16_t mtu() const { return config_.mtu; }
   MacAddress mac() const;
   bool link_up() const;
@@ -100,6 +106,7 @@ class Port {
   using Done = tl::expected<void, std::string>;
   Done probe();
   Done configure(size_t workers);
+  Done configure_transmit(const rte_eth_dev_info& device, uint64_t& offloads);
   Done set_up_queues(const std::vector<const BufferPool*>& buffers);
   void read_rss();
 
@@ -108,6 +115,7 @@ class Port {
   bool opened_ = false;
   uint16_t queues_ = 1;
   bool scatters_ = false;
+  TransmitOffload transmit_offload_;
   Spreading spreading_ = Spreading::none;
   RssKey rss_key_ = {};
   std::vector<uint16_t> rss_table_;

@@ -54,6 +54,7 @@ Terminator::Terminator(const TerminatorConfig& config, l4::OwnPorts& ports, l4::
       ports_(ports),
       counters_(counters),
       unresolved_(unresolved),
+      offloads_(config.offloads),
       engine_(config.tcp, config.secret, now),
       relay_(engine_, pool_, config.relay) {
   segments_.reserve(kBatch);
@@ -235,27 +236,39 @@ void Terminator::count(const proxy::Change& change) {
 }
 
 void Terminator::depart(const l4::Forwarding& forwarding) {
-  for (const tcp::Transmission& transmission : output_.segments) {
-    const l4::NextHop& hop = forwarding[forwarding.route(transmission.pair.remote, transmission.path)];
-    if (!hop.in_force()) {
-      unresolved_.add(transmission.pair.remote);
-      ++unsent_;
-      continue;
-    }
-    if (tcp::header_size(transmission) + transmission.payload_length > hop.mtu) [[unlikely]] {
-      hear_too_big(transmission, hop.mtu);
-      continue;
-    }
-    const std::span<buffer::Slice> payload(output_.slices.data() + transmission.first_slice, transmission.slice_count);
-    rte_mbuf* packet = packet_of(transmission, payload, hop);
-    if (packet == nullptr) {
-      ++unsent_;
-      continue;
-    }
-    departures_.push_back({packet, hop.port});
+  for (std::span<const tcp::Transmission> left(output_.segments); !left.empty();) {
+    const tcp::Transmission& first = left[0];
+    const l4::NextHop& hop = forwarding[forwarding.route(first.pair.remote, first.path)];
+    const TransmitOffload& offload = offloads_[hop.port];
+    const size_t count = send(left.first(run_of(left, offload)), hop, offload);
+    left = left.subspan(count);
   }
   output_.segments.clear();
   output_.slices.clear();
+}
+
+/// As one packet. @returns how many of the run have gone, or are lost
+size_t Terminator::send(std::span<const tcp::Transmission> run, const l4::NextHop& hop,
+                        const TransmitOffload& offload) {
+  const tcp::Transmission& first = run[0];
+  if (!hop.in_force()) {
+    unresolved_.add(first.pair.remote);
+    ++unsent_;
+    return 1;
+  }
+  if (tcp::header_size(first) + first.payload_length > hop.mtu) [[unlikely]] {
+    hear_too_big(first, hop.mtu);
+    return 1;
+  }
+  const size_t slices = run.back().first_slice + run.back().slice_count - first.first_slice;
+  rte_mbuf* packet =
+      packet_of(run, std::span(output_.slices).subspan(first.first_slice, slices), hop, offload, mempool_);
+  if (packet == nullptr) {
+    unsent_ += run.size();
+  } else {
+    departures_.push_back({packet, hop.port});
+  }
+  return run.size();
 }
 
 /// As if the first router had said it: the route's MTU is smaller than the ports'.
@@ -267,44 +280,6 @@ void Terminator::hear_too_big(const tcp::Transmission& transmission, uint16_t mt
                        .kind = tcp::NetworkError::Kind::too_big,
                        .mtu = mtu});
   }
-}
-
-/// In the payload's own buffer, if nobody else needs what lies in front of it; else in one of its own, with a copy.
-rte_mbuf* Terminator::packet_of(const tcp::Transmission& transmission, std::span<buffer::Slice> payload,
-                                const l4::NextHop& hop) {
-  const size_t headers = kIpOffset + tcp::header_size(transmission);
-  constexpr size_t kTag = 4;     // of a VLAN, which the worker puts in front
-  constexpr uint32_t kOurs = 2;  // slices of the buffer: the engine's, which waits for its acknowledgment, and this one
-  rte_mbuf* packet = nullptr;
-  std::byte* at = nullptr;
-  if (payload.size() == 1 && payload[0].buffer()->references == kOurs && payload[0].headroom() >= headers + kTag &&
-      rte_mbuf_refcnt_read(mbuf_of(payload[0].buffer())) == 1) {
-    packet = mbuf_of(payload[0].buffer());
-    rte_mbuf_refcnt_update(packet, 1);  // the device's
-    packet->data_off = static_cast<uint16_t>(payload[0].headroom() - headers);
-    at = rte_pktmbuf_mtod(packet, std::byte*);
-  } else {
-    packet = rte_pktmbuf_alloc(mempool_);
-    if (packet == nullptr) {
-      return nullptr;
-    }
-    at = rte_pktmbuf_mtod(packet, std::byte*);
-    std::byte* to = at + headers;
-    for (const buffer::Slice& slice : payload) {
-      std::memcpy(to, slice.data(), slice.size());
-      to += slice.size();
-    }
-  }
-  packet->data_len = static_cast<uint16_t>(headers + transmission.payload_length);
-  packet->pkt_len = packet->data_len;
-  packet->nb_segs = 1;
-  packet->next = nullptr;
-  packet->ol_flags = 0;
-  std::memcpy(at, hop.addresses.data(), hop.addresses.size());
-  packet::view<packet::EthernetHeader>(at)->type =
-      transmission.pair.local.is_ipv4() ? packet::kEtherTypeIpv4 : packet::kEtherTypeIpv6;
-  tcp::write_headers(transmission, payload, at + kIpOffset);
-  return packet;
 }
 
 }  // namespace weft::runtime

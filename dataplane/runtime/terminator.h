@@ -16,6 +16,7 @@
 #include "l4/unresolved.h"
 #include "proxy/relay.h"
 #include "runtime/books.h"
+#include "runtime/segment_packets.h"
 #include "tcp/engine.h"
 
 struct rte_mbuf;
@@ -27,7 +28,8 @@ struct TerminatorConfig {
   tcp::Config tcp;
   tcp::Secret secret;
   proxy::RelayConfig relay;
-  rte_mempool* buffers = nullptr;  ///< for what the engine sends; null: nothing ends here
+  rte_mempool* buffers = nullptr;         ///< for what the engine sends; null: nothing ends here
+  std::vector<TransmitOffload> offloads;  ///< of each port
 };
 
 class Terminator {
@@ -59,12 +61,13 @@ class Terminator {
   void count(const proxy::Change& change);
   void depart(const l4::Forwarding& forwarding);
   void hear_too_big(const tcp::Transmission& transmission, uint16_t mtu);
-  rte_mbuf* packet_of(const tcp::Transmission& transmission, std::span<buffer::Slice> payload, const l4::NextHop& hop);
+  size_t send(std::span<const tcp::Transmission> run, const l4::NextHop& hop, const TransmitOffload& offload);
 
   rte_mempool* mempool_;
   l4::OwnPorts& ports_;
   l4::SlotCounters& counters_;
   l4::Unresolved& unresolved_;
+  const std::vector<TransmitOffload> offloads_;
   buffer::Pool pool_;
   tcp::Engine engine_;
   proxy::Relay relay_;

@@ -30,7 +30,11 @@ Worker::Worker(const WorkerConfig& config, SnapshotPublisher& publisher, Crossin
       idle_(config.idle),
       transmit_(config.ports.size()) {
   if (config.pipeline.proxies) {
-    terminator_.emplace(config.terminator, pipeline_.own_ports(), counters_, pipeline_.unresolved(),
+    TerminatorConfig terminator = config.terminator;
+    for (const PortAccess& port : config.ports) {
+      terminator.offloads.push_back(port.offload);
+    }
+    terminator_.emplace(terminator, pipeline_.own_ports(), counters_, pipeline_.unresolved(),
                         clock.at(time::TscClock::cycles()));
   }
 }
@@ -298,6 +302,9 @@ void Worker::flush(uint8_t port) {
   if (access.vlan != 0) [[unlikely]] {
     tag(port);
   }
+  if (access.offload.checksums) [[unlikely]] {
+    prepare(port);
+  }
   const uint32_t sent =
       rte_eth_tx_burst(access.device, access.queue, out.packets.data(), static_cast<uint16_t>(out.size));
   // Most neighbours end alike: a run is counted at once, which spares each packet a wait for the last one's sum.
@@ -356,11 +363,29 @@ void Worker::tag(uint8_t port) {
     const std::array<uint16_t, 2> tag = {rte_cpu_to_be_16(RTE_ETHER_TYPE_VLAN),
                                          rte_cpu_to_be_16(config_.ports[port].vlan)};
     std::memcpy(front + 2 * sizeof(rte_ether_addr), tag.data(), sizeof tag);
+    out.packets[i]->l2_len += sizeof(rte_vlan_hdr);  // counts for those whose checksum the device writes
     out.bytes += sizeof(rte_vlan_hdr);
     out.verdicts[left] = out.verdicts[i];
     out.packets[left++] = out.packets[i];
   }
   out.size = left;
+}
+
+/// Lets the driver see to what its device is to write.
+void Worker::prepare(uint8_t port) {
+  TransmitBuffer& out = transmit_[port];
+  const PortAccess& access = config_.ports[port];
+  for (uint32_t ready = 0; ready < out.size;) {
+    ready +=
+        rte_eth_tx_prepare(access.device, access.queue, &out.packets[ready], static_cast<uint16_t>(out.size - ready));
+    if (ready < out.size) {  // one that it can't send
+      out.bytes -= out.packets[ready]->pkt_len;
+      lose(out.packets[ready], l4::Verdict::too_big);
+      --out.size;
+      std::copy(&out.packets[ready + 1], &out.packets[out.size + 1], &out.packets[ready]);
+      std::copy(&out.verdicts[ready + 1], &out.verdicts[out.size + 1], &out.verdicts[ready]);
+    }
+  }
 }
 
 void Worker::upkeep(bool worked, const lb::Snapshot& snapshot, time::Time now) {

@@ -39,6 +39,7 @@ struct PortAccess {
   Intake intake;             ///< what is done about a packet before it is processed
   uint32_t transmitter = 0;  ///< and this one sends for all; if it is the worker itself, it has a queue
   uint16_t vlan = 0;         ///< the tag of all frames on the wire; 0: they have none
+  TransmitOffload offload;   ///< what the device does for segments of weft's own TCP
 };
 
 struct WorkerConfig {
@@ -107,6 +108,7 @@ class Worker {
   void flush(uint8_t port);
   uint32_t untag(rte_mbuf** packets, uint32_t count, uint8_t port);
   void tag(uint8_t port);
+  void prepare(uint8_t port);
   void upkeep(bool worked, const lb::Snapshot& snapshot, time::Time now);
   void rest(time::Time now);
   void account(l4::Verdict verdict, uint64_t packets = 1) { books_.verdicts[static_cast<size_t>(verdict)] += packets; }

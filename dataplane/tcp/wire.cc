@@ -37,6 +37,42 @@ uint64_t payload_sum(std::span<const buffer::Slice> payload) {
   return sum;
 }
 
+/// All but TCP's checksum. @returns TCP's header
+std::byte* write(const Transmission& transmission, size_t header_length, size_t length, std::byte* at) {
+  const SocketPair& pair = transmission.pair;
+  if (pair.local.is_ipv4()) {
+    const Ipv4Header header = {.version_and_length = packet::kPlainIpv4,
+                               .total_length = swap16(static_cast<uint16_t>(sizeof header + length)),
+                               .fragment = packet::kDontFragment,
+                               .time_to_live = kTimeToLive,
+                               .protocol = lb::Protocol::tcp,
+                               .source = pair.local.ipv4(),
+                               .destination = pair.remote.ipv4()};
+    std::memcpy(at, &header, sizeof header);
+    packet::view<Ipv4Header>(at)->checksum = packet::checksum_of({at, sizeof header});
+    at += sizeof header;
+  } else {
+    const Ipv6Header header = {.version_class_label = packet::kIpv6Version,
+                               .payload_length = swap16(static_cast<uint16_t>(length)),
+                               .next_header = lb::Protocol::tcp,
+                               .hop_limit = kTimeToLive,
+                               .source = pair.local.ipv6().bytes,
+                               .destination = pair.remote.ipv6().bytes};
+    std::memcpy(at, &header, sizeof header);
+    at += sizeof header;
+  }
+  const TcpHeader header = {.source_port = pair.local_port,
+                            .destination_port = pair.remote_port,
+                            .sequence = swap32(transmission.sequence.value),
+                            .acknowledgment = swap32(transmission.acknowledgment.value),
+                            .data_offset = static_cast<uint8_t>(header_length << 2),
+                            .flags = transmission.flags,
+                            .window = swap16(transmission.window)};
+  std::memcpy(at, &header, sizeof header);
+  std::memcpy(at + sizeof header, transmission.options.data(), transmission.options_length);
+  return at;
+}
+
 }  // namespace
 
 bool read_segment(const buffer::Slice& frame, const packet::Parsed& parsed, Checksum checksum, Segment& segment) {
@@ -80,41 +116,20 @@ size_t header_size(const Transmission& transmission) {
 }
 
 void write_headers(const Transmission& transmission, std::span<const buffer::Slice> payload, std::byte* at) {
-  const SocketPair& pair = transmission.pair;
   const size_t header_length = sizeof(TcpHeader) + transmission.options_length;
   const size_t length = header_length + transmission.payload_length;
-  if (pair.local.is_ipv4()) {
-    const Ipv4Header header = {.version_and_length = packet::kPlainIpv4,
-                               .total_length = swap16(static_cast<uint16_t>(sizeof header + length)),
-                               .fragment = packet::kDontFragment,
-                               .time_to_live = kTimeToLive,
-                               .protocol = lb::Protocol::tcp,
-                               .source = pair.local.ipv4(),
-                               .destination = pair.remote.ipv4()};
-    std::memcpy(at, &header, sizeof header);
-    packet::view<Ipv4Header>(at)->checksum = packet::checksum_of({at, sizeof header});
-    at += sizeof header;
-  } else {
-    const Ipv6Header header = {.version_class_label = packet::kIpv6Version,
-                               .payload_length = swap16(static_cast<uint16_t>(length)),
-                               .next_header = lb::Protocol::tcp,
-                               .hop_limit = kTimeToLive,
-                               .source = pair.local.ipv6().bytes,
-                               .destination = pair.remote.ipv6().bytes};
-    std::memcpy(at, &header, sizeof header);
-    at += sizeof header;
-  }
-  const TcpHeader header = {.source_port = pair.local_port,
-                            .destination_port = pair.remote_port,
-                            .sequence = swap32(transmission.sequence.value),
-                            .acknowledgment = swap32(transmission.acknowledgment.value),
-                            .data_offset = static_cast<uint8_t>(header_length << 2),
-                            .flags = transmission.flags,
-                            .window = swap16(transmission.window)};
-  std::memcpy(at, &header, sizeof header);
-  std::memcpy(at + sizeof header, transmission.options.data(), transmission.options_length);
+  at = write(transmission, header_length, length, at);
+  const SocketPair& pair = transmission.pair;
   const uint64_t sum = packet::sum_of({at, header_length}, pseudo_sum(pair.local, pair.remote, length));
   packet::view<TcpHeader>(at)->checksum = static_cast<uint16_t>(~packet::fold(sum + payload_sum(payload)));
+}
+
+void write_headers(const Transmission& transmission, std::byte* at) {
+  const size_t header_length = sizeof(TcpHeader) + transmission.options_length;
+  const size_t length = header_length + transmission.payload_length;
+  at = write(transmission, header_length, length, at);
+  const SocketPair& pair = transmission.pair;
+  packet::view<TcpHeader>(at)->checksum = packet::fold(pseudo_sum(pair.local, pair.remote, length));
 }
 
 }  // namespace weft::tcp

@@ -33,5 +33,7 @@ size_t header_size(const Transmission& transmission);
 /// Don't fragment is set (RFC 1191), and there is no identification (RFC 6864).
 /// @param at header_size() bytes, in front of which Ethernet's go, and behind which the payload
 void write_headers(const Transmission& transmission, std::span<const buffer::Slice> payload, std::byte* at);
+/// The same for a device that writes TCP's checksum: in its place is the pseudo-header's sum.
+void write_headers(const Transmission& transmission, std::byte* at);
 
 }  // namespace weft::tcp

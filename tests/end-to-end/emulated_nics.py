@@ -6,7 +6,7 @@ What QEMU 7.2's NICs do, and so what is asserted of each:
 
     virtio-net-pci    RSS by the key and table that it is given. Checks no checksums
     vmxnet3           takes a key and a table, and puts every packet into its first queue. Checks no checksums
-    e1000e            has one queue with DPDK's driver. Checks checksums
+    e1000e            has one queue with DPDK's driver. Checks checksums. Cuts no segments
 """
 
 import select
@@ -18,6 +18,10 @@ from guest import kernel, machine, node
 CONNECTIONS = 100
 WEB, DNS, ECHO, IPERF = 80, 53, 7, 5201
 NAT, FULLNAT, FULLNAT6 = "10.96.0.10", "10.96.0.11", "fd00:96::11"
+PROXY, PROXY6 = "10.96.0.12", "fd00:96::12"
+PORTS = ((WEB, 8080, "TCP"), (DNS, 5353, "UDP"), (ECHO, 7, "TCP"), (IPERF, 5201, "TCP"))
+# Who writes the checksums of what weft's own TCP sends, and cuts it into segments, when the device is asked to.
+SEGMENTS = {"virtio-net-pci": "device", "vmxnet3": "device", "e1000e": "device: checksums"}
 SLOTS = {"virtio-net-pci": 8, "vmxnet3": 10, "e1000e": 12}  # and the next one: a NIC towards clients, and one towards servers
 KERNEL_DRIVERS = {"virtio-net-pci": "virtio-pci", "vmxnet3": "vmxnet3", "e1000e": "e1000e"}
 JUMBO = 9000
@@ -30,10 +34,12 @@ def nic(model, slot):
 
 
 def documents():
-    """Each service twice: by nat, and by fullnat, which IPv6 has too."""
-    ports = ((WEB, 8080, "TCP"), (DNS, 5353, "UDP"), (ECHO, 7, "TCP"), (IPERF, 5201, "TCP"))
-    for mode, address, endpoint in (("nat", NAT, "10.2.0.1"), ("fullnat", FULLNAT, "10.2.0.1"), ("fullnat", FULLNAT6, "fd00:2::1")):
+    """Each service three times: by nat, and by fullnat and proxy, which IPv6 has too."""
+    four, six = "10.2.0.1", "fd00:2::1"
+    for mode, address, endpoint in (("nat", NAT, four), ("fullnat", FULLNAT, four), ("fullnat", FULLNAT6, six),
+                                    ("proxy", PROXY, four), ("proxy", PROXY6, six)):
         name = mode + ("-6" if ":" in address else "")
+        ports = [port for port in PORTS if mode != "proxy" or port[2] == "TCP"]
         yield {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
                "spec": {"clusterIP": address,
                         "ports": [{"name": f"p{port}", "port": port, "protocol": protocol} for port, _, protocol in ports]}}
@@ -189,6 +195,27 @@ def large(weft):
     weft.check_books()
 
 
+def sent(weft):
+    """@returns packets and bytes to the clients"""
+    rows = [row for row in weft.ctl("show", "ports") if row["port"] == "front"]
+    return [sum(row[what] for row in rows) for what in ("sent", "sent_bytes")]
+
+
+def relayed(weft):
+    """Connections that end at weft. The devices write checksums, and the clients' kernel checks them."""
+    model = weft.front.nic.model
+    for address in (PROXY, f"[{PROXY6}]"):
+        change, before = Change(weft), sent(weft)
+        assert weft.front.fetch(f"{address}:{WEB}", 10) == 10
+        weft.front.run("curl", "-sS", "--fail", "-m", "60", "-o", "/dev/null", f"http://{address}:{WEB}/stream")
+        assert change.of("delivered") > 1000, change.of("delivered")
+        packets, size = (now - first for now, first in zip(sent(weft), before))
+        print(f"{model}: relayed to {address} in packets of {size / packets:.0f} bytes")
+        # The engine's segments fit every port and a plain buffer: longer ones are the device's to cut.
+        assert (size / packets > 2048) == (SEGMENTS[model] == "device"), (size, packets)
+        weft.check_books()
+
+
 def serve(server):
     server.serve_http()
     server.start("python3", "-B", node.PEER, "echo", 5353)
@@ -228,11 +255,16 @@ for model, (front, back) in pairs.items():
     cores = [0, 1, 0, 1] if model == "virtio-net-pci" else [0, 1]
     # From addresses of its own that the first weftd did not use: to the servers, that one's connections are not over yet, and
     # the same tuples would wait for their clients' second SYN.
-    weft.configure({**queues, "checksum_offload": True, "mtu": JUMBO}, workers={"cores": cores},
+    if model == "vmxnet3":  # two rings a queue
+        weft.configure({**queues, "mtu": JUMBO, "descriptors": 512})
+        assert "none are left for connections that end here (mode proxy): raise memory.jumbo_buffers" in weft.refuses()
+    weft.configure({**queues, "checksum_offload": True, "transmit_offload": True, "mtu": JUMBO}, workers={"cores": cores},
                    snat={"addresses": ["10.3.0.2", "fd00:3::2"]})
     weft.start()
     assert {port["checksums"] for port in weft.ports().values()} == {"device"}
+    assert {port["segments"] for port in weft.ports().values()} == {SEGMENTS[model]}
     spreads(weft, len(cores))
     damage(weft, offload=True)
     large(weft)
+    relayed(weft)
     weft.stop()

@@ -42,6 +42,8 @@ fails("no_such_if", 69, pods=None, ports=[
     {"name": "up", "device": "net_af_xdp0,iface=no_such_if", "next_hop": "02:00:00:00:00:01"}])
 fails("0000:7f:1f.7", 69, pods=None, ports=[
     {"name": "up", "device": "0000:7f:1f.7", "next_hop": "02:00:00:00:00:01"}])
+fails("transmit_offload: net_null0 does not write the checksums of TCP", 69, pods=None, ports=[
+    {"name": "up", "device": "net_null0", "next_hop": "02:00:00:00:00:01", "transmit_offload": True}])
 fails("huge pages", 69, memory={"megabytes": 65536, "huge_pages": True})
 fails("workers.cores: this process may not run on core 999", 69, workers={"cores": [999]})
 fails("registry", 69, registry={"folder": str(mesh.folder / "nowhere")})

@@ -40,7 +40,7 @@ std::string WireWatch::sent(const Packet& packet) {
     View fresh;
     if (packet.has(tcp::flag::ack)) {  // it answers the SYN that was heard
       fresh.heard = view.heard;
-      fresh.peer_first = view.peer_first;
+      fresh.peer_first = packet.acknowledgment - 1;
       fresh.peer_offers_scale = view.peer_offers_scale;
       fresh.peer_shift = view.peer_shift;
       fresh.received_to = view.received_to;

@@ -57,7 +57,7 @@ limits: {services: 10, endpoints: 20}
 pods: {prefix: mesh, pins: /sys/fs/bpf/mesh, mtu: 1700, nics: [eth0, eth1], host_routes: [10.96.0.0/16, "fd00:96::1"]}
 ports:
 - {name: up, device: "net_null0", next_hop: "02:00:00:00:00:aF", networks: [10.2.0.0/16, 0.0.0.0/0], descriptors: 512,
-   mtu: 9000, checksum_offload: true}
+   mtu: 9000, checksum_offload: true, transmit_offload: true}
 )");
   ASSERT_TRUE(config);
   EXPECT_EQ(config->node, "n1");
@@ -83,6 +83,7 @@ ports:
   EXPECT_EQ(config->ports[0].port.descriptors, 512U);
   EXPECT_EQ(config->ports[0].port.mtu, 9000U);
   EXPECT_TRUE(config->ports[0].port.checksum_offload);
+  EXPECT_TRUE(config->ports[0].port.transmit_offload);
 }
 
 TEST(NodeConfig, AnUplinkWithATwinNeedsNoNextHop) {

@@ -64,7 +64,7 @@ class Node:
 
     def port(self, name, host, networks, **more):
         return {"name": name, "device": host.nic.address, "next_hop": host.mac, "networks": list(networks),
-                "descriptors": 512, **more}
+                "descriptors": 256, **more}
 
     def configure(self, port=None, **changes):
         """@param port what both ports have beside the usual"""
