@@ -53,6 +53,7 @@ Engine::Engine(const Config& config, const Secret& secret, time::Time now)
   eventful_.reserve(config.connections);
   starved_writers_.reserve(config.connections);
   starved_movers_.reserve(config.connections);
+  starved_closers_.reserve(config.connections);
   duplicates_.reserve(256);
   listening_.reserve(config.listeners);
 }
@@ -140,6 +141,9 @@ void Engine::flush(time::Time now, Output& output) {
   }
   if (pieces_.may_move()) {
     feed(starved_movers_);
+  }
+  if (pieces_.free() > 0) {
+    feed(starved_closers_);
   }
   for (size_t i = 0; i < touched_.size(); ++i) {
     const uint32_t c = find(touched_[i]);
@@ -390,7 +394,7 @@ void Engine::start_closing(uint32_t c) {
   const uint32_t piece = pieces_.take();
   if (piece == kNone) {
     details_[c].flags |= Details::fin_waits;
-    return want_room(c, true, starved_movers_);
+    return want_room(c, true, starved_closers_);
   }
   details_[c].flags &= static_cast<uint8_t>(~Details::fin_waits);
   append_to_send(connection, piece, {}, Piece::fin);
@@ -459,7 +463,7 @@ uint32_t Engine::pieces() const {
 }
 
 size_t Engine::memory_bytes() const {
-  return connections_.size() * (sizeof(Connection) + sizeof(Details) + sizeof(uint32_t) + 4 * sizeof(ConnectionId)) +
+  return connections_.size() * (sizeof(Connection) + sizeof(Details) + sizeof(uint32_t) + 5 * sizeof(ConnectionId)) +
          wheel_.memory_bytes() + table_.memory_bytes() + half_opens_.memory_bytes() + time_waits_.memory_bytes() +
          pieces_.capacity() * sizeof(Piece) + reassembly_.memory_bytes();
 }

@@ -308,6 +308,7 @@ class Engine {
   std::vector<ConnectionId> eventful_;
   std::vector<ConnectionId> starved_writers_;  ///< refused a write for want of pieces
   std::vector<ConnectionId> starved_movers_;   ///< refused a move into them
+  std::vector<ConnectionId> starved_closers_;  ///< whose FIN waits for one
   Counters counters_;
   Now now_;
   Output* output_ = nullptr;  ///< the caller's, during a call

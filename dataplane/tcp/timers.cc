@@ -52,7 +52,7 @@ bool Engine::advance(time::Time now, Output& output, uint32_t budget) {
 
 std::optional<time::Time> Engine::next_deadline(time::Time now) const {
   if (!touched_.empty() || !eventful_.empty() || (!starved_writers_.empty() && pieces_.may_write()) ||
-      (!starved_movers_.empty() && pieces_.may_move())) {
+      (!starved_movers_.empty() && pieces_.may_move()) || (!starved_closers_.empty() && pieces_.free() > 0)) {
     return now;
   }
   std::optional<time::Millis> first = wheel_.next_deadline();

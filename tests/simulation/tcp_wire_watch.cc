@@ -33,6 +33,7 @@ tcp::SocketPair mirrored(const tcp::SocketPair& pair) {
 
 std::string WireWatch::sent(const Packet& packet) {
   if (packet.has(tcp::flag::rst)) {
+    views_.erase(packet.pair);  // with cookies, what comes late may begin it again, without a SYN
     return {};
   }
   View& view = views_[packet.pair];
