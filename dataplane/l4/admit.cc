@@ -58,8 +58,9 @@ Verdict FamilyPipeline<Key>::admit(Packet packet, const lb::Decision& decision, 
   if (proxied && !context_.config.proxies) {
     return Verdict::own_ports_dry;
   }
-  if (proxied && !flow::begins_connection(packet.parsed().tcp_flags)) {
-    return deliver(packet, *decision.service);  // of a connection that was permitted, or of none
+  if (proxied &&
+      !flow::begins_connection(packet.parsed().tcp_flags)) {  // of a connection that was permitted, or of none
+    return deliver(packet, decision.rule == lb::Rule::not_permitted ? Burst::kSilent : decision.service->slot);
   }
   if (decision.rule == lb::Rule::not_permitted) {
     context_.counters.service[decision.service->slot].refused.add(1);
@@ -99,18 +100,18 @@ Verdict FamilyPipeline<Key>::admit(Packet packet, const lb::Decision& decision, 
     return ended;
   }
   if (proxied) {
-    return deliver(packet, *decision.service);
+    return deliver(packet, decision.service->slot);
   }
   return flow::is_tunnel(way.kind) ? begin_tunnel(packet, way, view) : begin(packet, way, view);
 }
 
 /// Its connection ends here.
 template <typename Key>
-Verdict FamilyPipeline<Key>::deliver(Packet packet, const lb::Service& service) {
+Verdict FamilyPipeline<Key>::deliver(Packet packet, uint32_t listener) {
   if (packet.is_fragment()) {
     return Verdict::fragment;
   }
-  packet.listener() = service.slot;
+  packet.listener() = listener;
   return Verdict::delivered;
 }
 

@@ -38,6 +38,8 @@ struct Burst {
   std::array<uint8_t, kMax> owners;      ///< which worker to hand over to; set if handed over
   std::array<uint32_t, kMax> listeners;  ///< whose service's slot; set if delivered; kNoListener: an own connection's
   static constexpr uint32_t kNoListener = UINT32_MAX;
+  static constexpr uint32_t kSilent =
+      UINT32_MAX - 1;  ///< of a source that is not permitted: it is answered nothing new
 
   // between the pipeline's passes
   std::array<packet::Parsed, kMax> parsed;

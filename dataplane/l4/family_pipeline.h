@@ -129,7 +129,7 @@ class FamilyPipeline {
 
   // admit.cc
   Verdict admit(Packet packet, const lb::Decision& decision, const View& view);
-  static Verdict deliver(Packet packet, const lb::Service& service);
+  static Verdict deliver(Packet packet, uint32_t listener);
   Verdict begin(Packet packet, const Way& way, const View& view);
   Verdict begin_tunnel(Packet packet, const Way& way, const View& view);
   Verdict by_hash_or(Verdict verdict, Packet packet, const Way& way, const View& view);

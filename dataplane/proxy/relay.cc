@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "lb/decision.h"
 #include "proxy/proxy_header.h"
@@ -162,10 +163,11 @@ void Relay::sweep(const lb::Snapshot& snapshot, time::Millis now) {
     const bool is_new = to_sweep_ > 0;
     to_sweep_ -= is_new ? 1 : 0;
     swept_ = swept_ + 1 < sessions_.size() ? swept_ + 1 : 0;
-    const Session& session = sessions_[swept_];
+    Session& session = sessions_[swept_];
     if (!session.in_use) {
       continue;
     }
+    tell_moved(session);
     if (is_idle(session, now)) {
       ++idled_;
       reset(swept_);
@@ -216,6 +218,17 @@ size_t Relay::pump(Side& from, Side& to) {
     engine_.shutdown(to.id);
   }
   return moved;
+}
+
+/// Of a long session, bytes are counted while it lasts.
+void Relay::tell_moved(Session& session) {
+  if (session.endpoint.sent + session.client.sent > 0 && changes_.size() < changes_.capacity()) {
+    changes_.push_back({.what = Change::What::moved,
+                        .service_slot = session.service_slot,
+                        .endpoint_slot = session.endpoint_slot,
+                        .requested = std::exchange(session.endpoint.sent, 0),
+                        .replied = std::exchange(session.client.sent, 0)});
+  }
 }
 
 /// One side's connection has ended.

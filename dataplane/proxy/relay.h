@@ -30,13 +30,13 @@ struct Call {
 
 /// What happened to a session, for whoever counts.
 struct Change {
-  enum class What : uint8_t { began, ended };
+  enum class What : uint8_t { began, moved, ended };
   What what = What::began;
   uint32_t service_slot = 0;
   uint32_t endpoint_slot = 0;
   bool called = false;          ///< of one that ended: with a connection to the endpoint,
   tcp::SocketPair to_endpoint;  ///< this one, whose port is free again
-  uint64_t requested = 0;       ///< bytes from the client,
+  uint64_t requested = 0;       ///< bytes from the client since the last change of the session,
   uint64_t replied = 0;         ///< and to it
 };
 
@@ -73,7 +73,7 @@ class Relay {
     tcp::ConnectionId id;
     bool open = false;   ///< not told yet that it is over
     bool ended = false;  ///< our FIN to it follows what is queued
-    uint64_t sent = 0;   ///< bytes relayed to it
+    uint64_t sent = 0;   ///< bytes relayed to it that nobody was told of yet
   };
   struct Session {
     Side client;
@@ -104,6 +104,7 @@ class Relay {
   void over(uint32_t number, bool is_client, uint16_t what);
   void end(uint32_t number);
   void reset(uint32_t number);
+  void tell_moved(Session& session);
   bool introduce(Session& session);
   void introduce_late(time::Millis now);
 

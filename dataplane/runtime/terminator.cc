@@ -17,6 +17,8 @@ constexpr size_t kBatch = 1024;
 /// Buffers at hand for what the relay writes itself.
 constexpr size_t kStock = 32;
 constexpr uint32_t kTimersATurn = 512;
+/// Segments that a turn may make in each of its rounds: what a port's queue has room for, and no window's worth more.
+constexpr size_t kBudget = 512;
 /// Ports to try: those that are in TIME-WAIT towards the endpoint are passed over.
 constexpr int kTries = 8;
 /// Of relaying and sending in a turn: what is sent ends some connections, and their ends are sent, too.
@@ -86,6 +88,7 @@ l4::Verdict Terminator::deliver(rte_mbuf* packet, const l4::Burst& burst, uint32
     return l4::Verdict::bad_transport_checksum;
   }
   segment.path = burst.ingress[i];
+  static_assert(l4::Burst::kSilent == tcp::Segment::kSilent);
   segment.listener = burst.listeners[i];
   frames_.push_back(std::move(frame));
   return l4::Verdict::delivered;
@@ -124,7 +127,7 @@ const std::vector<Terminator::Departure>& Terminator::work(const lb::Snapshot& s
                                                            const l4::Forwarding& forwarding, time::Time now) {
   departures_.clear();
   const time::Millis millis = time::to_millis(now);
-  if (segments_.empty() && errors_.empty() && millis == last_millis_) {
+  if (segments_.empty() && errors_.empty() && millis == last_millis_ && !has_more_) {
     return departures_;
   }
   refill();
@@ -144,7 +147,7 @@ const std::vector<Terminator::Departure>& Terminator::work(const lb::Snapshot& s
   }
   for (int round = 0; round < kRounds && (round == 0 || !output_.events.empty()); ++round) {
     relay(snapshot, forwarding, now);
-    engine_.flush(now, output_);
+    has_more_ = engine_.flush(now, output_, kBudget);
   }
   depart(forwarding);
   drain(pool_, kStock);
@@ -224,10 +227,13 @@ void Terminator::count(const proxy::Change& change) {
     endpoint.active_flows.add(1);
     return;
   }
-  service.active_flows.subtract(1);
-  endpoint.active_flows.subtract(1);
   endpoint.bytes[0].add(change.requested);
   endpoint.bytes[1].add(change.replied);
+  if (change.what == proxy::Change::What::moved) {
+    return;
+  }
+  service.active_flows.subtract(1);
+  endpoint.active_flows.subtract(1);
   if (change.called && change.to_endpoint.remote.is_ipv4()) {
     ports_.give_back(reply_of<lb::FlowKey4>(change.to_endpoint));
   } else if (change.called) {

@@ -77,6 +77,7 @@ class Terminator {
   tcp::Output output_;
   std::vector<Departure> departures_;
   time::Millis last_millis_ = 0;
+  bool has_more_ = false;  ///< the engine, to send
   uint64_t unsent_ = 0;
 };
 

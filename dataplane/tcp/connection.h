@@ -98,12 +98,12 @@ struct alignas(64) Details {
   enum : uint8_t {
     reordering_seen = 1 << 0,
     probe_was_new = 1 << 1,       ///< the tail loss probe carried bytes that were not sent before
-    mtu_reduced = 1 << 2,         ///< because nothing came through
-    unreachable = 1 << 3,         ///< an ICMP error said so since the peer was last heard
-    syn_lost = 1 << 4,            ///< ours had to be sent again
-    undo_to_slow_start = 1 << 5,  ///< there was no threshold yet when recovery took undo_window
-    starved = 1 << 6,             ///< in a list of those that were refused for want of pieces
-    fin_waits = 1 << 7,           ///< for a piece; nothing more is written
+    unreachable = 1 << 2,         ///< an ICMP error said so since the peer was last heard
+    syn_lost = 1 << 3,            ///< ours had to be sent again
+    undo_to_slow_start = 1 << 4,  ///< there was no threshold yet when recovery took undo_window
+    starved = 1 << 5,             ///< in a list of those that were refused for want of pieces
+    fin_waits = 1 << 6,           ///< for a piece; nothing more is written
+    duplicate_heard = 1 << 7,     ///< something came twice in this batch: D-SACK is to be sent
   };
 
   // Round-trip time (RFC 6298), in microseconds.

@@ -134,8 +134,9 @@ bool Engine::leads_to(Reference reference, const SocketPair& pair, uint64_t plac
   return false;
 }
 
-void Engine::flush(time::Time now, Output& output) {
+bool Engine::flush(time::Time now, Output& output, size_t budget) {
   begin(now, output);
+  most_segments_ = budget == SIZE_MAX ? SIZE_MAX : output.segments.size() + budget;
   if (pieces_.may_write()) {
     feed(starved_writers_);
   }
@@ -145,8 +146,9 @@ void Engine::flush(time::Time now, Output& output) {
   if (pieces_.free() > 0) {
     feed(starved_closers_);
   }
-  for (size_t i = 0; i < touched_.size(); ++i) {
-    const uint32_t c = find(touched_[i]);
+  size_t done = 0;
+  for (; done < touched_.size() && has_budget(); ++done) {
+    const uint32_t c = find(touched_[done]);
     if (c != kNone) {
       connections_[c].flags &= static_cast<uint16_t>(~Connection::touched);
       if (connections_[c].has(Connection::on_wire)) {
@@ -154,10 +156,13 @@ void Engine::flush(time::Time now, Output& output) {
       }
     }
   }
-  touched_.clear();
-  duplicates_.clear();
+  touched_.erase(touched_.begin(), touched_.begin() + static_cast<std::ptrdiff_t>(done));
+  if (touched_.empty()) {
+    duplicates_.clear();
+  }
   tell_events();
   output_ = nullptr;
+  return !touched_.empty();
 }
 
 bool Engine::is_open(ConnectionId id) const {
@@ -509,6 +514,9 @@ uint32_t Engine::create(const SocketPair& pair, uint64_t place) {
 void Engine::release(uint32_t c) {
   Connection& connection = connections_[c];
   forget_received(connection);
+  if ((details_[c].flags & Details::duplicate_heard) != 0) {
+    std::erase_if(duplicates_, [&](const Duplicate& each) { return each.connection == c; });
+  }
   ++connection.generation;
   connection.flags = 0;
   free_.push_back(c);

@@ -71,8 +71,9 @@ class Engine {
   void input(const NetworkError& error, time::Time now, Output& output);
   /// Fires timers. @param budget of connections to look at: true comes back if there may be more
   bool advance(time::Time now, Output& output, uint32_t budget = UINT32_MAX);
-  /// Sends what there is to be sent and acknowledged.
-  void flush(time::Time now, Output& output);
+  /// Sends what there is to be sent and acknowledged. @param budget of segments, or a few more: true comes back if the
+  /// rest is for the next call
+  bool flush(time::Time now, Output& output, size_t budget = SIZE_MAX);
   /// Nothing happens before, unless something arrives or is called; none: nothing will happen.
   std::optional<time::Time> next_deadline(time::Time now) const;
 
@@ -254,6 +255,7 @@ class Engine {
   uint32_t in_flight(const Connection& connection, const Details& details) const;
 
   // transmit.cc: what goes out.
+  bool has_budget() const { return output_->segments.size() < most_segments_; }
   void send_what_is_due(uint32_t c);
   void restart_after_idle(uint32_t c);
   void send_syn(uint32_t c);
@@ -311,7 +313,8 @@ class Engine {
   std::vector<ConnectionId> starved_closers_;  ///< whose FIN waits for one
   Counters counters_;
   Now now_;
-  Output* output_ = nullptr;  ///< the caller's, during a call
+  Output* output_ = nullptr;         ///< the caller's, during a call
+  size_t most_segments_ = SIZE_MAX;  ///< in it, when a flush ends
   std::optional<time::Time> cookies_until_;
   uint32_t moment_ = 0;                ///< of arrivals beyond gaps
   std::vector<Duplicate> duplicates_;  ///< of this batch

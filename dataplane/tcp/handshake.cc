@@ -29,7 +29,7 @@ uint32_t cookie_period(time::Time now) {
 
 /// The listener's, TIME-WAIT's and nobody's segments (RFC 9293, sections 3.10.7.1 and 3.10.7.2).
 void Engine::arrive_for_none(Segment& segment, uint64_t place) {
-  if ((segment.flags & flag::rst) != 0) {
+  if ((segment.flags & flag::rst) != 0 || segment.listener == Segment::kSilent) {
     return;
   }
   const uint32_t listener = listener_of(segment);

@@ -537,6 +537,7 @@ void Engine::acknowledge_soon(uint32_t c) {
 void Engine::note_duplicate(uint32_t c, Block block) {
   if (connections_[c].has(Connection::sack) && duplicates_.size() < duplicates_.capacity()) {
     duplicates_.push_back({c, block});
+    details_[c].flags |= Details::duplicate_heard;
   }
 }
 

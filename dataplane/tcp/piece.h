@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "buffer/slice.h"
+#include "packet/checksum.h"
 #include "tcp/sequence.h"
 
 namespace weft::tcp {
@@ -133,8 +134,13 @@ struct Queue {
     if (last.empty() || !last.is_only_one() || last.tailroom() < slice.size()) {
       return false;
     }
+    const bool are_summed = last.is_summed() && slice.is_summed();
+    const uint16_t sum = are_summed ? packet::sum_of_both(last.sum(), last.size(), slice.sum()) : uint16_t{0};
     const std::span<std::byte> grown = last.grow(static_cast<uint16_t>(slice.size()));
     std::copy(slice.bytes().begin(), slice.bytes().end(), grown.begin());
+    if (are_summed) {
+      last.set_sum(sum);
+    }
     return true;
   }
   void push(Pieces& pieces, uint32_t piece) {

@@ -46,9 +46,12 @@ struct Segment {
   uint8_t options_length = 0;
   uint8_t path = 0;                    ///< whatever the caller likes; what is sent to this peer comes with the last
   const std::byte* options = nullptr;  ///< there while the engine looks at it
-  uint32_t listener = UINT32_MAX;      ///< who listens at its destination, if the caller knows: a number below
-                                       ///< Config::listeners, told with the event. Else Engine::listen() says it
-  buffer::Slice payload;               ///< without the link's padding
+  /// Of a listener that does not talk to the sender: a connection goes on, and nothing else is answered.
+  static constexpr uint32_t kSilent = UINT32_MAX - 1;
+
+  uint32_t listener = UINT32_MAX;  ///< who listens at its destination, if the caller knows: a number below
+                                   ///< Config::listeners, told with the event. Else Engine::listen() says it
+  buffer::Slice payload;           ///< without the link's padding
 };
 
 /// A segment to send.

@@ -265,7 +265,6 @@ void Engine::fall_back(uint32_t c) {
   }
   if (next < bytes) {
     connection.mss = next;
-    details.flags |= Details::mtu_reduced;
     ++counters_.black_holes;
   }
 }

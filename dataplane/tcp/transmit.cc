@@ -2,10 +2,28 @@
 /// @file What goes out: what was lost, what is new, acknowledgments, and the window.
 #include <algorithm>
 
+#include "packet/checksum.h"
+#include "packet/sum.h"
 #include "tcp/engine.h"
 #include "tcp/round_trip.h"
 
 namespace weft::tcp {
+namespace {
+
+/// Of a payload that was cut: the shorter part is read, and the rest of the whole is the other's.
+void share_sum(buffer::Slice& head, buffer::Slice& tail, uint16_t whole) {
+  const auto sum = [](const buffer::Slice& slice) { return packet::fold(packet::sum_of_payload(slice.bytes())); };
+  if (head.size() <= tail.size()) {
+    head.set_sum(sum(head));
+    tail.set_sum(packet::sum_of_tail(whole, head.size(), head.sum()));
+  } else {
+    tail.set_sum(sum(tail));
+    head.set_sum(packet::sum_of_head(whole, head.size(), tail.sum()));
+  }
+}
+
+}  // namespace
+
 void Engine::send_what_is_due(uint32_t c) {
   Connection& connection = connections_[c];
   if (connection.has(Connection::reset_wanted)) {
@@ -27,13 +45,16 @@ void Engine::send_what_is_due(uint32_t c) {
     connection.flags &= static_cast<uint16_t>(~Connection::probe_now);
     sent = send_tail_probe(c);
   }
-  while (details_[c].lost_bytes > 0 && resend_one(c)) {
+  while (details_[c].lost_bytes > 0 && has_budget() && resend_one(c)) {
     sent = true;
   }
   const Seq end = connection.send_next;
   const bool forced = connection.has(Connection::ask_now);
-  while (details_[c].lost_bytes == 0 && send_new(c, forced && !sent)) {
+  while (details_[c].lost_bytes == 0 && has_budget() && send_new(c, forced && !sent)) {
     sent = true;
+  }
+  if (!has_budget()) {
+    touch(c);
   }
   if (forced) {
     connection.flags &= static_cast<uint16_t>(~Connection::ask_now);
@@ -223,7 +244,12 @@ bool Engine::split(Connection& connection, uint32_t at, uint32_t bytes) {
   behind.next = piece.next;
   behind.sent_at = piece.sent_at;
   behind.flags = piece.flags;
+  const bool is_summed = piece.slice.is_summed();
+  const uint16_t whole = is_summed ? piece.slice.sum() : uint16_t{0};
   piece.slice.trim_back(static_cast<uint16_t>(size - bytes));
+  if (is_summed && size > bytes) {
+    share_sum(piece.slice, behind.slice, whole);
+  }
   piece.flags &= static_cast<uint8_t>(~Piece::fin);
   piece.next = rest;
   if (connection.to_send.tail == at) {
@@ -319,13 +345,19 @@ void Engine::add_blocks(uint32_t c, Options& options) {
   if (details_[c].beyond != kNone) {
     options.block_count = reassembly_.blocks(details_[c].beyond, options.blocks);
   }
-  const auto duplicate =
-      std::find_if(duplicates_.begin(), duplicates_.end(), [&](const Duplicate& each) { return each.connection == c; });
+  if ((details_[c].flags & Details::duplicate_heard) == 0) {
+    return;
+  }
+  const auto is_its = [&](const Duplicate& each) { return each.connection == c; };
+  auto duplicate = std::find_if(duplicates_.begin(), duplicates_.end(), is_its);
   if (duplicate != duplicates_.end()) {  // RFC 2883, section 4: first of all, once
     std::copy_backward(options.blocks.begin(), options.blocks.end() - 1, options.blocks.end());
     options.blocks[0] = duplicate->block;
     options.block_count = static_cast<uint8_t>(std::min<size_t>(options.block_count + 1U, options.blocks.size()));
-    duplicates_.erase(duplicate);
+    duplicate = duplicates_.erase(duplicate);
+  }
+  if (std::none_of(duplicate, duplicates_.end(), is_its)) {
+    details_[c].flags &= static_cast<uint8_t>(~Details::duplicate_heard);
   }
 }
 

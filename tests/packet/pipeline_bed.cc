@@ -113,6 +113,7 @@ std::vector<PipelineBed::Sent> PipelineBed::process(std::span<const Bytes> frame
                     .egress = burst_->egress[i],
                     .owner = burst_->owners[i],
                     .ports = burst_->ports[i],
+                    .listener = burst_->listeners[i],
                     .bytes = Bytes(frame.data, frame.data + frame.length)});
   }
   return sent;

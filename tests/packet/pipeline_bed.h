@@ -44,10 +44,11 @@ class PipelineBed {
   };
   struct Sent {
     l4::Verdict verdict{};
-    uint8_t egress = 0;  ///< if transmitted or passed
-    uint8_t owner = 0;   ///< if handed over
-    uint32_t ports = 0;  ///< what goes with a packet that is handed over
-    Bytes bytes;         ///< as the frame was left, dropped or not
+    uint8_t egress = 0;     ///< if transmitted or passed
+    uint8_t owner = 0;      ///< if handed over
+    uint32_t ports = 0;     ///< what goes with a packet that is handed over
+    uint32_t listener = 0;  ///< if delivered
+    Bytes bytes;            ///< as the frame was left, dropped or not
   };
 
   explicit PipelineBed(const Limits& limits, l4::Forwarding forwarding = two_ports());

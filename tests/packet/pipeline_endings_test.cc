@@ -28,7 +28,9 @@ class Scene {
   }
   Scene& send(const PacketBuilder& frame, uint8_t ingress = kPods, uint16_t room = 128) {
     const Bytes bytes = frame.bytes();
-    last = bed.process({&bytes, 1}, ingress, *snapshot, now, room).front().verdict;
+    const PipelineBed::Sent sent = bed.process({&bytes, 1}, ingress, *snapshot, now, room).front();
+    last = sent.verdict;
+    listener = sent.listener;
     return *this;
   }
 
@@ -36,6 +38,7 @@ class Scene {
   std::shared_ptr<const lb::Snapshot> snapshot = make_snapshot(small_mesh());
   time::Time now = std::chrono::seconds(1000);
   Verdict last{};
+  uint32_t listener = 0;
 };
 
 struct Ending {
@@ -252,6 +255,21 @@ TEST(WithoutProxies, AnErrorAboutAProxiedAddressIsNotDelivered) {
   played.with({.mode = Mode::proxy});
   played.send(icmp("10.2.9.9", "10.96.0.1").icmp(3, 1).payload(tcp(kWeb, kClient).ip()));
   EXPECT_EQ(played.last, Verdict::icmp);
+}
+
+TEST(Proxied, SourcesThatAreNotPermittedAreHeardInSilence) {
+  const std::vector<lb::Prefix> elsewhere = {prefix("10.3.0.0/16")};
+  Scene played({.proxies = true});
+  played.with({.mode = Mode::proxy}).send(tcp(kClient, kWeb).flags(kAck));
+  EXPECT_EQ(played.last, Verdict::delivered);
+  EXPECT_EQ(played.listener, 0U);
+  played.with({.mode = Mode::proxy,
+               .sources = std::make_shared<lb::SourceRanges>(lb::SourceRanges{lb::PrefixSet(elsewhere), {}})});
+  played.send(tcp(kClient, kWeb).flags(kAck));
+  EXPECT_EQ(played.last, Verdict::delivered) << "there may be a connection, from when it was permitted";
+  EXPECT_EQ(played.listener, l4::Burst::kSilent);
+  played.send(syn());
+  EXPECT_EQ(played.last, Verdict::not_permitted);
 }
 
 TEST(OwnAddresses, KeepTheirPortsBelow1024ForOthers) {

@@ -144,6 +144,22 @@ TEST_F(Relayed, MovesBytesBothWaysAndCountsThem) {
   expect_nothing_left();
 }
 
+TEST_F(Relayed, CountBytesWhileTheyLast) {
+  open();
+  write(client, "question");
+  pass(milliseconds(100));
+  ASSERT_EQ(changes.size(), 2);
+  EXPECT_EQ(changes[1].what, Change::What::moved);
+  EXPECT_EQ(changes[1].requested, 8);
+  write(endpoint, "an answer");
+  outside.engine.abort(client);
+  settle();
+  ASSERT_EQ(changes.size(), 3);
+  EXPECT_EQ(changes[2].what, Change::What::ended);
+  EXPECT_EQ(changes[2].requested, 0) << "told before";
+  EXPECT_EQ(changes[2].replied, 9);
+}
+
 TEST_F(Relayed, KeepTheWayBackOpenWhenOneSideHasClosed) {
   open();
   write(client, "all there is");

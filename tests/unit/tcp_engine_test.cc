@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "packet/checksum.h"
 #include "tcp_host.h"
 
 namespace weft::tcp {
@@ -68,6 +69,60 @@ TEST_F(TwoHosts, AnswerNothingBetweenTwoFamilies) {
   server.engine.flush(now, server.output);
   EXPECT_TRUE(server.output.segments.empty());
   EXPECT_EQ(server.engine.counters().invalid, 2);
+}
+
+TEST_F(TwoHosts, AnswerNothingToWhomTheListenerDoesNotTalk) {
+  open();
+  for (const uint8_t flags : {flag::ack, uint8_t{flag::ack | flag::fin}, uint8_t{flag::syn | flag::ack}}) {
+    Segment segment;
+    segment.pair = {kServer, kClient, lb::port_from_host(80), lb::port_from_host(41000)};
+    segment.flags = flags;
+    segment.listener = Segment::kSilent;
+    server.engine.input({&segment, 1}, now, server.output);
+  }
+  server.engine.flush(now, server.output);
+  EXPECT_TRUE(server.output.segments.empty());
+  EXPECT_EQ(server.engine.counters().refused, 0);
+}
+
+TEST_F(TwoHosts, SendNoMoreThanTheirBudget) {
+  open();
+  ASSERT_TRUE(client.engine.write(at_client, client.slice_of(std::string(1448, 'x'))));
+  for (int i = 0; i < 9; ++i) {
+    ASSERT_TRUE(client.engine.write(at_client, client.slice_of(std::string(1448, 'x'))));
+  }
+  const auto flushed = [&] {
+    const size_t before = client.output.segments.size();
+    const bool more = client.engine.flush(now, client.output, 4);
+    return std::pair(client.output.segments.size() - before, more);
+  };
+  EXPECT_EQ(flushed(), std::pair(size_t{4}, true));
+  EXPECT_EQ(client.engine.next_deadline(now), now);
+  EXPECT_EQ(flushed(), std::pair(size_t{4}, true));
+  EXPECT_EQ(flushed(), std::pair(size_t{2}, false)) << "and not one twice";
+  settle();
+  EXPECT_EQ(server.read(at_server).size(), 10 * 1448);
+}
+
+TEST_F(TwoHosts, CarryOverASumThatIsCut) {
+  open();
+  std::string text(2000, '\0');
+  for (size_t i = 0; i < text.size(); ++i) {
+    text[i] = static_cast<char>(i * 7 % 251);
+  }
+  for (const size_t size : {1449U, 1600U, 1999U, 2000U}) {
+    buffer::Slice slice = client.slice_of(text.substr(0, size));
+    slice.set_sum(packet::fold(packet::sum_of(slice.bytes())));
+    ASSERT_TRUE(client.engine.write(at_client, std::move(slice)));
+    client.engine.flush(now, client.output);
+    for (const buffer::Slice& part : client.output.slices) {
+      ASSERT_TRUE(part.is_summed());
+      EXPECT_EQ(part.sum() % 0xffff, packet::fold(packet::sum_of(part.bytes())) % 0xffff)
+          << part.size() << " of " << size;
+    }
+    settle();
+    EXPECT_EQ(server.read(at_server), text.substr(0, size));
+  }
 }
 
 TEST_F(TwoHosts, OpenExchangeAndClose) {
