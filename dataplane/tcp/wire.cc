@@ -37,20 +37,75 @@ uint64_t payload_sum(std::span<const buffer::Slice> payload) {
   return sum;
 }
 
-/// All but TCP's checksum. @returns TCP's header
-std::byte* write(const Transmission& transmission, size_t header_length, size_t length, std::byte* at) {
+/// Puts a header together in registers, in the order of its bytes, and writes it in whole words. A struct that is
+/// filled field by field and then summed or copied is read back before its fields have left the store buffer, and each
+/// such wait costs more than the header.
+class Words {
+ public:
+  explicit Words(std::byte* at) : at_(at) {}
+
+  void put(uint64_t word) {
+    std::memcpy(at_, &word, sizeof word);
+    at_ += sizeof word;
+  }
+  void put_last(uint32_t word) { std::memcpy(at_, &word, sizeof word); }
+
+ private:
+  std::byte* at_;
+};
+
+/// Of the halves, which lie in memory in this order.
+constexpr uint32_t word_of(uint16_t first, uint16_t second) {
+  return first | uint32_t{second} << 16;
+}
+constexpr uint16_t word_of(uint8_t first, uint8_t second) {
+  return static_cast<uint16_t>(first | second << 8);
+}
+constexpr uint64_t word_of(uint32_t first, uint32_t second) {
+  return first | uint64_t{second} << 32;
+}
+/// As a summand: carries are folded later.
+constexpr uint64_t halves_of(uint64_t word) {
+  return (word & UINT32_MAX) + (word >> 32);
+}
+
+/// RFC 791, section 3.1.
+void write_ipv4(const SocketPair& pair, size_t length, std::byte* at) {
+  const uint64_t first = word_of(
+      word_of(word_of(packet::kPlainIpv4, uint8_t{0}), swap16(static_cast<uint16_t>(sizeof(Ipv4Header) + length))),
+      word_of(uint16_t{0}, packet::kDontFragment));
+  const uint16_t life = word_of(kTimeToLive, static_cast<uint8_t>(lb::Protocol::tcp));
+  const auto source = static_cast<uint32_t>(pair.local.ipv4());
+  const auto destination = static_cast<uint32_t>(pair.remote.ipv4());
+  const auto checksum = static_cast<uint16_t>(~packet::fold(halves_of(first) + life + source + destination));
+  Words words(at);
+  words.put(first);
+  words.put(word_of(word_of(life, checksum), source));
+  words.put_last(destination);
+}
+
+/// Most segments' options are timestamps alone, which are not worth a call.
+void copy_options(const Transmission& transmission, std::byte* to) {
+  constexpr uint8_t kTimestamps = 12;
+  if (transmission.options_length == kTimestamps) [[likely]] {
+    std::memcpy(to, transmission.options.data(), kTimestamps);
+  } else {
+    std::memcpy(to, transmission.options.data(), transmission.options_length);
+  }
+}
+
+enum class Rest : uint8_t {
+  none,    ///< the sum is of all else: the checksum is written
+  device,  ///< which adds all but the pseudo header
+};
+
+/// Both headers. @param sum of TCP's pseudo header, and of the payload if no device sees to the rest
+void write(const Transmission& transmission, size_t header_length, size_t length, uint64_t sum, Rest rest,
+           std::byte* at) {
   const SocketPair& pair = transmission.pair;
   if (pair.local.is_ipv4()) {
-    const Ipv4Header header = {.version_and_length = packet::kPlainIpv4,
-                               .total_length = swap16(static_cast<uint16_t>(sizeof header + length)),
-                               .fragment = packet::kDontFragment,
-                               .time_to_live = kTimeToLive,
-                               .protocol = lb::Protocol::tcp,
-                               .source = pair.local.ipv4(),
-                               .destination = pair.remote.ipv4()};
-    std::memcpy(at, &header, sizeof header);
-    packet::view<Ipv4Header>(at)->checksum = packet::checksum_of({at, sizeof header});
-    at += sizeof header;
+    write_ipv4(pair, length, at);
+    at += sizeof(Ipv4Header);
   } else {
     const Ipv6Header header = {.version_class_label = packet::kIpv6Version,
                                .payload_length = swap16(static_cast<uint16_t>(length)),
@@ -61,16 +116,23 @@ std::byte* write(const Transmission& transmission, size_t header_length, size_t 
     std::memcpy(at, &header, sizeof header);
     at += sizeof header;
   }
-  const TcpHeader header = {.source_port = pair.local_port,
-                            .destination_port = pair.remote_port,
-                            .sequence = swap32(transmission.sequence.value),
-                            .acknowledgment = swap32(transmission.acknowledgment.value),
-                            .data_offset = static_cast<uint8_t>(header_length << 2),
-                            .flags = transmission.flags,
-                            .window = swap16(transmission.window)};
-  std::memcpy(at, &header, sizeof header);
-  std::memcpy(at + sizeof header, transmission.options.data(), transmission.options_length);
-  return at;
+  // RFC 9293, section 3.1.
+  const uint32_t ports = word_of(static_cast<uint16_t>(pair.local_port), static_cast<uint16_t>(pair.remote_port));
+  const uint64_t first = word_of(ports, swap32(transmission.sequence.value));
+  const uint64_t second = word_of(
+      swap32(transmission.acknowledgment.value),
+      word_of(word_of(static_cast<uint8_t>(header_length << 2), transmission.flags), swap16(transmission.window)));
+  uint16_t checksum = packet::fold(sum);
+  if (rest == Rest::none) {
+    const std::span options(transmission.options.data(), transmission.options_length);
+    checksum =
+        static_cast<uint16_t>(~packet::fold(packet::sum_of(options, sum + halves_of(first) + halves_of(second))));
+  }
+  Words words(at);
+  words.put(first);
+  words.put(second);
+  words.put_last(word_of(checksum, uint16_t{0}));
+  copy_options(transmission, at + sizeof(TcpHeader));
 }
 
 }  // namespace
@@ -118,18 +180,16 @@ size_t header_size(const Transmission& transmission) {
 void write_headers(const Transmission& transmission, std::span<const buffer::Slice> payload, std::byte* at) {
   const size_t header_length = sizeof(TcpHeader) + transmission.options_length;
   const size_t length = header_length + transmission.payload_length;
-  at = write(transmission, header_length, length, at);
   const SocketPair& pair = transmission.pair;
-  const uint64_t sum = packet::sum_of({at, header_length}, pseudo_sum(pair.local, pair.remote, length));
-  packet::view<TcpHeader>(at)->checksum = static_cast<uint16_t>(~packet::fold(sum + payload_sum(payload)));
+  write(transmission, header_length, length, pseudo_sum(pair.local, pair.remote, length) + payload_sum(payload),
+        Rest::none, at);
 }
 
 void write_headers(const Transmission& transmission, std::byte* at) {
   const size_t header_length = sizeof(TcpHeader) + transmission.options_length;
   const size_t length = header_length + transmission.payload_length;
-  at = write(transmission, header_length, length, at);
   const SocketPair& pair = transmission.pair;
-  packet::view<TcpHeader>(at)->checksum = packet::fold(pseudo_sum(pair.local, pair.remote, length));
+  write(transmission, header_length, length, pseudo_sum(pair.local, pair.remote, length), Rest::device, at);
 }
 
 }  // namespace weft::tcp
