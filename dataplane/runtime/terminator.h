@@ -45,6 +45,8 @@ class Terminator {
              l4::Unresolved& unresolved, time::Time now);
   ~Terminator();
 
+  /// Of a packet that is delivered soon: its bytes, which are summed, and what describes its buffer.
+  static void prefetch(rte_mbuf* packet);
   /// A packet of the burst that the pipeline delivered. Takes ownership. @returns what became of it: delivered, or why
   /// not
   l4::Verdict deliver(rte_mbuf* packet, const l4::Burst& burst, uint32_t i);

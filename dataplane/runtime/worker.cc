@@ -208,6 +208,9 @@ void Worker::process(rte_mbuf** packets, const lb::Snapshot& snapshot, time::Tim
   }
   leave_notes();
   for (uint32_t i = 0; i < burst_.size; ++i) {
+    if (i + 1 < burst_.size && burst_.verdicts[i + 1] == l4::Verdict::delivered) {
+      Terminator::prefetch(packets[i + 1]);
+    }
     dispatch(packets[i], i);
   }
 }
