@@ -205,6 +205,8 @@ class Engine {
   void take_fin_from_queue(Connection& connection);
   void take_fin(uint32_t c);
   void acknowledge_soon(uint32_t c);
+  void acknowledge_at_once(uint32_t c);
+  void answer_refused(uint32_t c, const Segment& segment);
   void note_duplicate(uint32_t c, Block block);
 
   // handshake.cc: how connections begin, and what is left of them.

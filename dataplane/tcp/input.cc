@@ -172,14 +172,7 @@ void Engine::arrive(uint32_t c, Segment& segment) {
       if (length_of(segment) == 0 || (segment.flags & flag::syn) != 0) {
         challenge(c);
       } else {
-        if (!segment.payload.empty() && segment.sequence < connection.receive_next) {
-          ++counters_.duplicates;
-          const Seq end = segment.sequence + static_cast<uint32_t>(segment.payload.size());
-          note_duplicate(c,
-                         {segment.sequence, earlier(end, connection.receive_next)});  // a closed window takes no more
-        }
-        connection.flags |= Connection::ack_now;
-        touch(c);
+        answer_refused(c, segment);
       }
       // What it acknowledges counts none the less, if a closed window is what refused it (RFC 9293, section 3.10.7.4),
       // or if it is the peer's own once more. Not of any old sequence number: that is half of all, and a forger's
@@ -242,8 +235,7 @@ bool Engine::check_timestamps(uint32_t c, const Segment& segment, const Options&
   if (length_of(segment) == 0) {
     challenge(c);
   } else {
-    connection.flags |= Connection::ack_now;
-    touch(c);
+    answer_refused(c, segment);
   }
   return false;
 }
@@ -321,6 +313,7 @@ void Engine::take_text(uint32_t c, Segment& segment) {
     return touch(c);
   }
   if (segment.sequence < connection.receive_next) {
+    acknowledge_at_once(c);
     const uint32_t known = connection.receive_next - segment.sequence;
     const auto trimmed = static_cast<uint16_t>(std::min<size_t>(known, segment.payload.size()));
     if (trimmed > 0) {
@@ -328,7 +321,6 @@ void Engine::take_text(uint32_t c, Segment& segment) {
     }
     segment.payload.trim_front(trimmed);
     segment.sequence += known;
-    connection.flags |= Connection::ack_now;
   }
   const uint32_t window = connection.receive_edge - segment.sequence;
   if (segment.payload.size() > window) {
@@ -344,7 +336,7 @@ void Engine::take_text(uint32_t c, Segment& segment) {
     return;
   }
   if (segment.sequence != connection.receive_next) {
-    connection.flags |= Connection::ack_now;
+    acknowledge_at_once(c);
     return take_beyond(c, segment, fin);
   }
   const bool fills = details_[c].beyond != kNone;
@@ -532,6 +524,31 @@ void Engine::acknowledge_soon(uint32_t c) {
   connection.flags |= Connection::ack_later;
   connection.acknowledge_at = now_.millis + static_cast<time::Millis>(config_.delayed_ack.count());
   wheel_.arm(c, connection.acknowledge_at);
+}
+
+/// For a segment that is not the next one, before it is looked at: an acknowledgment of its own, whatever else the
+/// batch brings. What is due for those before it goes first. A peer without SACK counts duplicates (RFC 5681,
+/// section 4.2); with it, a batch may have more ranges than one acknowledgment has room for (RFC 2018, section 4), and
+/// more that came again (RFC 2883, section 4), of all of which it must hear to take a needless reduction back.
+void Engine::acknowledge_at_once(uint32_t c) {
+  Connection& connection = connections_[c];
+  if (connection.has(Connection::ack_now) && connection.state >= State::established) {
+    send_control(c, flag::ack, connection.send_next);
+  }
+  connection.flags |= Connection::ack_now;
+  touch(c);
+}
+
+/// A segment of which nothing is taken (RFC 9293, section 3.10.7.4). Of what had come before, D-SACK tells (RFC 2883,
+/// section 4), also where its timestamp is the older one: what overtook it may have been its repetition.
+void Engine::answer_refused(uint32_t c, const Segment& segment) {
+  acknowledge_at_once(c);
+  const Seq next = connections_[c].receive_next;
+  if (!segment.payload.empty() && segment.sequence < next) {
+    ++counters_.duplicates;
+    const Seq end = segment.sequence + static_cast<uint32_t>(segment.payload.size());
+    note_duplicate(c, {segment.sequence, earlier(end, next)});  // a closed window takes no more
+  }
 }
 
 void Engine::note_duplicate(uint32_t c, Block block) {

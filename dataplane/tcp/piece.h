@@ -94,7 +94,10 @@ class Pieces {
   uint32_t received() const { return received_; }
 
   /// May a queue that holds so many hold one more?
-  bool may_hold(uint32_t held) const { return held < std::clamp(free_count_ / 4, kFew, kMany); }
+  bool may_hold(uint32_t held) const { return held < most(); }
+  /// How many more a receive queue that holds so many may be promised: what is promised has to be held when it comes,
+  /// and other queues grow until then.
+  uint32_t promisable(uint32_t held) const { return most() / 2 > held ? most() / 2 - held : 0; }
   bool may_receive() const { return free_count_ > 0 && (received_ < share() || free_count_ > share()); }
   /// @param again what was sent before, and needs to be smaller now
   bool may_cut(bool again) const {
@@ -114,6 +117,7 @@ class Pieces {
   uint32_t received_ = 0;
 
   uint32_t share() const { return capacity() / 8; }
+  uint32_t most() const { return std::clamp(free_count_ / 4, kFew, kMany); }
 };
 
 /// Up to so many bytes are copied rather than held in a buffer of their own.

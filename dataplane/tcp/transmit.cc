@@ -10,6 +10,9 @@
 namespace weft::tcp {
 namespace {
 
+/// Pieces in a receive queue that show how large the peer makes them.
+constexpr uint32_t kEnoughToTell = 16;
+
 /// Of a payload that was cut: the shorter part is read, and the rest of the whole is the other's.
 void share_sum(buffer::Slice& head, buffer::Slice& tail, uint16_t whole) {
   const auto sum = [](const buffer::Slice& slice) { return packet::fold(packet::sum_of_payload(slice.bytes())); };
@@ -361,12 +364,16 @@ void Engine::add_blocks(uint32_t c, Options& options) {
   }
 }
 
-/// What the buffer allows now; the right edge never goes back (RFC 9293, section 3.8.6.2.2), and does not creep.
+/// What the buffer and the pieces allow now; the right edge never goes back (RFC 9293, section 3.8.6.2.2), and does not
+/// creep. The peer's pieces are taken to be as large as those that wait, if they are enough to tell.
 Seq Engine::grantable_edge(const Connection& connection) const {
   const uint32_t buffer = config_.receive_buffer;
   const uint32_t free = buffer > connection.received_bytes ? buffer - connection.received_bytes : 0;
-  const bool may = pieces_.may_receive() && pieces_.may_hold(connection.received_pieces);
-  const Seq edge = connection.receive_next + (may ? free : 0);
+  const uint32_t held = connection.received_pieces;
+  const uint64_t size =
+      held < kEnoughToTell ? our_mss(connection.pair) : std::max(connection.received_bytes / held, kCopied);
+  const uint64_t room = pieces_.may_receive() ? pieces_.promisable(held) * size : 0;
+  const Seq edge = connection.receive_next + static_cast<uint32_t>(std::min<uint64_t>(free, room));
   const uint32_t sensible = std::min<uint32_t>(connection.mss, buffer / 2);
   return edge >= connection.receive_edge + sensible ? edge : connection.receive_edge;
 }
@@ -390,7 +397,8 @@ uint16_t Engine::window_of(Connection& connection) {
 bool Engine::is_window_worth_telling(const Connection& connection) const {
   const uint32_t left = connection.receive_edge - connection.receive_next;
   const uint32_t gain = grantable_edge(connection) - connection.receive_edge;
-  const uint32_t buffer = std::min<uint32_t>(config_.receive_buffer, UINT32_C(0xffff) << connection.receive_shift);
+  const uint32_t room = pieces_.promisable(0) * our_mss(connection.pair);
+  const uint32_t buffer = std::min({config_.receive_buffer, UINT32_C(0xffff) << connection.receive_shift, room});
   return gain >= std::min<uint32_t>(2U * connection.mss, buffer / 2) && left < buffer / 2 &&
          !connection.has(Connection::fin_received);
 }

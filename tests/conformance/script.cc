@@ -40,7 +40,7 @@ tcp::Config small_config() {
   config.connections = 16;
   config.half_open = 16;
   config.time_waits = 16;
-  config.pieces = 1024;
+  config.pieces = 8192;  // an eighth of them holds a receive buffer
   config.ranges = 128;
   config.listeners = 4;
   return config;
