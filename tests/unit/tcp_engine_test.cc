@@ -104,6 +104,20 @@ TEST_F(TwoHosts, SendNoMoreThanTheirBudget) {
   EXPECT_EQ(server.read(at_server).size(), 10 * 1448);
 }
 
+TEST_F(TwoHosts, ConnectByAnAnswerThatComesBeforeTheSynIsRepeated) {
+  const auto id = client.engine.connect({kClient, kServer, lb::port_from_host(40000), lb::port_from_host(80)}, 1, now);
+  ASSERT_TRUE(id);
+  carry(client, server);
+  now += std::chrono::seconds(1);
+  client.engine.advance(now, client.output);  // and the flush after it has no budget left for this one
+  carry(server, client);
+  EXPECT_EQ(client.engine.state(*id), State::established);
+  EXPECT_EQ(client.engine.counters().resets_sent, 0);
+  settle();
+  ASSERT_EQ(server.events.size(), 1);
+  EXPECT_EQ(server.events[0].what, event::accepted);
+}
+
 TEST_F(TwoHosts, CarryOverASumThatIsCut) {
   open();
   std::string text(2000, '\0');
