@@ -184,7 +184,9 @@ class Engine {
   size_t room_of(uint32_t c) const;
   size_t room_for_pieces(uint32_t c) const;
   void want_room(uint32_t c, bool are_short, std::vector<ConnectionId>& starved);
+  void list(uint32_t c, std::vector<ConnectionId>& starved);
   void feed(std::vector<ConnectionId>& starved);
+  void feed_closers();
 
   // input.cc: what arrived for connections.
   void prefetch(std::span<const Segment> segments, std::span<uint64_t> places);

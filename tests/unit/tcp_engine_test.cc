@@ -196,5 +196,48 @@ TEST_F(TwoHosts, CarryMuch) {
   EXPECT_GT(server.engine.counters().predicted, 1000);
 }
 
+/// Two hosts of which one has few pieces, and three connections.
+class FewPieces : public TwoHosts {
+ protected:
+  FewPieces() {
+    for (uint16_t i = 0; i < 3; ++i) {
+      ids[i] = *few.engine.connect({kClient, kServer, lb::port_from_host(40000 + i), lb::port_from_host(80)}, i, now);
+    }
+    carry(few, server);
+    carry(server, few);
+    carry(few, server);
+  }
+  bool write(size_t connection, size_t size) {
+    return few.engine.write(ids[connection], few.slice_of(std::string(size, 'x')));
+  }
+
+  Host few{3, {.pieces = 32}};
+  std::array<ConnectionId, 3> ids;
+};
+
+TEST_F(FewPieces, GiveTheFirstThatIsFreeToAFinAlsoOfOneThatWantedToWrite) {
+  for (const Event& event : server.events) {
+    ASSERT_TRUE(server.engine.write(event.id, server.slice_of(std::string(1000, 'y'))));
+    server.engine.flush(now, server.output);
+    ASSERT_TRUE(server.engine.write(event.id, server.slice_of(std::string(1000, 'y'))));
+  }
+  carry(server, few);
+  while (write(0, 2000)) {
+  }
+  while (write(1, 2000)) {
+  }
+  EXPECT_FALSE(write(2, 2000));
+  few.engine.flush(now, few.output);  // cuts what is too long
+  ASSERT_EQ(few.engine.pieces(), 32);
+  few.engine.shutdown(ids[2]);
+  few.engine.flush(now, few.output);
+  few.output.clear();
+  few.engine.consume(ids[2], 1000);
+  ASSERT_EQ(few.engine.pieces(), 31);
+  few.engine.flush(now, few.output);
+  ASSERT_FALSE(few.output.segments.empty());
+  EXPECT_TRUE((few.output.segments.back().flags & flag::fin) != 0);
+}
+
 }  // namespace
 }  // namespace weft::tcp
