@@ -497,6 +497,7 @@ const Details* Engine::details(ConnectionId id) const {
 }
 
 void Engine::begin(time::Time now, Output& output) {
+  steps_ = now_.millis == time::to_millis(now) ? steps_ : 0;
   now_ = {now, time::to_millis(now), static_cast<uint32_t>(now.count() / 1000)};
   output_ = &output;
 }
