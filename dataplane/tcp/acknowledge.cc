@@ -15,6 +15,10 @@ namespace {
 constexpr uint32_t kDuplicates = 3;          ///< RFC 5681's and RFC 8985's threshold
 constexpr uint8_t kMaxReorderingSteps = 20;  ///< of a quarter round trip: RFC 8985, section 6.2
 constexpr uint8_t kReorderingRecoveries = 16;
+/// A queue of up to so many pieces is walked along for every acknowledgment,
+constexpr uint16_t kShortQueue = 256;
+/// and longer ones while all walks of the millisecond had fewer steps: a tenth of it, or less.
+constexpr uint32_t kStepsAMillisecond = 16 << 10;
 
 /// RFC 8985, section 6.1: RACK_sent_after().
 bool was_sent_after(uint32_t sent_at, Seq end, uint32_t other_sent_at, Seq other_end) {
@@ -73,7 +77,7 @@ bool Engine::take_acknowledgment(uint32_t c, const Segment& segment, const Optio
     forget_acknowledged(c, acknowledgment, round);
   }
   take_window(c, segment, advanced);
-  if (connection.has(Connection::sack) && options.block_count > 0) {
+  if (connection.has(Connection::sack) && options.block_count > 0 && may_walk(connection)) {
     take_blocks(c, options, acknowledgment, round);
   }
   if (advanced) {
@@ -217,7 +221,12 @@ void Engine::take_blocks(uint32_t c, const Options& options, Seq acknowledgment,
   for (const Block& block : std::span(said).first(count)) {
     for (; at != connection.unsent && at != kNone && pieces_[at].sequence < block.end; at = pieces_[at].next) {
       Piece& piece = pieces_[at];
-      if (piece.sequence < block.begin || piece.end() > block.end || piece.is(Piece::sacked)) {
+      ++steps_;
+      if (piece.is(Piece::sacked)) {
+        at = last_sacked(at);
+        continue;
+      }
+      if (piece.sequence < block.begin || piece.end() > block.end) {
         continue;
       }
       if (piece.is(Piece::lost)) {
@@ -234,6 +243,30 @@ void Engine::take_blocks(uint32_t c, const Options& options, Seq acknowledgment,
   for (const Block& block : std::span(said).first(count)) {
     details.highest_sacked = later(details.highest_sacked, block.end);
   }
+}
+
+/// The last of those that are sacked without a gap, from this one on, so that walks leap over them.
+uint32_t Engine::last_sacked(uint32_t from) {
+  uint32_t last = from;
+  for (;;) {
+    ++steps_;
+    last = pieces_[last].is(Piece::leaps) ? pieces_[last].sent_at : last;
+    const uint32_t next = pieces_[last].next;
+    if (next == kNone || !pieces_[next].is(Piece::sacked)) {
+      break;
+    }
+    last = next;
+  }
+  pieces_[from].flags |= Piece::leaps;
+  pieces_[from].sent_at = last;
+  return last;
+}
+
+/// A peer that leaves gaps in a long queue makes each of its acknowledgments a walk along it, which may cost ten times
+/// what the acknowledgment costs the peer. Beyond a bound, what they say is passed over: the next says it again, or the
+/// timeout comes.
+bool Engine::may_walk(const Connection& connection) const {
+  return connection.send_pieces <= kShortQueue || steps_ < kStepsAMillisecond;
 }
 
 /// RFC 8985, section 6.2, step 4: something was sent twice for nothing, so losses are to be judged later. A step a
@@ -266,7 +299,7 @@ void Engine::count_sacked_duplicates(Details& details, const Round& round, bool 
 void Engine::find_losses(uint32_t c) {
   Connection& connection = connections_[c];
   Details& details = details_[c];
-  if (details.rack_rtt == 0) {
+  if (details.rack_rtt == 0 || !may_walk(connection)) {
     return;
   }
   uint32_t window = 0;
@@ -278,7 +311,9 @@ void Engine::find_losses(uint32_t c) {
   int32_t wait = 0;
   for (uint32_t at = connection.to_send.head; at != connection.unsent && at != kNone; at = pieces_[at].next) {
     Piece& piece = pieces_[at];
+    ++steps_;
     if (piece.is(Piece::sacked | Piece::lost)) {
+      at = piece.is(Piece::sacked) ? last_sacked(at) : at;
       continue;
     }
     if (!was_sent_after(details.rack_sent_at, details.rack_end, piece.sent_at, piece.end())) {

@@ -101,7 +101,7 @@ struct alignas(64) Details {
     unreachable = 1 << 2,         ///< an ICMP error said so since the peer was last heard
     syn_lost = 1 << 3,            ///< ours had to be sent again
     undo_to_slow_start = 1 << 4,  ///< there was no threshold yet when recovery took undo_window
-    starved = 1 << 5,             ///< in a list of those that were refused for want of pieces
+    starved = 1 << 5,             ///< in a list of those that were refused room for want of pieces
     fin_waits = 1 << 6,           ///< for a piece; nothing more is written
     duplicate_heard = 1 << 7,     ///< something came twice in this batch: D-SACK is to be sent
   };

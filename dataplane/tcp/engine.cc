@@ -143,9 +143,7 @@ bool Engine::flush(time::Time now, Output& output, size_t budget) {
   if (pieces_.may_move()) {
     feed(starved_movers_);
   }
-  if (pieces_.free() > 0) {
-    feed(starved_closers_);
-  }
+  feed_closers();
   size_t done = 0;
   for (; done < touched_.size() && has_budget(); ++done) {
     const uint32_t c = find(touched_[done]);
@@ -219,14 +217,17 @@ void Engine::want_room(uint32_t c, bool are_short, std::vector<ConnectionId>& st
     return;
   }
   connection.flags |= Connection::wants_room;
-  if (!are_short || (details.flags & Details::starved) != 0) {
-    return;
+  if (are_short && (details.flags & Details::starved) == 0) {
+    details.flags |= Details::starved;
+    list(c, starved);
   }
+}
+
+void Engine::list(uint32_t c, std::vector<ConnectionId>& starved) {
   if (starved.size() == starved.capacity()) {
     std::erase_if(starved, [this](ConnectionId id) { return find(id) == kNone; });
   }
-  details.flags |= Details::starved;
-  starved.push_back({c, connection.generation});
+  starved.push_back({c, connections_[c].generation});
 }
 
 void Engine::feed(std::vector<ConnectionId>& starved) {
@@ -239,10 +240,19 @@ void Engine::feed(std::vector<ConnectionId>& starved) {
     details_[c].flags &= static_cast<uint8_t>(~Details::starved);
     const bool wants_room = connections_[c].has(Connection::wants_room);
     connections_[c].flags &= static_cast<uint16_t>(~Connection::wants_room);
-    if ((details_[c].flags & Details::fin_waits) != 0) {
-      start_closing(c);
-    } else if (wants_room) {
+    if (wants_room && (details_[c].flags & Details::fin_waits) == 0) {
       tell(c, event::writable);
+    }
+  }
+}
+
+/// A FIN needs but one piece, whatever else the connection was refused.
+void Engine::feed_closers() {
+  while (pieces_.free() > 0 && !starved_closers_.empty()) {
+    const uint32_t c = find(starved_closers_.back());
+    starved_closers_.pop_back();
+    if (c != kNone) {
+      start_closing(c);
     }
   }
 }
@@ -397,11 +407,15 @@ void Engine::start_closing(uint32_t c) {
     return;
   }
   const uint32_t piece = pieces_.take();
+  uint8_t& flags = details_[c].flags;
   if (piece == kNone) {
-    details_[c].flags |= Details::fin_waits;
-    return want_room(c, true, starved_closers_);
+    if ((flags & Details::fin_waits) == 0) {
+      flags |= Details::fin_waits;
+      list(c, starved_closers_);
+    }
+    return;
   }
-  details_[c].flags &= static_cast<uint8_t>(~Details::fin_waits);
+  flags &= static_cast<uint8_t>(~Details::fin_waits);
   append_to_send(connection, piece, {}, Piece::fin);
   connection.flags |= Connection::fin_queued;
   if (connection.state == State::established) {
@@ -483,6 +497,7 @@ const Details* Engine::details(ConnectionId id) const {
 }
 
 void Engine::begin(time::Time now, Output& output) {
+  steps_ = now_.millis == time::to_millis(now) ? steps_ : 0;
   now_ = {now, time::to_millis(now), static_cast<uint32_t>(now.count() / 1000)};
   output_ = &output;
 }

@@ -184,7 +184,9 @@ class Engine {
   size_t room_of(uint32_t c) const;
   size_t room_for_pieces(uint32_t c) const;
   void want_room(uint32_t c, bool are_short, std::vector<ConnectionId>& starved);
+  void list(uint32_t c, std::vector<ConnectionId>& starved);
   void feed(std::vector<ConnectionId>& starved);
+  void feed_closers();
 
   // input.cc: what arrived for connections.
   void prefetch(std::span<const Segment> segments, std::span<uint64_t> places);
@@ -240,6 +242,8 @@ class Engine {
   void take_blocks(uint32_t c, const Options& options, Seq acknowledgment, Round& round);
   static void widen_reordering(const Connection& connection, Details& details);
   static void narrow_reordering(Details& details);
+  uint32_t last_sacked(uint32_t from);
+  bool may_walk(const Connection& connection) const;
   void count_sacked_duplicates(Details& details, const Round& round, bool advanced);
   void count_duplicates(uint32_t c, bool is_duplicate, bool advanced, Round& round);
   bool acknowledged_since_recovery(const Connection& connection, const Details& details) const;
@@ -261,7 +265,7 @@ class Engine {
   void send_what_is_due(uint32_t c);
   void restart_after_idle(uint32_t c);
   void send_syn(uint32_t c);
-  bool resend_one(uint32_t c);
+  bool resend_one(uint32_t c, uint32_t& first);
   bool send_new(uint32_t c, bool forced);
   bool send_data(uint32_t c, uint32_t first, uint32_t bytes);
   bool split(Connection& connection, uint32_t at, uint32_t bytes);
@@ -317,6 +321,7 @@ class Engine {
   Now now_;
   Output* output_ = nullptr;         ///< the caller's, during a call
   size_t most_segments_ = SIZE_MAX;  ///< in it, when a flush ends
+  uint32_t steps_ = 0;               ///< along queues of what was sent, in this millisecond
   std::optional<time::Time> cookies_until_;
   uint32_t moment_ = 0;                ///< of arrivals beyond gaps
   std::vector<Duplicate> duplicates_;  ///< of this batch

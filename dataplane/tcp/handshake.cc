@@ -305,8 +305,8 @@ void Engine::agree(uint32_t c, const HalfOpen& agreed) {
 void Engine::arrive_in_syn_sent(uint32_t c, Segment& segment) {
   Connection& connection = connections_[c];
   const bool acknowledges = (segment.flags & flag::ack) != 0;
-  if (acknowledges &&
-      (segment.acknowledgment <= connection.send_unacknowledged || segment.acknowledgment > connection.send_next)) {
+  // Not SND.NXT: until a SYN that timed out is sent again, that is the SYN's own number.
+  if (acknowledges && segment.acknowledgment != connection.send_unacknowledged + 1) {
     ++counters_.bad_acknowledgments;
     return refuse(segment);
   }
@@ -340,7 +340,7 @@ void Engine::arrive_in_syn_sent(uint32_t c, Segment& segment) {
     connection.send_next = connection.send_unacknowledged;
     return touch(c);
   }
-  connection.send_unacknowledged = segment.acknowledgment;
+  connection.send_unacknowledged = connection.send_next = segment.acknowledgment;
   agree(c, agreed);
   if (details.retries == 0) {
     measure(details, std::max(time::elapsed(details.heard_at, now_.millis), 1U) * 1000);

@@ -27,6 +27,7 @@ struct Piece {
     lost = 1 << 3,         ///< taken for lost, and not sent since
     resent = 1 << 4,       ///< sent again, and not known to be lost again
     ever_resent = 1 << 5,  ///< no round trip is timed by it (Karn's rule)
+    leaps = 1 << 6,        ///< sacked, and sent_at is the number of the last that is known to be so without a gap
   };
 
   buffer::Slice slice;
@@ -38,6 +39,13 @@ struct Piece {
   uint32_t length() const { return static_cast<uint32_t>(slice.size()) + (flags & fin); }
   Seq end() const { return sequence + length(); }
   bool is(uint8_t any_of) const { return (flags & any_of) != 0; }
+  /// When it was sent is not known any more.
+  void forget_leap(uint32_t now) {
+    if (is(leaps)) {
+      flags = static_cast<uint8_t>((flags & ~leaps) | ever_resent);
+      sent_at = now;
+    }
+  }
 };
 static_assert(sizeof(Piece) == 32 && Piece::fin == 1);
 

@@ -236,6 +236,7 @@ void Engine::time_out_transmission(uint32_t c) {
   for (uint32_t at = connection.to_send.head; at != connection.unsent && at != kNone; at = pieces_[at].next) {
     Piece& piece = pieces_[at];
     if (renege) {
+      piece.forget_leap(now_.micros);
       piece.flags &= static_cast<uint8_t>(~Piece::sacked);
     }
     if (!piece.is(Piece::sacked)) {

@@ -48,7 +48,8 @@ void Engine::send_what_is_due(uint32_t c) {
     connection.flags &= static_cast<uint16_t>(~Connection::probe_now);
     sent = send_tail_probe(c);
   }
-  while (details_[c].lost_bytes > 0 && has_budget() && resend_one(c)) {
+  uint32_t first = connection.to_send.head;
+  while (details_[c].lost_bytes > 0 && has_budget() && may_walk(connection) && resend_one(c, first)) {
     sent = true;
   }
   const Seq end = connection.send_next;
@@ -105,13 +106,14 @@ void Engine::send_syn(uint32_t c) {
   start_timer(c, Timer::rto, retransmission_timeout(details_[c], config_));
 }
 
-/// The first that was lost. @returns false: the window does not allow it
-bool Engine::resend_one(uint32_t c) {
+/// The first that was lost.
+/// @param first none is lost before it. @returns false: the window does not allow it
+bool Engine::resend_one(uint32_t c, uint32_t& first) {
   Connection& connection = connections_[c];
   Details& details = details_[c];
-  uint32_t first = connection.to_send.head;
-  while (!pieces_[first].is(Piece::lost)) {
-    first = pieces_[first].next;
+  for (; !pieces_[first].is(Piece::lost); first = pieces_[first].next) {
+    ++steps_;
+    first = pieces_[first].is(Piece::sacked) ? last_sacked(first) : first;
   }
   uint32_t bytes = 0;  // pieces that were lost side by side go together
   for (uint32_t at = first; at != connection.unsent && at != kNone && pieces_[at].is(Piece::lost);
@@ -204,7 +206,7 @@ bool Engine::send_data(uint32_t c, uint32_t first, uint32_t bytes) {
     if (piece.is(Piece::lost)) {
       details.lost_bytes -= piece.length();
     }
-    piece.flags = static_cast<uint8_t>((piece.flags & ~Piece::lost) |
+    piece.flags = static_cast<uint8_t>((piece.flags & ~(Piece::lost | Piece::leaps)) |
                                        (piece.is(Piece::sent) ? Piece::resent | Piece::ever_resent : Piece::sent));
     piece.sent_at = now_.micros;
     if (at == connection.unsent) {
@@ -240,6 +242,7 @@ bool Engine::split(Connection& connection, uint32_t at, uint32_t bytes) {
   }
   ++connection.send_pieces;
   Piece& piece = pieces_[at];
+  piece.forget_leap(now_.micros);
   Piece& behind = pieces_[rest];
   const auto size = static_cast<uint16_t>(piece.slice.size());
   behind.slice = piece.slice.part(static_cast<uint16_t>(bytes), static_cast<uint16_t>(size - bytes));

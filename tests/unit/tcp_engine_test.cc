@@ -104,6 +104,20 @@ TEST_F(TwoHosts, SendNoMoreThanTheirBudget) {
   EXPECT_EQ(server.read(at_server).size(), 10 * 1448);
 }
 
+TEST_F(TwoHosts, ConnectByAnAnswerThatComesBeforeTheSynIsRepeated) {
+  const auto id = client.engine.connect({kClient, kServer, lb::port_from_host(40000), lb::port_from_host(80)}, 1, now);
+  ASSERT_TRUE(id);
+  carry(client, server);
+  now += std::chrono::seconds(1);
+  client.engine.advance(now, client.output);  // and the flush after it has no budget left for this one
+  carry(server, client);
+  EXPECT_EQ(client.engine.state(*id), State::established);
+  EXPECT_EQ(client.engine.counters().resets_sent, 0);
+  settle();
+  ASSERT_EQ(server.events.size(), 1);
+  EXPECT_EQ(server.events[0].what, event::accepted);
+}
+
 TEST_F(TwoHosts, CarryOverASumThatIsCut) {
   open();
   std::string text(2000, '\0');
@@ -200,6 +214,131 @@ TEST_F(TwoHosts, CarryMuch) {
   EXPECT_EQ(got, sent);
   EXPECT_EQ(client.engine.counters().retransmitted, 0);
   EXPECT_GT(server.engine.counters().predicted, 1000);
+}
+
+/// Two hosts of which one has few pieces, and three connections.
+class FewPieces : public TwoHosts {
+ protected:
+  FewPieces() {
+    for (uint16_t i = 0; i < 3; ++i) {
+      ids[i] = *few.engine.connect({kClient, kServer, lb::port_from_host(40000 + i), lb::port_from_host(80)}, i, now);
+    }
+    carry(few, server);
+    carry(server, few);
+    carry(few, server);
+  }
+  bool write(size_t connection, size_t size) {
+    return few.engine.write(ids[connection], few.slice_of(std::string(size, 'x')));
+  }
+
+  Host few{3, {.pieces = 32}};
+  std::array<ConnectionId, 3> ids;
+};
+
+TEST_F(FewPieces, GiveTheFirstThatIsFreeToAFinAlsoOfOneThatWantedToWrite) {
+  for (const Event& event : server.events) {
+    ASSERT_TRUE(server.engine.write(event.id, server.slice_of(std::string(1000, 'y'))));
+    server.engine.flush(now, server.output);
+    ASSERT_TRUE(server.engine.write(event.id, server.slice_of(std::string(1000, 'y'))));
+  }
+  carry(server, few);
+  while (write(0, 2000)) {
+  }
+  while (write(1, 2000)) {
+  }
+  EXPECT_FALSE(write(2, 2000));
+  few.engine.flush(now, few.output);  // cuts what is too long
+  ASSERT_EQ(few.engine.pieces(), 32);
+  few.engine.shutdown(ids[2]);
+  few.engine.flush(now, few.output);
+  few.output.clear();
+  few.engine.consume(ids[2], 1000);
+  ASSERT_EQ(few.engine.pieces(), 31);
+  few.engine.flush(now, few.output);
+  ASSERT_FALSE(few.output.segments.empty());
+  EXPECT_TRUE((few.output.segments.back().flags & flag::fin) != 0);
+}
+
+/// A host that has much on its way, in small segments, to a peer that is made of what it says.
+class LongQueue : public ::testing::Test {
+ protected:
+  static constexpr uint32_t kBytes = 1000;  ///< of a segment
+  static constexpr uint32_t kSegments = 3000;
+
+  LongQueue() {
+    host.engine.listen(pair.local, pair.local_port, 1);
+    say(flag::syn, Seq(), {.mss = kBytes, .window_shift = 14, .sack_permitted = true});
+    first = host.output.segments.at(0).sequence + 1;
+    say(flag::ack, first, {});
+    id = host.output.events.at(0).id;
+    while (host.engine.look(id)->congestion_window < kSegments * kBytes) {  // slow start
+      fill();
+      first = host.engine.look(id)->send_next;
+      now += std::chrono::milliseconds(10);
+      say(flag::ack, first, {});
+    }
+    fill();
+    now += std::chrono::milliseconds(10);
+  }
+  void say(uint8_t flags, Seq acknowledgment, const Options& options) {
+    std::array<std::byte, kMaxOptions> bytes;
+    Segment segment;
+    segment.pair = pair;
+    segment.flags = flags;
+    segment.sequence = Seq((flags & flag::syn) != 0 ? 0 : 1);
+    segment.acknowledgment = acknowledgment;
+    segment.window = UINT16_MAX;
+    segment.options = bytes.data();
+    segment.options_length = encode_options(options, bytes);
+    host.output.segments.clear();
+    host.output.slices.clear();
+    host.engine.input({&segment, 1}, now, host.output);
+  }
+  void fill() {
+    while (host.engine.look(id)->send_pieces < kSegments &&
+           host.engine.write(id, host.slice_of(std::string(kBytes, 'x')))) {
+    }
+    host.engine.flush(now, host.output);
+    host.output.segments.clear();
+    host.output.slices.clear();
+  }
+  /// That it has so many segments from one on, and not the first.
+  void sack(uint32_t from, uint32_t count) {
+    const Seq begin = first + from * kBytes;
+    say(flag::ack, first, {.block_count = 1, .blocks = {{{begin, begin + count * kBytes}}}});
+  }
+  uint32_t sacked() const { return host.engine.details(id)->sacked_bytes / kBytes; }
+
+  const SocketPair pair{lb::Address(lb::Ipv4Address{0x0200000a}), lb::Address(lb::Ipv4Address{0x0100000a}),
+                        lb::port_from_host(80), lb::port_from_host(40000)};
+  time::Time now{std::chrono::seconds(5)};
+  Host host{1, {.pieces = 65536}};
+  ConnectionId id;
+  Seq first;
+};
+
+TEST_F(LongQueue, IsNotWalkedAlongForWhatWasSackedBefore) {
+  ASSERT_EQ(host.engine.look(id)->send_pieces, kSegments);
+  for (uint32_t count = 1; count < kSegments; ++count) {
+    now += std::chrono::milliseconds(count % 1000 == 0 ? 1 : 0);  // as many in one
+    sack(1, count);
+    ASSERT_EQ(sacked(), count);
+  }
+}
+
+TEST_F(LongQueue, IsWalkedAlongSoOftenInAMillisecond) {
+  uint32_t heard = 0;
+  for (uint32_t segment = 1; segment < kSegments; segment += 2) {  // each between two gaps
+    const uint32_t before = sacked();
+    sack(segment, 1);
+    heard += sacked() - before;
+  }
+  EXPECT_GT(heard, 50);
+  EXPECT_LT(heard, kSegments / 10);
+  now += std::chrono::milliseconds(1);
+  const uint32_t before = sacked();
+  sack(kSegments - 1, 1);
+  EXPECT_EQ(sacked(), before + 1) << "and again in the next";
 }
 
 }  // namespace
