@@ -12,7 +12,8 @@ constexpr size_t kBatch = 32;
 /// Full segments that one acknowledgment may stand for, however many a batch brings: a sender whose clock ticks too
 /// rarely sends in bursts (RFC 9293, section 3.8.6.3; aggregating receivers have one for 64 KiB).
 constexpr uint32_t kMaxStretch = 32;
-/// A payload up to this size is copied behind the one before it, if there is room: its buffer is not held up.
+/// Bytes of a segment that is not small: RFC 9293, section 3.7.1.
+constexpr uint32_t kNotSmall = 536;
 /// RFC 7323, section 5.5: after so long without a segment, the peer's clock may have wrapped.
 constexpr time::Millis kTimestampsOutdated = 24U * 24 * 3600 * 1000;
 
@@ -467,8 +468,11 @@ void Engine::take_fin_from_queue(Connection& connection) {
 /// The next bytes in order. @returns false: there is no piece for them
 bool Engine::append_received(Connection& connection, buffer::Slice slice) {
   const auto length = static_cast<uint32_t>(slice.size());
-  // Rounding lets the window's edge creep: a peer that fills what nobody reads must not be followed.
-  if (connection.received_bytes + length > config_.receive_buffer + (1U << connection.receive_shift)) {
+  // Each acknowledgment lets the window's edge creep, by what its scale rounds up. What segments that are not small
+  // make of that was promised, and refused, it would look lost. But a peer that fills with small ones what nobody reads
+  // must not be followed.
+  const uint64_t crept = uint64_t{config_.receive_buffer / kNotSmall} << connection.receive_shift;
+  if (connection.received_bytes + length > config_.receive_buffer + std::min<uint64_t>(crept, config_.receive_buffer)) {
     return false;
   }
   if (!connection.received.absorb(pieces_, slice)) {
