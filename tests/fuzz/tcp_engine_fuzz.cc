@@ -80,7 +80,10 @@ Config config_of(uint8_t bits) {
 
 class World {
  public:
-  explicit World(uint8_t bits) : engine_(config_of(bits), Secret{{7}}, now_) { engine_.listen(kLocal, kPort, 0); }
+  explicit World(uint8_t bits)
+      : engine_(config_of(bits), Secret{{7}}, now_), budget_((bits & 128) != 0 ? 1 : SIZE_MAX) {
+    engine_.listen(kLocal, kPort, 0);
+  }
 
   void run(Bytes bytes) {
     while (!bytes.done()) {
@@ -284,7 +287,7 @@ class World {
   }
 
   void turn() {
-    engine_.flush(now_, output_);
+    engine_.flush(now_, output_, budget_);
     for (const Transmission& out : output_.segments) {
       check(out);
     }
@@ -347,6 +350,7 @@ class World {
   time::Time now_{std::chrono::seconds(5)};
   buffer::HeapBuffers buffers_{kBuffers, kBufferBytes};
   Engine engine_;
+  const size_t budget_;  ///< of segments in a turn
   Output output_;
   std::vector<ConnectionId> ids_;
   std::vector<buffer::Slice> held_;

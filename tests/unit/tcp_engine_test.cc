@@ -164,6 +164,29 @@ TEST_F(TwoHosts, OpenExchangeAndClose) {
   EXPECT_EQ(server.engine.next_deadline(now), std::nullopt);
 }
 
+/// RFC 9293, section 3.6.1: also of one that sent faster than the clock of first sequence numbers ticks.
+TEST_F(TwoHosts, TakeOverATimeWaitBeyondItsNumbers) {
+  open();
+  for (int i = 0; i < 400; ++i) {
+    ASSERT_TRUE(client.engine.write(at_client, client.slice_of(std::string(1000, 'x'))));
+    settle();
+    server.read(at_server);
+  }
+  settle();
+  client.engine.close(at_client);
+  settle();
+  const Seq last = client.engine.look(at_client)->send_next;
+  const SocketPair pair = *client.engine.pair(at_client);
+  server.engine.close(at_server);
+  settle();
+  ASSERT_EQ(client.engine.time_waits(), 1);
+  pass(milliseconds(1000));
+  ASSERT_TRUE(client.engine.connect(pair, 1, now));
+  client.engine.flush(now, client.output);
+  ASSERT_EQ(client.output.segments.size(), 1);
+  EXPECT_GT(client.output.segments[0].sequence, last);
+}
+
 TEST_F(TwoHosts, ReadingNothingSendsNothing) {
   const auto id = client.engine.connect({kClient, kServer, lb::port_from_host(40000), lb::port_from_host(80)}, 1, now);
   ASSERT_TRUE(id);
