@@ -77,6 +77,7 @@ MaglevTable::MaglevTable(std::vector<MaglevMember> members, uint32_t size, uint6
     weights.push_back(member.weight);
   }
   slots_ = fill_maglev(walks, weights, size);
+  order_ = WeightedOrder(weights);
 }
 
 std::vector<uint32_t> MaglevTable::shares() const {

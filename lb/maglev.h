@@ -18,6 +18,8 @@
 #include <string>
 #include <vector>
 
+#include "lb/weighted_order.h"
+
 namespace weft::lb {
 
 /// One member's walk over the table: offset < size, 1 <= skip < size.
@@ -57,6 +59,8 @@ class MaglevTable {
   /// In the order that pick() and slots() count in: by identity.
   const std::vector<MaglevMember>& members() const { return members_; }
   std::span<const uint16_t> slots() const { return slots_; }
+  /// The members by their weights: for choices that need not be consistent, and are exact.
+  const WeightedOrder& order() const { return order_; }
 
   /// The slot of a flow: the hash's upper 32 bits, scaled without a division. Precondition: not empty.
   uint32_t slot_of(uint64_t hash) const { return static_cast<uint32_t>(((hash >> 32) * slots_.size()) >> 32); }
@@ -66,11 +70,12 @@ class MaglevTable {
   std::vector<uint32_t> shares() const;
   /// Equal on two nodes if and (but for chance) only if their tables are.
   uint64_t digest() const;
-  size_t memory_bytes() const { return slots_.capacity() * sizeof(uint16_t); }
+  size_t memory_bytes() const { return slots_.capacity() * sizeof(uint16_t) + order_.memory_bytes(); }
 
  private:
   std::vector<MaglevMember> members_;
   std::vector<uint16_t> slots_;
+  WeightedOrder order_;
 };
 
 }  // namespace weft::lb

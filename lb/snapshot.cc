@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <cassert>
 
+#include "lb/http_policy.h"
+#include "lb/route_scratch.h"
+
 namespace weft::lb {
 
 namespace {
@@ -68,16 +71,21 @@ size_t Service::memory_bytes() const {
          table->memory_bytes();
 }
 
-Snapshot::Snapshot(uint64_t epoch, uint64_t seed, std::vector<Service> services, const std::vector<uint32_t>& reset)
+Snapshot::Snapshot(uint64_t epoch, uint64_t seed, std::vector<Service> services, const std::vector<uint32_t>& reset,
+                   size_t workers)
     : epoch_(epoch),
       seed_(seed),
       services_(shared(std::move(services))),
       index_(std::make_shared<VipIndex>(services_.shared())),
-      resets_(reset) {
+      resets_(reset),
+      scratches_(std::make_shared<RouteScratches>(workers)) {
+  std::vector<const Service*> come;
   for (const Service& service : services_) {
     admit(service);
+    come.push_back(&service);
   }
   admit_resets();
+  fit_scratches(come);
 }
 
 Snapshot::Snapshot(const Snapshot& before, uint64_t epoch, ServiceList services, const std::vector<uint32_t>& reset)
@@ -87,11 +95,14 @@ Snapshot::Snapshot(const Snapshot& before, uint64_t epoch, ServiceList services,
       index_(same_addresses(before.services_, services_) ? before.index_
                                                          : std::make_shared<VipIndex>(services_.shared())),
       endpoints_(before.endpoints_),
-      resets_(reset) {
+      resets_(reset),
+      by_slot_(before.by_slot_),
+      scratches_(before.scratches_) {
   const std::vector<const Service*> gone = without(before.services_, services_);
   const std::vector<const Service*> come = without(services_, before.services_);
   // All that goes before all that comes: an endpoint's slot may be in both.
   for (const Service* service : gone) {
+    by_slot_[service->slot] = nullptr;
     for (const Endpoint& endpoint : service->endpoints) {
       endpoints_[endpoint.slot] = {};
     }
@@ -103,16 +114,42 @@ Snapshot::Snapshot(const Snapshot& before, uint64_t epoch, ServiceList services,
     admit(*service);
   }
   admit_resets();
+  fit_scratches(come);
 }
 
 void Snapshot::admit(const Service& service) {
   assert(service.table != nullptr && service.table->members().size() == service.targets.size());
+  if (by_slot_.size() <= service.slot) {
+    by_slot_.resize(service.slot + 1);
+  }
+  by_slot_[service.slot] = &service;
   for (const Endpoint& endpoint : service.endpoints) {
     info(endpoint.slot).fate = Fate::kept;
   }
   for (uint32_t target = 0; target < service.targets.size(); ++target) {
     info(service.targets[target].slot) = {.fate = Fate::open, .target = target};
   }
+}
+
+void Snapshot::fit_scratches(const std::vector<const Service*>& come) {
+  const auto tables_of = [](const auto& services) {
+    std::vector<const RouteTable*> tables;
+    for (const Service* service : services) {
+      if (service->http != nullptr && service->http->routes != nullptr) {
+        tables.push_back(service->http->routes.get());
+      }
+    }
+    return tables;
+  };
+  const std::vector<const RouteTable*> new_tables = tables_of(come);
+  if (new_tables.empty()) {
+    return;
+  }
+  std::vector<const Service*> all;
+  for (const Service& service : services_) {
+    all.push_back(&service);
+  }
+  scratches_ = RouteScratches::fitting(scratches_, new_tables, tables_of(all));
 }
 
 void Snapshot::admit_resets() {

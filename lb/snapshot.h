@@ -25,6 +25,10 @@
 
 namespace weft::lb {
 
+struct Http;           // http_policy.h
+class RouteScratches;  // route_scratch.h
+class RouteTable;      // route_table.h
+
 enum class EndpointState : uint8_t {
   ready,      ///< gets new flows
   draining,   ///< keeps its flows and gets no new ones: asked for by an operator, or terminating in the registry
@@ -64,6 +68,7 @@ struct Service {
   std::vector<Endpoint> endpoints;           ///< all of them, sorted by identity
   std::shared_ptr<const MaglevTable> table;  ///< never null; over those of the endpoints that new flows may go to
   std::vector<Target> targets;               ///< in the order of the table's members
+  std::shared_ptr<const Http> http;          ///< null: L4 only; shared as long as it says the same
 
   /// Endpoints, targets and table; a table that two services share counts in both.
   size_t memory_bytes() const;
@@ -123,7 +128,9 @@ class Snapshot {
  public:
   /// @param services with unique (address, port, protocol); asserted
   /// @param reset slots of endpoints that left the registry and whose flows are to end
-  Snapshot(uint64_t epoch, uint64_t seed, std::vector<Service> services, const std::vector<uint32_t>& reset = {});
+  /// @param workers that look requests up in this snapshot, and in those made of it
+  Snapshot(uint64_t epoch, uint64_t seed, std::vector<Service> services, const std::vector<uint32_t>& reset = {},
+           size_t workers = 1);
   /// The same, with the seed of `before`. What it costs depends on how many services are not those of `before`, but for
   /// copies of plain numbers; a service that came, went or changed its address has the index made anew.
   Snapshot(const Snapshot& before, uint64_t epoch, ServiceList services, const std::vector<uint32_t>& reset);
@@ -135,6 +142,12 @@ class Snapshot {
   const std::vector<uint32_t>& resets() const { return resets_; }
 
   const Service* find(const Address& address, Port port, Protocol protocol) const;
+  /// Null if no service has this slot.
+  const Service* service_at(uint32_t service_slot) const {
+    return service_slot < by_slot_.size() ? by_slot_[service_slot] : nullptr;
+  }
+  /// A worker's own, which fit all route tables of this snapshot.
+  RouteScratches& scratches() const { return *scratches_; }
   /// Does any service have this address?
   bool is_vip(const Address& address) const { return index_->is_vip(address); }
 
@@ -153,6 +166,7 @@ class Snapshot {
   };
 
   void admit(const Service& service);
+  void fit_scratches(const std::vector<const Service*>& come);
   void admit_resets();
   EndpointInfo& info(uint32_t endpoint_slot);
 
@@ -162,6 +176,8 @@ class Snapshot {
   std::shared_ptr<const VipIndex> index_;  ///< never null
   std::vector<EndpointInfo> endpoints_;    ///< by slot
   std::vector<uint32_t> resets_;
+  std::vector<const Service*> by_slot_;
+  std::shared_ptr<RouteScratches> scratches_;  ///< never null
 };
 
 }  // namespace weft::lb

@@ -46,7 +46,7 @@ class Turns {
     }
     pipeline_.process(*burst_, snapshot, forwarding_, now_);
     if (watch != nullptr) {
-      watch->after(number_, packets.data(), *burst_, pipeline_, snapshot, now_);
+      watch->after(number_, packets.data(), *burst_, pipeline_, snapshot, now_, nullptr);
       watch->lost(number_, packets[0], l4::Verdict::transmit_full);
     }
     now_ += std::chrono::microseconds(10);

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "lb/decision.h"
+#include "lb/http_policy.h"
+#include "lb/route_scratch.h"
 
 namespace weft::lb {
 namespace {
@@ -53,6 +55,60 @@ TEST(Snapshot, FindsServicesByAddressPortAndProtocol) {
   EXPECT_EQ(snapshot.find(ip("10.96.0.1"), port_from_host(9999), Protocol::tcp), nullptr);
   EXPECT_EQ(snapshot.find(ip("10.96.0.1"), Port{}, Protocol{}), nullptr) << "an address's own entry is no service";
   EXPECT_FALSE(snapshot.is_vip(ip("10.96.1.1")));
+}
+
+TEST(Snapshot, FindsServicesBySlot) {
+  const auto at_slot = [](const char* address, uint32_t slot, std::shared_ptr<const RouteTable> routes = nullptr) {
+    Service made = service(address, 80, Protocol::tcp, {});
+    made.slot = slot;
+    if (routes != nullptr) {
+      made.http = std::make_shared<Http>(Http{.routes = std::move(routes)});
+    }
+    return std::make_shared<const Service>(std::move(made));
+  };
+  const auto web = at_slot("10.96.0.1", 3);
+  const auto api = at_slot("10.96.0.2", 5);
+  const auto other = at_slot("10.96.0.3", 3);  // of another service, in the snapshot in which the first is gone
+  const Snapshot empty(0, kSeed, {}, {}, 4);
+  EXPECT_EQ(empty.service_at(0), nullptr);
+  const Snapshot first(empty, 1, ServiceList({web, api}), {});
+  EXPECT_EQ(first.service_at(3), web.get());
+  EXPECT_EQ(first.service_at(5), api.get());
+  EXPECT_EQ(first.service_at(4), nullptr);
+  EXPECT_EQ(first.service_at(6), nullptr);
+  EXPECT_EQ(first.service_at(UINT32_MAX), nullptr);
+  const Snapshot second(first, 2, ServiceList({api, other}), {});
+  EXPECT_EQ(second.service_at(3), other.get());
+  const Snapshot third(second, 3, ServiceList({other}), {});
+  EXPECT_EQ(third.service_at(5), nullptr);
+}
+
+TEST(Snapshot, HasRoomForEachWorkerToLookRequestsUp) {
+  const auto with_routes = [](const char* address, std::shared_ptr<const RouteTable> routes) {
+    Service made = service(address, 80, Protocol::tcp, {});
+    made.slot = static_cast<uint32_t>(to_host(made.address.ipv4()) & 0xff);
+    made.http = std::make_shared<Http>(Http{.routes = std::move(routes)});
+    return std::make_shared<const Service>(std::move(made));
+  };
+  const auto table = [](const char* expression) {
+    HttpRoute route{.key = expression};
+    route.rules.push_back({.matches = {{.path = {.type = MatchType::regular_expression, .value = expression}}},
+                           .rule = std::make_shared<HttpRule>()});
+    return std::make_shared<const RouteTable>(std::vector<HttpRoute>{route});
+  };
+  const Snapshot empty(0, kSeed, {}, {}, 3);
+  const auto web = with_routes("10.96.0.1", table("/a+"));
+  const auto api = with_routes("10.96.0.2", table("/b+"));
+  const Snapshot first(empty, 1, ServiceList({web}), {});
+  EXPECT_EQ(first.scratches().workers(), 3U);
+  const Snapshot second(first, 2, ServiceList({web, api}), {});
+  for (size_t worker = 0; worker < 3; ++worker) {
+    EXPECT_TRUE(first.scratches().of(worker).fits(*web->http->routes));
+    EXPECT_TRUE(second.scratches().of(worker).fits(*web->http->routes));
+    EXPECT_TRUE(second.scratches().of(worker).fits(*api->http->routes));
+  }
+  const Snapshot third(second, 3, ServiceList({api}), {});
+  EXPECT_EQ(&third.scratches(), &second.scratches());
 }
 
 TEST(Snapshot, AnEmptyOneFindsNothing) {

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file What a service's owner asks of weft for its requests: how they are balanced, and how weft connects. Names are
+/// Istio's (DestinationRule, trafficPolicy).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "lb/route_table.h"
+
+namespace weft::lb {
+
+enum class Balancing : uint8_t {
+  least_request,    ///< of two endpoints by chance, the one with fewer requests in this worker; weighted
+  round_robin,      ///< weighted
+  random,           ///< weighted
+  consistent_hash,  ///< Maglev over what HashOn names
+};
+
+struct HashOn {
+  enum class Kind : uint8_t { source, header, cookie, query };
+  Kind kind = Kind::source;
+  std::string name;  ///< of the header (lower case), cookie or query parameter
+  std::chrono::seconds cookie_ttl{
+      -1};  ///< of a cookie that the client has not: set by weft if not negative; 0: a session's
+  std::string cookie_path;
+
+  bool operator==(const HashOn&) const = default;
+};
+
+struct RequestPolicy {
+  Balancing balancing = Balancing::least_request;
+  HashOn hash;
+  std::chrono::milliseconds connect_timeout{10'000};
+  std::chrono::milliseconds idle_timeout{60'000};  ///< of a connection that waits in the pool
+  uint32_t max_requests_per_connection = 0;        ///< 0: no limit
+
+  bool operator==(const RequestPolicy&) const = default;
+};
+
+/// What the bytes of a service's connections are.
+enum class AppProtocol : uint8_t {
+  http,
+  opaque,  ///< not looked at: TLS, and what says tcp
+  detect,  ///< it does not say: weft looks at the client's first bytes
+};
+
+/// Of a service whose connections end at weft.
+struct Http {
+  AppProtocol protocol = AppProtocol::detect;
+  std::shared_ptr<const RouteTable> routes;  ///< null: all requests go to the service's own endpoints
+  RequestPolicy policy;
+  bool at_edge = false;  ///< a Gateway's: what clients say of themselves is not believed
+};
+
+}  // namespace weft::lb

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file Which endpoint gets a request. One a worker: it knows what the worker's own requests are doing.
+///
+/// Endpoints and weights are the snapshot's (zones, slow starts and drains are in them already); what this adds is the
+/// algorithm and its state: a number for each endpoint slot, how many requests are under way there, and one for each
+/// service slot, where its round is. Neither says anything of the other endpoints, so a service may change in any way
+/// between two picks. No allocation after construction; a pick takes O(1), and O(log n) of n unequal weights.
+///
+/// - least_request: two different ones by chance and weight, and of them the one with fewer requests for its weight;
+/// the
+///   first of two equals, so that idle endpoints get their weights' shares.
+/// - round_robin: WeightedOrder's walk, begun at a place of the worker's own. Equal weights take turns exactly.
+/// - random: by weight.
+/// - consistent_hash: Maglev, equal on all nodes; by chance and weight if the request has nothing to hash.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "lb/http_policy.h"
+#include "lb/http_request.h"
+#include "lb/snapshot.h"
+
+namespace weft::lb {
+
+class RequestBalancer {
+ public:
+  RequestBalancer(uint32_t max_services, uint32_t max_endpoints, uint64_t seed);
+
+  struct Asked {
+    const HttpRequest* request = nullptr;
+    Address client;
+    std::optional<uint64_t> cookie_hash;  ///< of a hash cookie that weft is about to set
+    uint32_t avoid = UINT32_MAX;  ///< an endpoint's slot: of an attempt that failed; another one, if there is one
+  };
+  /// Null: the service has no endpoint for new requests.
+  const Target* pick(const Service& service, const Asked& asked);
+  /// What the service's consistent hash is taken of, if the request has it (a header, a cookie, a parameter, an
+  /// address).
+  std::optional<uint64_t> hash_of(const RequestPolicy& policy, const Asked& asked) const;
+
+  /// Of each request: it is on its way to the endpoint, and is over. Counted, for least_request.
+  void begin(uint32_t endpoint_slot);
+  void end(uint32_t endpoint_slot);
+  uint32_t active(uint32_t endpoint_slot) const;
+
+  /// What a header, a cookie or a parameter of this value is hashed to, on all nodes; of a cookie to be set, too.
+  static uint64_t hash_of_value(std::string_view value);
+
+ private:
+  uint32_t least_request(const WeightedOrder& order, const Service& service, uint32_t avoid);
+  uint32_t round_robin(const WeightedOrder& order, const Service& service, uint32_t avoid);
+  uint32_t by_chance(const WeightedOrder& order, const Service& service, uint32_t avoid);
+  /// A target that is not this one, by weight, if there is one.
+  uint32_t another(const WeightedOrder& order, uint32_t target, uint64_t random) const;
+  uint64_t random();
+
+  std::vector<uint32_t> active_;     ///< by endpoint slot
+  std::vector<uint32_t> positions_;  ///< in the round, by service slot
+  uint64_t random_;
+};
+
+}  // namespace weft::lb
