@@ -55,6 +55,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::set<weft::registry::Drain> drains;
   weft::registry::Time now{};
   check(builder.build(inventory.take_changes(), drains, {}, now).errors);
+  builder.http_status();
   const auto all = std::make_shared<weft::registry::ResourceSet>(parsed.resources);
   inventory.set("f.yaml", nullptr);
   inventory.set("f.yaml", all);
