@@ -12,9 +12,11 @@ bool same(const lb::Endpoint& a, const lb::Endpoint& b) {
          a.state == b.state && a.slot == b.slot;
 }
 
-/// Of the same address, port and protocol. Targets follow from endpoints and table.
+/// Of the same address, port and protocol. Targets follow from endpoints and table; whoever makes an Http shares the
+/// last one if it says the same.
 bool same(const lb::Service& a, const lb::Service& b) {
   return a.port_name == b.port_name && a.slot == b.slot && a.policy == b.policy && a.table == b.table &&
+         a.http == b.http &&
          std::equal(a.endpoints.begin(), a.endpoints.end(), b.endpoints.begin(), b.endpoints.end(),
                     [](const lb::Endpoint& x, const lb::Endpoint& y) { return same(x, y); });
 }
@@ -27,9 +29,8 @@ std::string identity_of(const lb::Service& service) {
 }
 
 Diagnostic left_out(const ResolvedPort& resolved, const std::string& what, uint32_t limit, const std::string& of_what) {
-  const Metadata& metadata = resolved.service->metadata;
-  return {.file = metadata.file,
-          .line = metadata.line,
+  return {.file = resolved.metadata->file,
+          .line = resolved.metadata->line,
           .message = what + " left out: all " + std::to_string(limit) + " slots of " + of_what + " are taken"};
 }
 
@@ -62,12 +63,33 @@ std::shared_ptr<const lb::MaglevTable> table_for(const std::vector<Candidate>& c
   return std::make_shared<lb::MaglevTable>(std::move(members), size, seed);
 }
 
+/// Have both the same ports, and the same routes at them?
+bool same_frontend(const ServiceResources& a, const ServiceResources& b) {
+  return a.services == b.services && a.gateways == b.gateways && a.routes == b.routes;
+}
+
+/// With the routes of `previous`: route() looks at them once all services have their slots.
+std::shared_ptr<const lb::Http> http_for(const ResolvedPort& resolved, const lb::Service* previous) {
+  if (!resolved.http) {
+    return nullptr;
+  }
+  lb::Http http = *resolved.http;
+  if (previous != nullptr && previous->http != nullptr) {
+    http.routes = previous->http->routes;
+    if (previous->http->protocol == http.protocol && previous->http->policy == http.policy) {
+      return previous->http;
+    }
+  }
+  return std::make_shared<const lb::Http>(std::move(http));
+}
+
 }  // namespace
 
-Builder::Builder(uint64_t seed, SlotLimits limits, std::string zone)
+Builder::Builder(uint64_t seed, SlotLimits limits, std::string zone, Abilities abilities)
     : seed_(seed),
       limits_(limits),
       zone_(std::move(zone)),
+      abilities_(std::move(abilities)),
       service_slots_(limits.services),
       endpoint_slots_(limits.endpoints) {}
 
@@ -75,19 +97,11 @@ Builder::Outcome Builder::build(Updates updates, std::set<Drain>& drains, const 
   const uint64_t revision = endpoint_slots_.revision();
   // First of all: only slots that the snapshot in force is already without may be given to others.
   reclaim(in_use);
-  std::vector<std::string> changed;
   const std::set<std::string> keys = dirty(updates, drains, now);
   slots_freed_ = false;
+  const std::vector<std::string> changed = compile_all(keys, updates, drains, now);
   for (const std::string& key : keys) {
-    const auto update = updates.find(key);
-    Group& group = groups_[key];
-    if (update != updates.end()) {
-      group.resources = std::move(update->second);
-    }
-    if (compile(key, group, drains, now)) {
-      changed.push_back(key);
-    }
-    if (group.resources.empty()) {
+    if (groups_[key].resources.empty()) {
       groups_.erase(key);
     }
   }
@@ -105,6 +119,41 @@ Builder::Outcome Builder::build(Updates updates, std::set<Drain>& drains, const 
     }
   }
   return outcome;
+}
+
+std::vector<std::string> Builder::compile_all(const std::set<std::string>& keys, Updates& updates,
+                                              std::set<Drain>& drains, Time now) {
+  std::vector<std::string> changed;
+  std::set<std::string> routed;  // whose tables are to be looked at, once all have their slots
+  for (const std::string& key : keys) {
+    const auto update = updates.find(key);
+    Group& group = groups_[key];
+    const size_t ports = group.ports.size();
+    // An endpoint's change is not worth looking through routes, of which there may be thousands.
+    bool same_routes =
+        std::none_of(group.tables.begin(), group.tables.end(), [](const Table& t) { return !t.problem.empty(); });
+    if (update != updates.end()) {
+      same_routes = same_routes && same_frontend(group.resources, update->second);
+      group.resources = std::move(update->second);
+    }
+    if (compile(key, group, drains, now)) {
+      changed.push_back(key);
+    }
+    same_routes = same_routes && ports == group.ports.size();
+    if (!same_routes && (!group.tables.empty() || group.takes_routes())) {
+      routed.insert(key);
+    }
+    if (note_backends(key, group, update != updates.end())) {
+      const auto [first, last] = dependents_.equal_range(key);
+      std::for_each(first, last, [&](const auto& dependent) { routed.insert(dependent.second); });
+    }
+  }
+  for (const std::string& key : routed) {
+    if (route(key, groups_[key])) {
+      changed.push_back(key);
+    }
+  }
+  return changed;
 }
 
 std::set<std::string> Builder::dirty(const Updates& updates, const std::set<Drain>& drains, Time now) const {
@@ -133,7 +182,7 @@ bool Builder::compile(const std::string& key, Group& group, std::set<Drain>& dra
   next_step_.erase(key);
   std::vector<Port> ports;
   std::set<lb::Address> addresses;
-  for (ResolvedPort& resolved : resolve(group.resources, zone_)) {
+  for (ResolvedPort& resolved : resolve(group.resources, zone_, abilities_)) {
     for (const Candidate& each : resolved.endpoints) {
       addresses.insert(each.endpoint.address);
     }
@@ -159,7 +208,7 @@ bool Builder::compile(const std::string& key, Group& group, std::set<Drain>& dra
 
 std::optional<Builder::Port> Builder::compile_port(ResolvedPort& resolved, Group& group, std::set<Drain>& drains,
                                                    Time now) {
-  lb::Service service{.name = resolved.service->metadata.key(),
+  lb::Service service{.name = resolved.name,
                       .port_name = resolved.port->name,
                       .address = resolved.address,
                       .port = resolved.port->port,
@@ -191,7 +240,8 @@ std::optional<Builder::Port> Builder::compile_port(ResolvedPort& resolved, Group
            port.service->protocol == service.protocol;
   });
   const lb::Service* before = previous == group.ports.end() ? nullptr : previous->service.get();
-  service.table = table_for(candidates, choice.shares, resolved.service->table_size, seed_, before);
+  service.http = http_for(resolved, before);
+  service.table = table_for(candidates, choice.shares, resolved.table_size, seed_, before);
   // In the order of the table's members, which is that of the candidates: both are sorted by identity.
   for (const Share& share : choice.shares) {
     const lb::Endpoint& endpoint = candidates[share.candidate].endpoint;
@@ -282,8 +332,10 @@ lb::ServiceList::Shared Builder::all_services() const {
 }
 
 void Builder::make_snapshot(const std::vector<std::string>& changed) {
-  const auto before =
-      snapshot_ == nullptr ? std::make_shared<const lb::Snapshot>(0, seed_, std::vector<lb::Service>()) : snapshot_;
+  const auto before = snapshot_ == nullptr
+                          ? std::make_shared<const lb::Snapshot>(0, seed_, std::vector<lb::Service>(),
+                                                                 std::vector<uint32_t>(), limits_.workers)
+                          : snapshot_;
   const std::set<uint32_t>& resets = endpoint_slots_.resets();
   snapshot_ =
       std::make_shared<const lb::Snapshot>(*before, before->epoch() + 1, lb::ServiceList(services(*before, changed)),

@@ -5,6 +5,9 @@
 /// change, and of the others the Maglev tables whose members, size and seed are the same: those are shared by pointer.
 /// The outcome does not depend on the order of the resources.
 ///
+/// A route table is compiled when its routes, or where their backends lead, are not what it was made of: what an
+/// endpoint does is nothing to it, and a service that comes or goes matters to those alone that name it.
+///
 /// Time alone makes snapshots too: each step of a slow start (choose.h) and each end of the grace that flows of a
 /// removed endpoint have is a new one.
 ///
@@ -19,16 +22,20 @@
 #include <string>
 #include <vector>
 
+#include "registry-sync/backends.h"
 #include "registry-sync/diagnostic.h"
 #include "registry-sync/endpoint_ledger.h"
 #include "registry-sync/resolve.h"
+#include "registry-sync/route_status.h"
 
 namespace weft::registry {
 
-/// How many services' ports and endpoints a node knows at most; lingering ones count.
+/// How many services' ports and endpoints a node knows at most; lingering ones count. And for how many workers a
+/// snapshot has room to look requests up.
 struct SlotLimits {
   uint32_t services = 4096;
   uint32_t endpoints = 65536;
+  uint32_t workers = 1;
 };
 
 /// Asked only about slots that a snapshot was published without. The answer must be yes as long as a worker may still
@@ -56,7 +63,7 @@ class Builder {
 
   /// @param seed of the mesh; see lb/flow_key.h
   /// @param zone the node's own; empty: it prefers none
-  Builder(uint64_t seed, SlotLimits limits, std::string zone);
+  Builder(uint64_t seed, SlotLimits limits, std::string zone, Abilities abilities = {});
 
   /// What is wrong with the outcome: services and endpoints left out for want of slots.
   struct Outcome {
@@ -80,6 +87,8 @@ class Builder {
   size_t endpoints() const { return endpoint_count_; }
   std::vector<TrackedEndpoint> tracked() const { return endpoint_slots_.tracked(); }
   TrackedChanges take_changes() { return endpoint_slots_.take_changes(); }
+  /// Of what is in force.
+  HttpStatus http_status() const;
   /// Endpoints that linger.
   size_t lingering() const { return endpoint_slots_.lingering(); }
   /// Does any slot wait for reclaim()?
@@ -90,19 +99,45 @@ class Builder {
     std::shared_ptr<const lb::Service> service;
     std::chrono::seconds reset_grace{0};
   };
-  /// A Kubernetes Service as it is in force.
+  /// A route table, and all that it was made of: it is right as long as that is the same.
+  struct Table {
+    lb::Port port{};
+    std::vector<AttachedRoute> routes;
+    std::vector<std::array<uint32_t, 2>> slots;  ///< of the routes' backends
+    std::shared_ptr<const lb::RouteTable> table;
+    std::string problem;  ///< why it does not compile, and `table` is empty
+
+    bool same_as(const Table& other) const;
+  };
+  /// A Kubernetes Service, or a Gateway, as it is in force.
   struct Group {
     ServiceResources resources;
     std::vector<Port> ports;  ///< sorted by address, protocol and port
     std::vector<Diagnostic> left_out;
+    std::vector<Table> tables;  ///< one a TCP port with routes, and each of a Gateway's
+
+    bool takes_routes() const {
+      return !resources.gateways.empty() || (!resources.routes.empty() && !resources.services.empty());
+    }
   };
 
   std::set<std::string> dirty(const Updates& updates, const std::set<Drain>& drains, Time now) const;
+  /// Makes these groups anew, and the tables of all that depend on them. @returns the keys of those that changed
+  std::vector<std::string> compile_all(const std::set<std::string>& keys, Updates& updates, std::set<Drain>& drains,
+                                       Time now);
   /// @returns whether it changed
   bool compile(const std::string& key, Group& group, std::set<Drain>& drains, Time now);
   /// Nothing if there is no slot for it.
   std::optional<Port> compile_port(ResolvedPort& resolved, Group& group, std::set<Drain>& drains, Time now);
   void place_endpoints(const lb::Service& service, const std::string& identity, std::vector<Candidate>& candidates);
+  /// Remembers what routes may refer to. @returns whether that changed
+  bool note_backends(const std::string& key, const Group& group, bool updated);
+  /// Makes the group's tables what its routes and their backends ask for. @returns whether a service changed
+  bool route(const std::string& key, Group& group);
+  std::vector<Table> tables_for(const Group& group) const;
+  /// @param previous the port's, which may have the same expressions; null: none
+  static void compile_table(std::vector<lb::HttpRoute> routes, const lb::RouteTable* previous, Table& table);
+  void depend(const std::string& key, const Group& group);
   /// Lets go of the slots that `before` has and `now_in_force` has not.
   void retire(const std::vector<Port>& before, const std::vector<Port>& now_in_force, Time now);
   /// @param changed keys of the groups whose ports are not those of the snapshot in force
@@ -113,6 +148,7 @@ class Builder {
   const uint64_t seed_;
   const SlotLimits limits_;
   const std::string zone_;
+  const Abilities abilities_;
   SlotLedger service_slots_;
   EndpointLedger endpoint_slots_;
   std::map<std::string, Group> groups_;
@@ -120,6 +156,9 @@ class Builder {
   bool slots_freed_ = false;               ///< since the last build: what was left out may come in
   std::map<std::string, Time> next_step_;  ///< of groups with a slow start
   std::set<Drain> drains_;                 ///< as of the last build
+  Backends backends_;
+  std::multimap<std::string, std::string> dependents_;         ///< from a backend to the groups whose routes name it
+  std::map<std::string, std::set<std::string>> dependencies_;  ///< the other way round
   size_t endpoint_count_ = 0;
   std::shared_ptr<const lb::Snapshot> snapshot_;
 };

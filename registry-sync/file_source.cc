@@ -60,6 +60,10 @@ void share_unchanged(const ResourceSet& before, ResourceSet& now) {
   share_unchanged(before.services, now.services);
   share_unchanged(before.slices, now.slices);
   share_unchanged(before.policies, now.policies);
+  share_unchanged(before.routes, now.routes);
+  share_unchanged(before.rules, now.rules);
+  share_unchanged(before.gateways, now.gateways);
+  share_unchanged(before.grants, now.grants);
 }
 
 }  // namespace

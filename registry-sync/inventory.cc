@@ -7,14 +7,32 @@
 namespace weft::registry {
 namespace {
 
-std::string service_of(const Service& service) {
-  return service.metadata.key();
+using Keys = std::set<std::string>;
+
+Keys keys_of(const Service& service) {
+  return {service.metadata.key()};
 }
-std::string service_of(const EndpointSlice& slice) {
-  return slice.service;
+Keys keys_of(const EndpointSlice& slice) {
+  return {slice.service};
 }
-std::string service_of(const ServicePolicy& policy) {
-  return policy.service;
+Keys keys_of(const ServicePolicy& policy) {
+  return {policy.service};
+}
+Keys keys_of(const HttpRoute& route) {
+  Keys keys;
+  for (const ParentRef& parent : route.parents) {
+    keys.insert(parent.key());
+  }
+  return keys;
+}
+Keys keys_of(const DestinationRule& rule) {
+  return {rule.service};
+}
+Keys keys_of(const Gateway& gateway) {
+  return {gateway_key(gateway.metadata.key())};
+}
+Keys keys_of(const ReferenceGrant& grant) {
+  return {grants_key(grant.metadata.name_space)};
 }
 
 auto& list_of(ServiceResources& resources, const Service&) {
@@ -25,6 +43,18 @@ auto& list_of(ServiceResources& resources, const EndpointSlice&) {
 }
 auto& list_of(ServiceResources& resources, const ServicePolicy&) {
   return resources.policies;
+}
+auto& list_of(ServiceResources& resources, const HttpRoute&) {
+  return resources.routes;
+}
+auto& list_of(ServiceResources& resources, const DestinationRule&) {
+  return resources.rules;
+}
+auto& list_of(ServiceResources& resources, const Gateway&) {
+  return resources.gateways;
+}
+auto& list_of(ServiceResources& resources, const ReferenceGrant&) {
+  return resources.grants;
 }
 
 std::vector<Diagnostic> gathered(const std::map<std::string, std::vector<Diagnostic>>& by_service) {
@@ -80,12 +110,14 @@ void Inventory::put(const ResourceSet& documents, const ResourceSet* but, int si
       if (unchanged.contains(document.get())) {
         continue;
       }
-      const std::string& key = *touched.insert(service_of(*document)).first;
-      auto& own = list_of(entries_[key].resources, *document);
-      if (sign > 0) {
-        own.push_back(document);
-      } else {
-        own.erase(std::find(own.begin(), own.end(), document));
+      for (const std::string& key : keys_of(*document)) {
+        touched.insert(key);
+        auto& own = list_of(entries_[key].resources, *document);
+        if (sign > 0) {
+          own.push_back(document);
+        } else {
+          own.erase(std::find(own.begin(), own.end(), document));
+        }
       }
       claim(*document, sign);
     }
@@ -93,6 +125,10 @@ void Inventory::put(const ResourceSet& documents, const ResourceSet* but, int si
   put_each(documents.services, but == nullptr ? nullptr : &but->services);
   put_each(documents.slices, but == nullptr ? nullptr : &but->slices);
   put_each(documents.policies, but == nullptr ? nullptr : &but->policies);
+  put_each(documents.routes, but == nullptr ? nullptr : &but->routes);
+  put_each(documents.rules, but == nullptr ? nullptr : &but->rules);
+  put_each(documents.gateways, but == nullptr ? nullptr : &but->gateways);
+  put_each(documents.grants, but == nullptr ? nullptr : &but->grants);
 }
 
 void Inventory::revalidate(const std::set<std::string>& touched) {
@@ -116,24 +152,45 @@ void Inventory::revalidate(const std::set<std::string>& touched) {
   }
 }
 
-void Inventory::claim(const Service& service, int sign) {
-  for (const lb::Address& address : service.addresses) {
+void Inventory::claim(const std::vector<lb::Address>& addresses, const std::vector<ServicePort>& ports, int sign) {
+  for (const lb::Address& address : addresses) {
     count(address, &AddressUses::vips, sign);
-    for (const ServicePort& port : service.ports) {
+    for (const ServicePort& port : ports) {
       count(vips_, to_string(address, port.port) + "/" + std::string(lb::to_string(port.protocol)), sign);
     }
   }
 }
 
+void Inventory::claim(const Service& service, int sign) {
+  claim(service.addresses, service.ports, sign);
+}
+
 void Inventory::claim(const EndpointSlice& slice, int sign) {
-  count(slice_names_, slice.metadata.key(), sign);
+  count(names_, "EndpointSlice " + slice.metadata.key(), sign);
   for (const SliceEndpoint& endpoint : slice.endpoints) {
     count(endpoint.address, &AddressUses::endpoints, sign);
   }
 }
 
 void Inventory::claim(const ServicePolicy& policy, int sign) {
-  count(policy_names_, policy.metadata.key(), sign);
+  count(names_, "ServicePolicy " + policy.metadata.key(), sign);
+}
+
+void Inventory::claim(const HttpRoute& route, int sign) {
+  count(names_, "HTTPRoute " + route.metadata.key(), sign);
+}
+
+void Inventory::claim(const DestinationRule& rule, int sign) {
+  count(names_, "DestinationRule " + rule.metadata.key(), sign);
+}
+
+void Inventory::claim(const Gateway& gateway, int sign) {
+  count(names_, "Gateway " + gateway.metadata.key(), sign);
+  claim(gateway.addresses, gateway.ports, sign);
+}
+
+void Inventory::claim(const ReferenceGrant& grant, int sign) {
+  count(names_, "ReferenceGrant " + grant.metadata.key(), sign);
 }
 
 void Inventory::count(Counts& counts, const std::string& name, int sign) {
@@ -161,9 +218,16 @@ std::vector<Diagnostic> Inventory::errors() const {
   if (conflicts_ > 0) {
     ResourceSet documents;
     for (const auto& [file, held] : files_) {
-      documents.services.insert(documents.services.end(), held->services.begin(), held->services.end());
-      documents.slices.insert(documents.slices.end(), held->slices.begin(), held->slices.end());
-      documents.policies.insert(documents.policies.end(), held->policies.begin(), held->policies.end());
+      const auto append = [](auto& all_of_kind, const auto& some) {
+        all_of_kind.insert(all_of_kind.end(), some.begin(), some.end());
+      };
+      append(documents.services, held->services);
+      append(documents.slices, held->slices);
+      append(documents.policies, held->policies);
+      append(documents.routes, held->routes);
+      append(documents.rules, held->rules);
+      append(documents.gateways, held->gateways);
+      append(documents.grants, held->grants);
     }
     const std::vector<Diagnostic> conflicts = find_conflicts(documents);
     all.insert(all.end(), conflicts.begin(), conflicts.end());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// @file All documents of the registry's files by the service that they speak of, kept up edit by edit.
+/// @file All documents of the registry's files by the service that they speak of, kept up edit by edit. A route speaks
+/// of each of its parents, which may be Gateways (http_resources.h has their keys).
 ///
 /// An edit costs what it touches: only services whose documents changed are validated again, and counts tell whether
 /// documents of different services contradict each other. Messages about that are made only if they do.
@@ -39,7 +40,8 @@ class Inventory {
   /// Each counted at every port of every virtual address.
   size_t endpoints() const { return endpoints_; }
 
-  /// All there is of the services whose documents changed since the last call: nothing of those that are gone.
+  /// All there is of the services, Gateways and grants whose documents changed since the last call: nothing of those
+  /// that are gone.
   std::map<std::string, ServiceResources> take_changes();
 
  private:
@@ -64,11 +66,16 @@ class Inventory {
   void claim(const Service& service, int sign);
   void claim(const EndpointSlice& slice, int sign);
   void claim(const ServicePolicy& policy, int sign);
+  void claim(const HttpRoute& route, int sign);
+  void claim(const DestinationRule& rule, int sign);
+  void claim(const Gateway& gateway, int sign);
+  void claim(const ReferenceGrant& grant, int sign);
+  void claim(const std::vector<lb::Address>& addresses, const std::vector<ServicePort>& ports, int sign);
   void count(Counts& counts, const std::string& name, int sign);
   void count(const lb::Address& address, uint32_t AddressUses::*use, int sign);
 
   Files files_;
-  std::map<std::string, Entry> entries_;  ///< by service
+  std::map<std::string, Entry> entries_;  ///< by service, Gateway or granting namespace
   std::set<std::string> changed_;         ///< since take_changes()
   std::map<std::string, std::vector<Diagnostic>> errors_;
   Abilities abilities_;
@@ -77,9 +84,8 @@ class Inventory {
   bool warnings_changed_ = false;
   size_t endpoints_ = 0;
 
-  Counts slice_names_;
-  Counts policy_names_;
-  Counts vips_;  ///< "address:port/protocol"
+  Counts names_;  ///< "EndpointSlice default/web-1"; not of Services, which validate() looks at
+  Counts vips_;   ///< "address:port/protocol"
   std::unordered_map<lb::Address, AddressUses, HashOfAddress> addresses_;
   size_t conflicts_ = 0;  ///< names, virtual addresses and addresses that are in conflict
 };

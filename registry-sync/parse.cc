@@ -10,11 +10,19 @@ struct Kind {
   std::string_view api_version;
   std::string_view name;
   void (*parse)(Fields&, ResourceSet&);
+  bool older = false;  ///< of the same fields as another version
 };
 constexpr Kind kKinds[] = {
     {"v1", "Service", parse_service},
     {"discovery.k8s.io/v1", "EndpointSlice", parse_endpoint_slice},
     {"weft.dev/v1", "ServicePolicy", parse_service_policy},
+    {"gateway.networking.k8s.io/v1", "HTTPRoute", parse_http_route},
+    {"gateway.networking.k8s.io/v1", "Gateway", parse_gateway},
+    {"gateway.networking.k8s.io/v1", "GatewayClass", parse_gateway_class},
+    {"gateway.networking.k8s.io/v1", "ReferenceGrant", parse_reference_grant},
+    {"gateway.networking.k8s.io/v1beta1", "ReferenceGrant", parse_reference_grant, true},
+    {"networking.istio.io/v1", "DestinationRule", parse_destination_rule},
+    {"networking.istio.io/v1beta1", "DestinationRule", parse_destination_rule, true},
 };
 
 void parse_resource(Fields& document, ResourceSet& resources) {
@@ -25,7 +33,9 @@ void parse_resource(Fields& document, ResourceSet& resources) {
     if (kind.name == name && kind.api_version == api_version) {
       return kind.parse(document, resources);
     }
-    known.push_back(std::string(kind.name) + " (" + std::string(kind.api_version) + ")");
+    if (!kind.older) {
+      known.push_back(std::string(kind.name) + " (" + std::string(kind.api_version) + ")");
+    }
   }
   if (document && !name.empty() && !api_version.empty()) {
     document.error("kind", "weft does not know kind " + in_quotes(name) + " of apiVersion " + in_quotes(api_version) +

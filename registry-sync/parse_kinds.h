@@ -13,15 +13,23 @@ namespace weft::registry {
 void parse_service(Fields& document, ResourceSet& resources);
 void parse_endpoint_slice(Fields& document, ResourceSet& resources);
 void parse_service_policy(Fields& document, ResourceSet& resources);
+void parse_http_route(Fields& document, ResourceSet& resources);
+void parse_gateway(Fields& document, ResourceSet& resources);
+void parse_gateway_class(Fields& document, ResourceSet& resources);
+void parse_reference_grant(Fields& document, ResourceSet& resources);
+void parse_destination_rule(Fields& document, ResourceSet& resources);
 
+/// Labels with dots between, 253 characters in all.
+bool is_subdomain(std::string_view text);
 /// Reports a name that is not a DNS label (RFC 1123): up to 63 of a-z, 0-9 and inner "-". An empty one passes.
 void check_label(Fields& fields, std::string_view key, std::string_view name);
-/// The same for a DNS subdomain: labels with dots between, 253 characters in all.
+/// The same for a DNS subdomain.
 void check_subdomain(Fields& fields, std::string_view key, std::string_view name);
 
 /// Reads name and namespace, and hands out labels and annotations for the caller to look into.
 struct ParsedMetadata {
   Metadata metadata;
+  int64_t created = 0;  ///< seconds since 1970; 0 if it does not say
   Fields labels;
   Fields annotations;
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <chrono>
 
 #include "registry-sync/parse_kinds.h"
 
@@ -12,17 +13,29 @@ bool is_label(std::string_view text) {
          text.back() != '-';
 }
 
-bool is_subdomain(std::string_view text) {
-  if (text.size() > 253) {
-    return false;
+/// RFC 3339, as Kubernetes writes it: in UTC, without fractions.
+std::optional<int64_t> parse_time(std::string_view text) {
+  constexpr std::string_view kForm = "dddd-dd-ddTdd:dd:ddZ";
+  const auto fits = [](char c, char form) { return form == 'd' ? c >= '0' && c <= '9' : c == form; };
+  if (text.size() != kForm.size() || !std::equal(text.begin(), text.end(), kForm.begin(), fits)) {
+    return std::nullopt;
   }
-  for (size_t dot = text.find('.'); dot != std::string_view::npos; dot = text.find('.')) {
-    if (!is_label(text.substr(0, dot))) {
-      return false;
+  const auto number = [&](size_t at, size_t digits) {
+    int value = 0;
+    for (const char c : text.substr(at, digits)) {
+      value = value * 10 + (c - '0');
     }
-    text.remove_prefix(dot + 1);
+    return value;
+  };
+  const std::chrono::year_month_day day{std::chrono::year(number(0, 4)), std::chrono::month(number(5, 2)),
+                                        std::chrono::day(number(8, 2))};
+  // Without leap seconds, as Kubernetes has it.
+  if (!day.ok() || number(11, 2) > 23 || number(14, 2) > 59 || number(17, 2) > 59) {
+    return std::nullopt;
   }
-  return is_label(text);
+  const auto time = std::chrono::sys_days(day) + std::chrono::hours(number(11, 2)) +
+                    std::chrono::minutes(number(14, 2)) + std::chrono::seconds(number(17, 2));
+  return time.time_since_epoch().count();
 }
 
 /// RFC 4291, section 2.4.
@@ -43,6 +56,19 @@ std::string_view unicast_problem(const lb::Ipv6Address& address) {
 }
 
 }  // namespace
+
+bool is_subdomain(std::string_view text) {
+  if (text.size() > 253) {
+    return false;
+  }
+  for (size_t dot = text.find('.'); dot != std::string_view::npos; dot = text.find('.')) {
+    if (!is_label(text.substr(0, dot))) {
+      return false;
+    }
+    text.remove_prefix(dot + 1);
+  }
+  return is_label(text);
+}
 
 void check_label(Fields& fields, std::string_view key, std::string_view name) {
   if (!name.empty() && !is_label(name)) {
@@ -108,11 +134,23 @@ ParsedMetadata parse_metadata(Fields& document, void (*check_name)(Fields&, std:
                         "unknown annotation" + (annotation.empty() ? "" : "; expected " + std::string(annotation)));
     }
   }
-  fields.ignore({"uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
-                 "generation", "managedFields", "ownerReferences", "finalizers", "generateName", "selfLink"});
+  fields.ignore({"uid", "resourceVersion"});
+  int64_t created = 0;
+  if (const std::optional<std::string> text = fields.string("creationTimestamp")) {
+    const std::optional<int64_t> time = parse_time(*text);
+    if (!time) {
+      fields.error("creationTimestamp", "expected a time such as 2026-01-31T12:00:00Z, got " + in_quotes(*text));
+    }
+    created = time.value_or(0);
+  }
+  fields.ignore({"deletionTimestamp", "deletionGracePeriodSeconds", "generation", "managedFields", "ownerReferences",
+                 "finalizers", "generateName", "selfLink"});
   check_name(fields, "name", metadata.name);
   fields.finish();
-  return {.metadata = std::move(metadata), .labels = std::move(labels), .annotations = std::move(annotations)};
+  return {.metadata = std::move(metadata),
+          .created = created,
+          .labels = std::move(labels),
+          .annotations = std::move(annotations)};
 }
 
 }  // namespace weft::registry

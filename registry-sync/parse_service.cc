@@ -2,6 +2,7 @@
 #include <map>
 #include <set>
 
+#include "registry-sync/parse_http_values.h"
 #include "registry-sync/parse_kinds.h"
 
 namespace weft::registry {
@@ -123,6 +124,44 @@ void check_target_port(Fields& port) {
   }
 }
 
+/// A known word, alone or before a dash: "http" of "http-admin".
+std::optional<PortProtocol> protocol_of(std::string_view word) {
+  constexpr std::pair<std::string_view, PortProtocol> kWords[] = {
+      {"http", PortProtocol::http},
+      {"http2", PortProtocol::http2},
+      {"grpc", PortProtocol::http2},
+      {"grpc-web", PortProtocol::http2},
+      {"https", PortProtocol::tls},
+      {"tls", PortProtocol::tls},
+      {"tcp", PortProtocol::opaque},
+      {"mongo", PortProtocol::opaque},
+      {"mysql", PortProtocol::opaque},
+      {"redis", PortProtocol::opaque},
+      {"udp", PortProtocol::opaque},
+      {"kubernetes.io/ws", PortProtocol::http},
+      {"kubernetes.io/h2c", PortProtocol::http2},
+      {"kubernetes.io/wss", PortProtocol::tls},
+  };
+  for (const auto& [known, protocol] : kWords) {
+    if (word == known) {
+      return protocol;
+    }
+  }
+  return std::nullopt;
+}
+
+/// appProtocol wins over the name (KEP-3726); names are Istio's convention, "<protocol>[-<suffix>]".
+PortProtocol parse_carried(Fields& port, const std::string& name) {
+  if (const std::optional<std::string> said = port.string("appProtocol")) {
+    // Any other word is one of IANA's or a vendor's: not HTTP, whatever it is.
+    return protocol_of(in_lower_case(*said)).value_or(PortProtocol::opaque);
+  }
+  if (name.starts_with("grpc-web")) {
+    return PortProtocol::http2;
+  }
+  return protocol_of(std::string_view(name).substr(0, name.find('-'))).value_or(PortProtocol::unsaid);
+}
+
 std::vector<ServicePort> parse_ports(Fields& spec) {
   std::vector<ServicePort> ports;
   std::set<std::string> names;
@@ -134,7 +173,7 @@ std::vector<ServicePort> parse_ports(Fields& spec) {
     const int64_t number = item.required_integer("port", 1, 65535);
     port.port = lb::port_from_host(static_cast<uint16_t>(number));
     check_target_port(item);
-    item.string("appProtocol");
+    port.carries = parse_carried(item, port.name);
     item.unimplemented({"nodePort"});
     item.finish();
     check_label(item, "name", port.name);

@@ -25,12 +25,14 @@ void parse_target(Fields target, ServicePolicy& policy) {
   target.finish();
 }
 
-void parse_forwarding(Fields forwarding, lb::Policy& policy) {
+void parse_forwarding(Fields forwarding, ServicePolicy& said) {
+  lb::Policy& policy = said.policy;
   // An IPv4 host takes datagrams of 576 bytes, headers included (RFC 9293, section 3.7.1); the most is for jumbo
   // frames.
   constexpr int64_t kLeastSegment = 536;
   constexpr int64_t kMostSegment = 8960;
   const std::string mode = forwarding.word("mode", {"nat", "fullnat", "dsr", "proxy"}).value_or("nat");
+  said.says_mode = forwarding.has("mode");
   policy.mode = mode == "dsr"       ? lb::Mode::dsr
                 : mode == "fullnat" ? lb::Mode::fullnat
                 : mode == "proxy"   ? lb::Mode::proxy
@@ -100,7 +102,7 @@ void parse_service_policy(Fields& document, ResourceSet& resources) {
   ServicePolicy policy{.metadata = parse_metadata(document, check_subdomain, "").metadata};
   Fields spec = document.required_mapping("spec");
   parse_target(spec.required_mapping("targetRef"), policy);
-  parse_forwarding(spec.mapping("forwarding"), policy.policy);
+  parse_forwarding(spec.mapping("forwarding"), policy);
   Fields sources = spec.mapping("sources");
   policy.allow = sources.prefixes("allow");
   policy.deny = sources.prefixes("deny");

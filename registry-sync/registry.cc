@@ -23,8 +23,8 @@ std::string what_exists(const std::string& kind, const std::vector<std::string>&
 Registry::Registry(Options options, SlotUse in_use)
     : source_(std::move(options.folder)),
       in_use_(std::move(in_use)),
-      inventory_(std::move(options.abilities)),
-      builder_(options.seed, options.limits, std::move(options.zone)) {
+      inventory_(options.abilities),
+      builder_(options.seed, options.limits, std::move(options.zone), options.abilities) {
   status_.folder = source_.folder();
 }
 

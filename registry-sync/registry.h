@@ -92,6 +92,8 @@ class Registry {
   /// All endpoints that packets are to be steered for, in the order of slots.
   std::vector<TrackedEndpoint> tracked() const { return builder_.tracked(); }
   const Status& status() const { return status_; }
+  /// What became of routes and Gateways that are in force.
+  HttpStatus http_status() const { return builder_.http_status(); }
   const FileSource& source() const { return source_; }
 
  private:

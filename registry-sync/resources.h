@@ -14,6 +14,7 @@
 
 #include "lb/maglev.h"
 #include "lb/snapshot.h"
+#include "registry-sync/http_resources.h"
 
 namespace weft::registry {
 
@@ -23,25 +24,6 @@ inline constexpr std::string_view kServiceNameLabel = "kubernetes.io/service-nam
 inline constexpr std::string_view kTableSizeAnnotation = "weft.dev/maglev-table-size";
 /// On an EndpointSlice: the weight of each of its endpoints.
 inline constexpr std::string_view kWeightAnnotation = "weft.dev/weight";
-
-struct Metadata {
-  std::string file;
-  uint32_t line = 0;  ///< of the document's first field
-  std::string name;
-  std::string name_space = "default";
-
-  /// "namespace/name"
-  std::string key() const { return name_space + "/" + name; }
-  bool operator==(const Metadata&) const = default;
-};
-
-struct ServicePort {
-  std::string name;  ///< may be empty if it is the only one
-  lb::Protocol protocol = lb::Protocol::tcp;
-  lb::Port port{};
-
-  bool operator==(const ServicePort&) const = default;
-};
 
 struct Service {
   Metadata metadata;
@@ -81,9 +63,10 @@ struct EndpointSlice {
 /// What weft's own kind says of a service, or of one of its ports. What it says nothing of is as by default.
 struct ServicePolicy {
   Metadata metadata;
-  std::string service;  ///< "namespace/name"; the namespace is the policy's own
-  std::string port;     ///< its name; empty: all ports that have no policy of their own
-  lb::Policy policy;    ///< without what the Service says: affinity and sources
+  std::string service;     ///< "namespace/name"; the namespace is the policy's own
+  std::string port;        ///< its name; empty: all ports that have no policy of their own
+  lb::Policy policy;       ///< without what the Service says: affinity and sources
+  bool says_mode = false;  ///< policy.mode is not the default
   std::vector<lb::Prefix> allow;
   std::vector<lb::Prefix> deny;
   std::chrono::seconds slow_start{0};   ///< how long a new endpoint takes to its full weight; 0: no time
@@ -97,15 +80,27 @@ struct ResourceSet {
   std::vector<std::shared_ptr<const Service>> services;
   std::vector<std::shared_ptr<const EndpointSlice>> slices;
   std::vector<std::shared_ptr<const ServicePolicy>> policies;
+  std::vector<std::shared_ptr<const HttpRoute>> routes;
+  std::vector<std::shared_ptr<const DestinationRule>> rules;
+  std::vector<std::shared_ptr<const Gateway>> gateways;
+  std::vector<std::shared_ptr<const ReferenceGrant>> grants;
 };
 
-/// All documents that speak of one service, in no order.
+/// All documents that speak of one service, in no order; or of one Gateway (gateway_key()), or of what one namespace
+/// grants (grants_key()).
 struct ServiceResources {
   std::vector<std::shared_ptr<const Service>> services;  ///< more than one is an error
   std::vector<std::shared_ptr<const EndpointSlice>> slices;
   std::vector<std::shared_ptr<const ServicePolicy>> policies;
+  std::vector<std::shared_ptr<const HttpRoute>> routes;  ///< with a parent that is this one
+  std::vector<std::shared_ptr<const DestinationRule>> rules;
+  std::vector<std::shared_ptr<const Gateway>> gateways;
+  std::vector<std::shared_ptr<const ReferenceGrant>> grants;
 
-  bool empty() const { return services.empty() && slices.empty() && policies.empty(); }
+  bool empty() const {
+    return services.empty() && slices.empty() && policies.empty() && routes.empty() && rules.empty() &&
+           gateways.empty() && grants.empty();
+  }
 };
 
 }  // namespace weft::registry

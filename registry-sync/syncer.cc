@@ -98,6 +98,15 @@ Status Syncer::status() const {
   return status_;
 }
 
+tl::expected<HttpStatus, std::string> Syncer::http_status() {
+  HttpStatus status;
+  const Answer answer = order([&status](Registry& registry) -> tl::expected<bool, std::string> {
+    status = registry.http_status();
+    return false;
+  });
+  return answer ? tl::expected<HttpStatus, std::string>(std::move(status)) : tl::make_unexpected(answer.error());
+}
+
 void Syncer::run(const std::stop_token& stop, std::promise<void> loaded) {
   pthread_setname_np(pthread_self(), "weft-registry");
   load();

@@ -13,7 +13,7 @@
 /// the predicates are asked about once a second. An endpoint's slot is asked about only after the sink got a snapshot
 /// without it: return from the sink when no worker reads an older one, or answer yes until then.
 ///
-/// set_endpoint(), accept() and status() may be called from any other thread. Nothing is thrown.
+/// set_endpoint(), accept(), status() and http_status() may be called from any other thread. Nothing is thrown.
 #pragma once
 
 #include <deque>
@@ -55,6 +55,8 @@ class Syncer {
   /// Takes what the folder holds as meant, though most endpoints vanish by it; see Registry. Returns as set_endpoint().
   tl::expected<void, std::string> accept();
   Status status() const;
+  /// Asks the syncer's thread: may take as long as a load does.
+  tl::expected<HttpStatus, std::string> http_status();
 
  private:
   using Answer = tl::expected<void, std::string>;

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <map>
 
-#include "registry-sync/resolve.h"
+#include "registry-sync/validate_parts.h"
 
 namespace weft::registry {
 namespace {
@@ -12,29 +12,8 @@ namespace {
 /// About a second's work.
 constexpr uint64_t kMaxFillSteps = uint64_t{1} << 30;
 
-std::string place(const Metadata& metadata) {
-  return escaped(metadata.file, 4096) + ":" + std::to_string(metadata.line);
-}
-
-void add(std::vector<Diagnostic>& diagnostics, const Metadata& at, std::string field, std::string message) {
-  report(diagnostics, {.file = at.file, .line = at.line, .field = std::move(field), .message = std::move(message)});
-}
-
 bool same_port(const ServicePort& a, const ServicePort& b) {
   return a.name == b.name && a.protocol == b.protocol;
-}
-
-/// In the order of places, so that messages do not depend on the order of arrival.
-template <typename Resource>
-std::vector<const Resource*> by_place(const std::vector<std::shared_ptr<const Resource>>& resources) {
-  std::vector<const Resource*> sorted;
-  for (const auto& resource : resources) {
-    sorted.push_back(resource.get());
-  }
-  std::stable_sort(sorted.begin(), sorted.end(), [](const Resource* a, const Resource* b) {
-    return std::tie(a->metadata.file, a->metadata.line) < std::tie(b->metadata.file, b->metadata.line);
-  });
-  return sorted;
 }
 
 template <typename Resource>
@@ -51,17 +30,41 @@ void find_duplicates(std::string_view kind, const std::vector<std::shared_ptr<co
   }
 }
 
-void find_shared_vips(const ResourceSet& all, std::vector<Diagnostic>& errors) {
-  std::map<std::tuple<lb::Address, lb::Port, lb::Protocol>, const Service*> seen;
+/// What has virtual addresses.
+struct Front {
+  std::string called;  ///< "service default/web"
+  const Metadata* metadata = nullptr;
+  const std::vector<lb::Address>* addresses = nullptr;
+  const std::vector<ServicePort>* ports = nullptr;
+  bool is_gateway = false;
+};
+
+std::vector<Front> fronts_of(const ResourceSet& all) {
+  std::vector<Front> fronts;
   for (const Service* service : by_place(all.services)) {
-    for (const lb::Address& address : service->addresses) {
-      for (const ServicePort& port : service->ports) {
-        const auto [first, is_new] = seen.emplace(std::tuple(address, port.port, port.protocol), service);
-        if (!is_new && first->second->metadata.key() != service->metadata.key()) {
-          add(errors, service->metadata, address == service->addresses[0] ? "spec.clusterIP" : "spec.clusterIPs",
-              to_string(address, port.port) + "/" + std::string(lb::to_string(port.protocol)) + " of service " +
-                  service->metadata.key() + " is that of service " + first->second->metadata.key() + " at " +
-                  place(first->second->metadata) + " too");
+    fronts.push_back(
+        {"service " + service->metadata.key(), &service->metadata, &service->addresses, &service->ports, false});
+  }
+  for (const Gateway* gateway : by_place(all.gateways)) {
+    fronts.push_back(
+        {"Gateway " + gateway->metadata.key(), &gateway->metadata, &gateway->addresses, &gateway->ports, true});
+  }
+  return fronts;
+}
+
+void find_shared_vips(const std::vector<Front>& fronts, std::vector<Diagnostic>& errors) {
+  std::map<std::tuple<lb::Address, lb::Port, lb::Protocol>, const Front*> seen;
+  for (const Front& front : fronts) {
+    for (const lb::Address& address : *front.addresses) {
+      for (const ServicePort& port : *front.ports) {
+        const auto [first, is_new] = seen.emplace(std::tuple(address, port.port, port.protocol), &front);
+        if (!is_new && first->second->called != front.called) {
+          add(errors, *front.metadata,
+              front.is_gateway                      ? "spec.addresses"
+              : address == front.addresses->front() ? "spec.clusterIP"
+                                                    : "spec.clusterIPs",
+              to_string(address, port.port) + "/" + std::string(lb::to_string(port.protocol)) + " of " + front.called +
+                  " is that of " + first->second->called + " at " + place(*first->second->metadata) + " too");
         }
       }
     }
@@ -69,11 +72,12 @@ void find_shared_vips(const ResourceSet& all, std::vector<Diagnostic>& errors) {
 }
 
 /// A packet for an endpoint that is a virtual address would come back to weft.
-void find_endpoints_that_are_vips(const ResourceSet& all, std::vector<Diagnostic>& errors) {
-  std::map<lb::Address, const Service*> vips;
-  for (const Service* service : by_place(all.services)) {
-    for (const lb::Address& address : service->addresses) {
-      vips.emplace(address, service);
+void find_endpoints_that_are_vips(const ResourceSet& all, const std::vector<Front>& fronts,
+                                  std::vector<Diagnostic>& errors) {
+  std::map<lb::Address, const Front*> vips;
+  for (const Front& front : fronts) {
+    for (const lb::Address& address : *front.addresses) {
+      vips.emplace(address, &front);
     }
   }
   for (const EndpointSlice* slice : by_place(all.slices)) {
@@ -81,8 +85,46 @@ void find_endpoints_that_are_vips(const ResourceSet& all, std::vector<Diagnostic
       const auto vip = vips.find(slice->endpoints[i].address);
       if (vip != vips.end()) {
         add(errors, slice->metadata, "endpoints[" + std::to_string(i) + "].addresses",
-            to_string(vip->first) + " is the virtual address of service " + vip->second->metadata.key() + " at " +
-                place(vip->second->metadata));
+            to_string(vip->first) + " is the virtual address of " + vip->second->called + " at " +
+                place(*vip->second->metadata));
+      }
+    }
+  }
+}
+
+/// Of the node's configuration; empty if the address is none of the node's own.
+std::string_view own_field(const lb::Address& address, const Abilities& abilities) {
+  const auto& own = abilities.own_addresses;
+  const auto& sources = abilities.tunnel_sources;
+  if (std::find(own.begin(), own.end(), address) != own.end()) {
+    return "snat.addresses";
+  }
+  const bool is_source =
+      std::any_of(sources.begin(), sources.end(), [&](const lb::Prefix& source) { return source.contains(address); });
+  return is_source ? "tunnels.sources" : "";
+}
+
+/// Answers to the node itself would be taken for requests, of whatever service they are.
+void check_own_addresses(const ServiceResources& resources, const Abilities& abilities, Validation& result) {
+  for (const Service* service : by_place(resources.services)) {
+    for (const lb::Address& address : service->addresses) {
+      if (const std::string_view field = own_field(address, abilities); !field.empty()) {
+        add(result.errors, service->metadata, address == service->addresses[0] ? "spec.clusterIP" : "spec.clusterIPs",
+            to_string(address) + " of service " + service->metadata.key() +
+                " is an address of this node's own: " + std::string(field) + " has it");
+      }
+    }
+  }
+  for (const EndpointSlice* slice : by_place(resources.slices)) {
+    for (size_t i = 0; i < slice->endpoints.size(); ++i) {
+      const lb::Address& address = slice->endpoints[i].address;
+      const std::string_view field = own_field(address, abilities);
+      if (!field.empty()) {
+        const bool is_source = field == "tunnels.sources";
+        add(is_source ? result.warnings : result.errors, slice->metadata,
+            "endpoints[" + std::to_string(i) + "].addresses",
+            to_string(address) + " is an address of this node's own: " + std::string(field) + " has it" +
+                (is_source ? "; what comes in a tunnel may seem to come from the endpoint itself" : ""));
       }
     }
   }
@@ -159,8 +201,10 @@ void check_abilities(const ServiceResources& resources, const ResolvedPort& reso
     return (mode == lb::Mode::dsr ? abilities.tunnels : abilities.fullnat).count(address.family()) == 0;
   };
   const auto warn = [&](const lb::Address& address) {
-    add(warnings, policy_of(resources, *resolved.port)->metadata, "spec.forwarding.mode",
-        "port " + std::to_string(lb::to_host(resolved.port->port)) + " of service " + resolved.service->metadata.key() +
+    const ServicePolicy* policy = policy_of(resources, *resolved.port);
+    const bool by_policy = policy != nullptr && policy->says_mode;
+    add(warnings, by_policy ? policy->metadata : *resolved.metadata, by_policy ? "spec.forwarding.mode" : "spec.ports",
+        "port " + std::to_string(lb::to_host(resolved.port->port)) + " of service " + resolved.name +
             " drops all packets: " +
             (mode == lb::Mode::fullnat ? "mode fullnat sends from snat.addresses"
              : mode == lb::Mode::proxy ? "mode proxy sends from snat.addresses"
@@ -193,9 +237,9 @@ void find_rival_policies(const ServiceResources& resources, std::vector<Diagnost
 }
 
 void check_endpoints(const ResolvedPort& resolved, Validation& result) {
-  const Metadata& metadata = resolved.service->metadata;
+  const Metadata& metadata = *resolved.metadata;
   const std::string port = "port " + std::to_string(lb::to_host(resolved.port->port)) + "/" +
-                           std::string(lb::to_string(resolved.port->protocol)) + " of service " + metadata.key();
+                           std::string(lb::to_string(resolved.port->protocol)) + " of service " + resolved.name;
   if (resolved.endpoints.size() > lb::MaglevTable::kMaxMembers) {
     add(result.errors, metadata, "spec.ports",
         port + " has " + std::to_string(resolved.endpoints.size()) + " endpoints; weft takes at most " +
@@ -213,17 +257,16 @@ void check_endpoints(const ResolvedPort& resolved, Validation& result) {
   // Each round of filling asks every endpoint, and gives out as many slots as the weights have of the largest. A slow
   // start takes up to nine tenths of the others' weights away.
   const uint64_t least_share = resolved.slow_start.count() > 0 ? 10 : 1;
-  const uint64_t steps =
-      sum == 0 ? 0 : least_share * resolved.service->table_size * resolved.endpoints.size() * most / sum;
+  const uint64_t steps = sum == 0 ? 0 : least_share * resolved.table_size * resolved.endpoints.size() * most / sum;
   if (steps > kMaxFillSteps) {
     add(result.errors, metadata, "metadata.annotations[\"" + std::string(kTableSizeAnnotation) + "\"]",
-        "the weights of " + port + " are too far apart for a table of " + std::to_string(resolved.service->table_size) +
+        "the weights of " + port + " are too far apart for a table of " + std::to_string(resolved.table_size) +
             " slots: it would take seconds to fill");
   }
   const uint64_t advised = least == 0 ? 0 : (100 * sum + least - 1) / least;
-  if (resolved.service->table_size < advised) {
+  if (resolved.table_size < advised) {
     add(result.warnings, metadata, "metadata.annotations[\"" + std::string(kTableSizeAnnotation) + "\"]",
-        "a table of " + std::to_string(resolved.service->table_size) + " slots can't hold the weights of " + port +
+        "a table of " + std::to_string(resolved.table_size) + " slots can't hold the weights of " + port +
             " to a percent; that takes " + std::to_string(advised));
   }
 }
@@ -234,6 +277,8 @@ Validation validate(const std::string& service, const ServiceResources& resource
   Validation result;
   find_duplicates("Service", resources.services, result.errors);
   find_rival_policies(resources, result.errors);
+  check_http(service, resources, result);
+  check_own_addresses(resources, abilities, result);
   if (resources.services.empty()) {
     for (const EndpointSlice* slice : by_place(resources.slices)) {
       add(result.warnings, slice->metadata, "metadata.labels", "there is no service " + service + " (yet)");
@@ -249,7 +294,7 @@ Validation validate(const std::string& service, const ServiceResources& resource
   }
   check_policies(resources, first, result);
   // Of any zone: preference makes tables smaller only.
-  for (const ResolvedPort& resolved : resolve(resources, "")) {
+  for (const ResolvedPort& resolved : resolve(resources, "", abilities)) {
     result.endpoints += resolved.endpoints.size();
     check_endpoints(resolved, result);
     check_abilities(resources, resolved, abilities, result.warnings);
@@ -261,8 +306,13 @@ std::vector<Diagnostic> find_conflicts(const ResourceSet& all) {
   std::vector<Diagnostic> errors;
   find_duplicates("EndpointSlice", all.slices, errors);
   find_duplicates("ServicePolicy", all.policies, errors);
-  find_shared_vips(all, errors);
-  find_endpoints_that_are_vips(all, errors);
+  find_duplicates("HTTPRoute", all.routes, errors);
+  find_duplicates("DestinationRule", all.rules, errors);
+  find_duplicates("Gateway", all.gateways, errors);
+  find_duplicates("ReferenceGrant", all.grants, errors);
+  const std::vector<Front> fronts = fronts_of(all);
+  find_shared_vips(fronts, errors);
+  find_endpoints_that_are_vips(all, fronts, errors);
   return errors;
 }
 

@@ -11,19 +11,10 @@
 /// Pure; the same for any order of documents, but for which of two equals is called the first.
 #pragma once
 
-#include <set>
-
-#include "lb/address.h"
 #include "registry-sync/diagnostic.h"
-#include "registry-sync/resources.h"
+#include "registry-sync/resolve.h"
 
 namespace weft::registry {
-
-/// Families of which the node has addresses of its own to send from; what asks for others gets a warning.
-struct Abilities {
-  std::set<lb::Family> fullnat = {lb::Family::ipv4, lb::Family::ipv6};
-  std::set<lb::Family> tunnels = {lb::Family::ipv4, lb::Family::ipv6};
-};
 
 struct Validation {
   std::vector<Diagnostic> errors;

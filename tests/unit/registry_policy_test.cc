@@ -63,7 +63,7 @@ TEST_P(BadPolicy, IsRefusedWithItsFieldsName) {
 
 constexpr BadRow kBadPolicies[] = {
     {"weft.dev/v1", "weft.dev/v2",
-     R"(2: kind: weft does not know kind "ServicePolicy" of apiVersion "weft.dev/v2"; it knows Service (v1), EndpointSlice (discovery.k8s.io/v1) and ServicePolicy (weft.dev/v1))"},
+     R"(2: kind: weft does not know kind "ServicePolicy" of apiVersion "weft.dev/v2"; it knows Service (v1), EndpointSlice (discovery.k8s.io/v1), ServicePolicy (weft.dev/v1), HTTPRoute (gateway.networking.k8s.io/v1), Gateway (gateway.networking.k8s.io/v1), GatewayClass (gateway.networking.k8s.io/v1), ReferenceGrant (gateway.networking.k8s.io/v1) and DestinationRule (networking.istio.io/v1))"},
     {"name: web\n", "name: web\n  annotations: {weft.dev/weight: '1'}\n",
      R"(5: metadata.annotations["weft.dev/weight"]: unknown annotation)"},
     {"name: web\n", "name: We_b\n", R"(4: metadata.name: expected a DNS name of a-z, 0-9, "-" and ".", got "We_b")"},
@@ -217,6 +217,39 @@ TEST(Policy, MayAskForWhatTheNodeCannot) {
                   "from snat.addresses, where this node has no IPv4"));
   EXPECT_THAT(warnings("fullnat", {.tunnels = only6}), IsEmpty());
   EXPECT_THAT(warnings("nat", {.fullnat = {}, .tunnels = {}}), IsEmpty());
+}
+
+/// What comes to such an address is an answer to the node itself: no service of the node would work any more.
+TEST(Validate, NodesOwnAddressesAreNoServicesAndNoEndpoints) {
+  const auto held = [](const std::string& text) {
+    Inventory inventory(
+        {.own_addresses = {lb::parse_address("10.9.0.1").value(), lb::parse_address("fd00:9::1").value()},
+         .tunnel_sources = {lb::parse_prefix("10.8.0.0/24").value()}});
+    inventory.set("f.yaml", parsed(text));
+    EXPECT_EQ(inventory.clean(), inventory.errors().empty());
+    return std::pair(lines(inventory.errors()), lines(inventory.warnings()));
+  };
+  const std::string good = service("web", "10.96.0.1") + slice("a", "web", "[{addresses: [10.1.0.1]}]");
+  EXPECT_THAT(held(good).first, IsEmpty());
+  for (const std::string mode : {"nat", "fullnat", "proxy"}) {
+    EXPECT_THAT(
+        held(good + service("clash", "10.9.0.1") + policy("p", "clash", "forwarding: {mode: " + mode + "}")).first,
+        ElementsAre("f.yaml:5: spec.clusterIP: 10.9.0.1 of service default/clash is an address of this node's "
+                    "own: snat.addresses has it"));
+    EXPECT_THAT(held(good + policy("p", "web", "forwarding: {mode: " + mode + "}") +
+                     slice("b", "web", "[{addresses: [10.1.0.2]}, {addresses: [10.9.0.1]}]"))
+                    .first,
+                ElementsAre("f.yaml:7: endpoints[1].addresses: 10.9.0.1 is an address of this node's own: "
+                            "snat.addresses has it"));
+  }
+  EXPECT_THAT(held(good + service("clash", "10.8.0.7")).first,
+              ElementsAre("f.yaml:5: spec.clusterIP: 10.8.0.7 of service default/clash is an address of this node's "
+                          "own: tunnels.sources has it"));
+  const auto [errors, warnings] = held(good + slice("b", "web", "[{addresses: [10.8.0.7]}]"));
+  EXPECT_THAT(errors, IsEmpty());
+  EXPECT_THAT(warnings, ElementsAre("f.yaml:5: endpoints[0].addresses: 10.8.0.7 is an address of this node's own: "
+                                    "tunnels.sources has it; what comes in a tunnel may seem to come from the endpoint "
+                                    "itself"));
 }
 
 TEST(Policy, MayComeBeforeItsServiceOrPort) {
