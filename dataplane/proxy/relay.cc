@@ -20,7 +20,11 @@ constexpr size_t kBatch = 32;
 
 /// A connection knows its session and its side of it.
 constexpr uint32_t user_of(uint32_t session, bool is_client) {
-  return session << 1 | (is_client ? 1 : 0);
+  return ConnectionUser{is_client ? Role::relay_client : Role::relay_endpoint, session}.value();
+}
+
+bool is_of_client(const tcp::Event& event) {
+  return ConnectionUser::of(event.user).role == Role::relay_client;
 }
 
 lb::Tuple tuple_of(const tcp::SocketPair& client) {
@@ -38,19 +42,20 @@ Relay::Relay(tcp::Engine& engine, buffer::Pool& buffers, const RelayConfig& conf
   calls_.reserve(config.sessions);
   changes_.reserve(2 * size_t{config.sessions});
   untold_.reserve(config.sessions);
+  refused_.reserve(config.sessions);
 }
 
-/// An accepted connection has none yet, and may have had its end in the same turn.
 bool Relay::is_of_session(const tcp::Event& event) const {
-  return (event.what & tcp::event::accepted) == 0 && event.user >> 1 < sessions_.size();
+  const ConnectionUser user = ConnectionUser::of(event.user);
+  return (user.role == Role::relay_client || user.role == Role::relay_endpoint) && user.number < sessions_.size();
 }
 
-void Relay::act(std::span<const tcp::Event> events, const lb::Snapshot& snapshot, time::Millis now) {
+void Relay::act(std::span<const tcp::Event> events, time::Millis now) {
   introduce_late(now);
   while (!events.empty()) {
     const auto batch = events.first(std::min(events.size(), kBatch));
     prefetch(batch);
-    act_on(batch, snapshot, now);
+    act_on(batch, now);
     events = events.subspan(batch.size());
   }
 }
@@ -59,31 +64,27 @@ void Relay::act(std::span<const tcp::Event> events, const lb::Snapshot& snapshot
 void Relay::prefetch(std::span<const tcp::Event> events) const {
   for (const tcp::Event& event : events) {
     if (is_of_session(event)) {
-      const auto* lines = reinterpret_cast<const std::byte*>(&sessions_[event.user >> 1]);
+      const auto* lines = reinterpret_cast<const std::byte*>(&sessions_[ConnectionUser::of(event.user).number]);
       __builtin_prefetch(lines, 1);
       __builtin_prefetch(lines + 64, 1);
     }
   }
   for (const tcp::Event& event : events) {
     if (is_of_session(event)) {
-      const Session& session = sessions_[event.user >> 1];
-      engine_.prefetch((event.user & 1) != 0 ? session.endpoint.id : session.client.id);
+      const Session& session = sessions_[ConnectionUser::of(event.user).number];
+      engine_.prefetch(is_of_client(event) ? session.endpoint.id : session.client.id);
     }
   }
 }
 
-void Relay::act_on(std::span<const tcp::Event> events, const lb::Snapshot& snapshot, time::Millis now) {
+void Relay::act_on(std::span<const tcp::Event> events, time::Millis now) {
   for (const tcp::Event& event : events) {
-    if ((event.what & tcp::event::accepted) != 0) {
-      begin(event, snapshot, now);
-      continue;
-    }
     if (!is_of_session(event)) {
       continue;
     }
-    const uint32_t number = event.user >> 1;
+    const uint32_t number = ConnectionUser::of(event.user).number;
     Session& session = sessions_[number];
-    const bool is_client = (event.user & 1) != 0;
+    const bool is_client = is_of_client(event);
     if (!session.in_use || (is_client ? session.client : session.endpoint).id != event.id) {
       continue;
     }
@@ -97,8 +98,8 @@ void Relay::act_on(std::span<const tcp::Event> events, const lb::Snapshot& snaps
   }
 }
 
-void Relay::begin(const tcp::Event& event, const lb::Snapshot& snapshot, time::Millis now) {
-  const tcp::SocketPair* client = engine_.pair(event.id);
+void Relay::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::Millis now) {
+  const tcp::SocketPair* client = engine_.pair(id);
   if (client == nullptr) {
     return;  // it came and went in one batch
   }
@@ -108,39 +109,47 @@ void Relay::begin(const tcp::Event& event, const lb::Snapshot& snapshot, time::M
     decision = lb::decide(snapshot, tuple, lb::hash_of(client->remote, snapshot.seed()));
   }
   if (decision.target == nullptr || free_.empty()) {
-    engine_.abort(event.id);
+    if (decision.service != nullptr) {
+      refused_.push_back(decision.service->slot);
+    }
+    engine_.abort(id);
     return;
   }
   const uint32_t number = free_.back();
   free_.pop_back();
-  sessions_[number] = {.client = {.id = event.id, .open = true},
+  const uint32_t generation = sessions_[number].generation + 1;
+  sessions_[number] = {.client = {.id = id, .open = true},
+                       .to_endpoint = {.remote = decision.target->address, .remote_port = decision.target->port},
                        .service_slot = decision.service->slot,
                        .endpoint_slot = decision.target->slot,
                        .in_use = true,
                        .tells_client = decision.service->policy.proxy_protocol,
-                       .moved_at = now};
-  engine_.set_user(event.id, user_of(number, true));
+                       .generation = generation,
+                       .moved_at = now,
+                       .began_at = now};
+  engine_.set_user(id, user_of(number, true));
   changes_.push_back(
       {.what = Change::What::began, .service_slot = decision.service->slot, .endpoint_slot = decision.target->slot});
-  calls_.push_back({.session = number,
-                    .client = event.id,
+  calls_.push_back({.number = number,
+                    .generation = generation,
                     .endpoint = decision.target->address,
                     .port = decision.target->port,
-                    .path = engine_.look(event.id)->path});
+                    .path = engine_.look(id)->path});
 }
 
 bool Relay::awaits(const Call& call) const {
-  const Session& session = sessions_[call.session];
-  return session.in_use && session.client.id == call.client && !session.called;
+  const Session& session = sessions_[call.number];
+  return session.in_use && session.generation == call.generation && !session.called;
 }
 
-void Relay::connect(uint32_t number, const tcp::SocketPair& pair, time::Time now, uint8_t path) {
+void Relay::connect(const Call& call, const tcp::SocketPair& pair, time::Time now, uint8_t path) {
+  const uint32_t number = call.number;
   Session& session = sessions_[number];
   session.to_endpoint = pair;
   session.called = true;
   const auto id = engine_.connect(pair, user_of(number, false), now, path);
   if (!id) {
-    return give_up(number);
+    return abandon(number);
   }
   session.endpoint = {.id = *id, .open = true};
   if (!session.tells_client) {
@@ -148,7 +157,12 @@ void Relay::connect(uint32_t number, const tcp::SocketPair& pair, time::Time now
   }
 }
 
-void Relay::give_up(uint32_t number) {
+void Relay::give_up(const Call& call) {
+  abandon(call.number);
+}
+
+void Relay::abandon(uint32_t number) {
+  refused_.push_back(sessions_[number].service_slot);
   engine_.abort(sessions_[number].client.id);
   end(number);
 }
@@ -213,6 +227,7 @@ void Relay::pump(Session& session, time::Millis now) {
 size_t Relay::pump(Side& from, Side& to) {
   const size_t moved = engine_.relay(from.id, to.id, SIZE_MAX);
   to.sent += moved;
+  to.in_all += moved;
   if (from.open && !to.ended && engine_.is_open(from.id) && engine_.is_at_end(from.id)) {
     to.ended = true;
     engine_.shutdown(to.id);

@@ -10,35 +10,19 @@
 /// off. One thread; all memory is taken at construction.
 #pragma once
 
+#include <algorithm>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "buffer/slice.h"
 #include "lb/snapshot.h"
+#include "proxy/call.h"
+#include "proxy/connection_user.h"
+#include "proxy/session_info.h"
 #include "tcp/engine.h"
 
 namespace weft::proxy {
-
-/// A connection that is to be made.
-struct Call {
-  uint32_t session = 0;
-  tcp::ConnectionId client;
-  lb::Address endpoint;
-  lb::Port port{};
-  uint8_t path = 0;  ///< the client's
-};
-
-/// What happened to a session, for whoever counts.
-struct Change {
-  enum class What : uint8_t { began, moved, ended };
-  What what = What::began;
-  uint32_t service_slot = 0;
-  uint32_t endpoint_slot = 0;
-  bool called = false;          ///< of one that ended: with a connection to the endpoint,
-  tcp::SocketPair to_endpoint;  ///< this one, whose port is free again
-  uint64_t requested = 0;       ///< bytes from the client since the last change of the session,
-  uint64_t replied = 0;         ///< and to it
-};
 
 struct RelayConfig {
   uint32_t sessions = 0;
@@ -51,29 +35,50 @@ class Relay {
   /// Throws std::bad_alloc. @param buffers for what weft writes itself
   Relay(tcp::Engine& engine, buffer::Pool& buffers, const RelayConfig& config);
 
-  /// What the engine said. The lists hold what follows; they are the caller's to empty.
-  void act(std::span<const tcp::Event> events, const lb::Snapshot& snapshot, time::Millis now);
+  /// A client's connection that has been accepted; what came by it is unread.
+  void begin(tcp::ConnectionId client, const lb::Snapshot& snapshot, time::Millis now);
+  /// What the engine said of connections whose role is relay_client or relay_endpoint. The lists hold what follows;
+  /// they are the caller's to empty.
+  void act(std::span<const tcp::Event> events, time::Millis now);
   /// Its client may have gone since; then there is nothing to answer.
   bool awaits(const Call& call) const;
   /// Answers a Call. @param pair to connect by
-  void connect(uint32_t session, const tcp::SocketPair& pair, time::Time now, uint8_t path);
+  void connect(const Call& call, const tcp::SocketPair& pair, time::Time now, uint8_t path);
   /// Answers a Call: it can't be made. The client is reset.
-  void give_up(uint32_t session);
+  void give_up(const Call& call);
   /// Ends sessions whose endpoint's flows are to end, whose service is not relayed any more, and those that are idle;
   /// looks at some of them a call.
   void sweep(const lb::Snapshot& snapshot, time::Millis now);
 
   std::vector<Call>& calls() { return calls_; }
   std::vector<Change>& changes() { return changes_; }
+  /// Slots of services, one for each client that was reset because there was no endpoint, session, port or connection.
+  std::vector<uint32_t>& refused() { return refused_; }
   uint64_t idled() const { return idled_; }  ///< sessions that were ended so
   uint32_t size() const { return static_cast<uint32_t>(sessions_.size() - free_.size()); }
+
+  /// The session that a connection is of.
+  std::optional<SessionSide> find(tcp::ConnectionId id) const;
+  /// Calls use(info) for the sessions that lie in so many places from this one on. @returns the next place; 0: there is
+  /// none
+  template <typename Use>
+  uint32_t visit(uint32_t from, uint32_t count, Use use) const {
+    const auto end = std::min<uint32_t>(from + count, static_cast<uint32_t>(sessions_.size()));
+    for (; from < end; ++from) {
+      if (const std::optional<SessionInfo> info = info_of(sessions_[from])) {
+        use(*info);
+      }
+    }
+    return from < sessions_.size() ? from : 0;
+  }
 
  private:
   struct Side {
     tcp::ConnectionId id;
-    bool open = false;   ///< not told yet that it is over
-    bool ended = false;  ///< our FIN to it follows what is queued
-    uint64_t sent = 0;   ///< bytes relayed to it that nobody was told of yet
+    bool open = false;    ///< not told yet that it is over
+    bool ended = false;   ///< our FIN to it follows what is queued
+    uint64_t sent = 0;    ///< bytes relayed to it that nobody was told of yet,
+    uint64_t in_all = 0;  ///< and ever
   };
   struct Session {
     Side client;
@@ -84,7 +89,9 @@ class Relay {
     bool in_use = false;
     bool called = false;
     bool tells_client = false;  ///< the endpoint is to be told who the client is
+    uint32_t generation = 0;
     time::Millis moved_at = 0;
+    time::Millis began_at = 0;
   };
 
   /// A session whose endpoint is still to be told who the client is.
@@ -95,13 +102,14 @@ class Relay {
 
   bool is_of_session(const tcp::Event& event) const;
   void prefetch(std::span<const tcp::Event> events) const;
-  void act_on(std::span<const tcp::Event> events, const lb::Snapshot& snapshot, time::Millis now);
-  void begin(const tcp::Event& event, const lb::Snapshot& snapshot, time::Millis now);
+  void act_on(std::span<const tcp::Event> events, time::Millis now);
+  std::optional<SessionInfo> info_of(const Session& session) const;
   bool is_orphan(const Session& session, const lb::Snapshot& snapshot) const;
   bool is_idle(const Session& session, time::Millis now) const;
   void pump(Session& session, time::Millis now);
   size_t pump(Side& from, Side& to);
   void over(uint32_t number, bool is_client, uint16_t what);
+  void abandon(uint32_t number);
   void end(uint32_t number);
   void reset(uint32_t number);
   void tell_moved(Session& session);
@@ -115,6 +123,7 @@ class Relay {
   std::vector<uint32_t> free_;
   std::vector<Call> calls_;
   std::vector<Change> changes_;
+  std::vector<uint32_t> refused_;
   std::vector<Untold> untold_;
   uint32_t swept_ = 0;
   uint64_t epoch_ = 0;     ///< of the last snapshot

@@ -60,13 +60,18 @@ class Relayed : public ::testing::Test {
   void settle() {
     for (size_t carried = 1; carried > 0;) {
       carried = carry(outside, middle, now);
-      relay.act(middle.events, *snapshot, time::to_millis(now));
+      for (const tcp::Event& each : middle.events) {
+        if ((each.what & event::accepted) != 0) {
+          relay.begin(each.id, *snapshot, time::to_millis(now));
+        }
+      }
+      relay.act(middle.events, time::to_millis(now));
       middle.events.clear();
       for (const Call& call : relay.calls()) {
         if (!relay.awaits(call)) {
           continue;
         }
-        relay.connect(call.session, {kOwn, call.endpoint, lb::port_from_host(next_port++), call.port}, now, call.path);
+        relay.connect(call, {kOwn, call.endpoint, lb::port_from_host(next_port++), call.port}, now, call.path);
       }
       relay.calls().clear();
       changes.insert(changes.end(), relay.changes().begin(), relay.changes().end());
@@ -144,6 +149,47 @@ TEST_F(Relayed, MovesBytesBothWaysAndCountsThem) {
   expect_nothing_left();
 }
 
+TEST_F(Relayed, AreShownAsTheyAre) {
+  const auto shown = [&] {
+    std::vector<SessionInfo> all;
+    for (uint32_t at = 0, calls = 0; calls == 0 || at != 0; ++calls) {
+      at = relay.visit(at, 1, [&](const SessionInfo& info) { all.push_back(info); });
+      EXPECT_LT(calls, 4U) << "sessions";
+    }
+    return all;
+  };
+  EXPECT_TRUE(shown().empty());
+  open();
+  write(client, "question");
+  pass(milliseconds(100));  // what was moved is told, and counts none the less
+  write(endpoint, "an answer");
+  ASSERT_EQ(shown().size(), 1);
+  SessionInfo info = shown().front();
+  EXPECT_EQ(info.client, (tcp::SocketPair{kVip, kClient, kPort, lb::port_from_host(40000)}));
+  EXPECT_EQ(info.endpoint, (tcp::SocketPair{kOwn, kEndpoint, lb::port_from_host(1024), kPort}));
+  EXPECT_EQ(info.endpoint_slot, kEndpointSlot);
+  EXPECT_EQ(info.requested, 8);
+  EXPECT_EQ(info.replied, 9);
+  EXPECT_TRUE(info.connected);
+  EXPECT_LT(info.began_at, info.moved_at);
+  outside.engine.shutdown(client);
+  settle();
+  info = shown().front();
+  EXPECT_TRUE(info.client_closed);
+  EXPECT_FALSE(info.endpoint_closed);
+
+  const auto at_client = middle.engine.connection_of(info.client);
+  const auto at_endpoint = middle.engine.connection_of(info.endpoint);
+  ASSERT_TRUE(at_client && at_endpoint);
+  EXPECT_TRUE(relay.find(*at_client)->is_client);
+  EXPECT_FALSE(relay.find(*at_endpoint)->is_client);
+  EXPECT_EQ(relay.find(*at_endpoint)->session.client, info.client);
+  outside.engine.abort(client);
+  settle();
+  EXPECT_TRUE(shown().empty());
+  EXPECT_FALSE(relay.find(*at_endpoint)) << "it is over";
+}
+
 TEST_F(Relayed, CountBytesWhileTheyLast) {
   open();
   write(client, "question");
@@ -196,6 +242,7 @@ TEST_F(Relayed, AreResetWhereNobodyCanTakeThem) {
   use(false, false);
   open();
   EXPECT_TRUE(told(client) & event::reset) << "no endpoint";
+  EXPECT_THAT(relay.refused(), ::testing::ElementsAre(0)) << "the service's slot";
   use(false);
   outside.engine.stop_listening(kEndpoint, kPort);
   outside.events.clear();
@@ -213,6 +260,7 @@ TEST_F(Relayed, AreAsManyAsThereIsRoomFor) {
   EXPECT_EQ(relay.size(), 4);
   EXPECT_FALSE(told(clients[3]) & event::reset);
   EXPECT_TRUE(told(clients[4]) & event::reset);
+  EXPECT_THAT(relay.refused(), ::testing::ElementsAre(0));
 }
 
 TEST_F(Relayed, HoldBackWhoSendsToOneThatDoesNotRead) {

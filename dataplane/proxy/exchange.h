@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file One request and its response: what is kept from the request's head to the response's last byte.
+///
+/// It holds no pointer into a snapshot, as it may outlive it: what its rule says is copied when it is routed.
+#pragma once
+
+#include <array>
+#include <bitset>
+#include <cstdint>
+#include <optional>
+
+#include "buffer/slice.h"
+#include "http/head.h"
+#include "http/head_writer.h"
+#include "lb/http_route.h"
+#include "proxy/access_record.h"
+#include "proxy/body.h"
+#include "proxy/head_source.h"
+#include "proxy/response_flag.h"
+#include "time/clock.h"
+
+namespace weft::proxy {
+
+constexpr uint32_t kNobody = UINT32_MAX;
+
+/// A head that was written, on its way out.
+struct HeadOut {
+  std::array<buffer::Slice, http::HeadWriter::kMaxSlices> slices;
+  uint8_t count = 0;
+  uint8_t sent = 0;
+
+  bool empty() const { return count == 0; }
+  bool all_sent() const { return sent == count; }
+  void clear() {
+    for (uint8_t i = 0; i < count; ++i) {
+      slices[i] = {};
+    }
+    count = sent = 0;
+  }
+};
+
+/// What a rule says of trying again; codes are those of 400 to 599.
+struct Retries {
+  uint32_t left = 0;
+  uint32_t backoff_ms = 0;
+  std::bitset<200> codes;
+
+  bool has(uint16_t status) const { return status >= 400 && status < 600 && codes[status - 400U]; }
+};
+
+struct Exchange {
+  enum class Stage : uint8_t {
+    free,
+    routing,     ///< within a turn
+    calling,     ///< a connection is being made
+    waiting,     ///< for the time of the next attempt
+    asking,      ///< the request is on its way, and no response has come
+    responding,  ///< the response's head has gone to the client
+    tunnel,      ///< bytes go both ways
+  };
+
+  Stage stage = Stage::free;
+  http::Method method = http::Method::other;
+  bool keeps_client = true;    ///< another request may follow on the client's connection
+  bool keeps_upstream = true;  ///< and on the endpoint's
+  bool client_is_http10 = false;
+  bool is_mirror = false;         ///< of another: nobody waits for its response
+  bool answered = false;          ///< something of a response has gone to the client
+  bool upgrades = false;          ///< the client asked for another protocol
+  bool reused = false;            ///< the endpoint's connection had served before
+  bool is_local = false;          ///< the response is weft's own
+  bool wishes_known = false;      ///< what its rule says of time and of trying again was copied
+  bool waits_for_client = false;  ///< there is room for more of its body
+  uint8_t mirrors = 0;            ///< to be made once the request is whole
+  uint8_t fresh = 0;              ///< attempts that no rule asked for
+  uint32_t generation = 0;
+  uint32_t client = kNobody;        ///< in the proxy's clients
+  uint32_t upstream = kNobody;      ///< in its upstreams
+  uint32_t listener_slot = 0;       ///< of the service that the request came to,
+  uint32_t backend_slot = kNobody;  ///< and of the one that it goes to
+  uint32_t avoid = kNobody;         ///< endpoint's slot: it has failed
+  uint32_t endpoint_slot = kNobody;
+
+  tcp::SocketPair pair;  ///< the client's
+  lb::Address endpoint;  ///< the last attempt's
+  lb::Port endpoint_port{};
+  uint32_t most_served = 0;  ///< requests by one connection to the endpoint; 0: no bound
+  buffer::Slice head;        ///< as the client sent it: for the record, and for whoever routes again
+  HeadOut request;           ///< as it goes to the endpoint; kept for another attempt
+  Body request_body;
+  KeptBody kept;          ///< of the body, what was sent, while another attempt may be made
+  uint8_t kept_sent = 0;  ///< of its slices, in this attempt
+  PartialHead partial;    ///< of the response
+  HeadOut response;
+  Body response_body;
+  buffer::Slice response_edits;  ///< header edits of its rule and backend: response_edits.h
+
+  Retries retries;
+  uint8_t attempts = 0;
+  uint32_t backend_timeout_ms = 0;  ///< 0: none
+  time::Millis moved_at = 0;        ///< something of either body
+  time::Millis tried_at = 0;        ///< the attempt began
+  time::Millis resume_at = 0;       ///< of the next attempt
+  time::Millis connect_deadline = 0;
+  time::Millis park_for = 0;  ///< how long the connection to the endpoint may wait afterwards
+  std::optional<time::Millis> request_deadline;
+  std::optional<time::Millis> try_deadline;
+  time::Time began{};
+  time::Time responded{};
+  uint16_t status = 0;
+  ResponseFlags flags = 0;
+  ShortText<40> request_id;
+  ShortText<64> route;
+};
+
+}  // namespace weft::proxy

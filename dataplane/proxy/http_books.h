@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file What a worker counts of HTTP.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "http/http1.h"
+
+namespace weft::proxy {
+
+struct HttpBooks {
+  static constexpr size_t kDefects = 32;
+
+  uint64_t requests = 0;
+  std::array<uint64_t, 6> responses = {};  ///< by the hundreds of their status; [0]: none was given
+  uint64_t local_responses = 0;            ///< of those, weft's own
+  uint64_t retries = 0;                    ///< by a rule's wish
+  uint64_t fresh_attempts = 0;             ///< as an endpoint had closed a connection that was to be used again
+  uint64_t mirrored = 0;
+  uint64_t mirrors_left_out = 0;  ///< of requests whose bodies are too long to be kept
+  uint64_t overflows = 0;         ///< refused, as no exchange, connection or buffer was left
+  uint64_t connections = 0;       ///< to endpoints, made
+  uint64_t reused = 0;            ///< requests that needed none
+  uint64_t request_timeouts = 0;  ///< of clients that did not send theirs in time
+  uint64_t tunnels = 0;
+  std::array<uint64_t, kDefects> defects = {};  ///< of requests, by http::Defect
+  uint64_t bad_responses = 0;
+  uint32_t clients = 0;  ///< connections, now
+  uint32_t exchanges = 0;
+  uint32_t upstreams = 0;
+  uint32_t parked = 0;  ///< of those
+};
+
+}  // namespace weft::proxy

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file Clients' connections: requests come in one after another, and what is left when weft closes is thrown away.
+#include <algorithm>
+
+#include "http/http1.h"
+#include "proxy/http_proxy.h"
+
+namespace weft::proxy {
+namespace {
+
+/// Requests of one client in a turn: who pipelines many has others served between.
+constexpr uint32_t kRequestsATurn = 8;
+/// For what a client still sends after weft has closed, lest its end be taken for a reset (RFC 9112, section 9.6).
+constexpr time::Millis kLinger = 2'000;
+
+std::string_view text_of(const buffer::Slice& slice) {
+  return {reinterpret_cast<const char*>(slice.data()), slice.size()};
+}
+
+}  // namespace
+
+void HttpProxy::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::Time now) {
+  turn(snapshot, now);
+  const tcp::SocketPair* const pair = engine_.pair(id);
+  if (pair == nullptr) {
+    return;
+  }
+  if (free_clients_.empty()) {
+    ++books_.overflows;
+    engine_.abort(id);
+    return;
+  }
+  const uint32_t number = free_clients_.back();
+  free_clients_.pop_back();
+  clients_[number] = {.id = id, .pair = *pair};
+  engine_.set_user(id, ConnectionUser{Role::http_client, number}.value());
+  await_request(number);
+  read_requests(number);
+}
+
+void HttpProxy::act_on_client(uint32_t number, const tcp::Event& event) {
+  Client& client = clients_[number];
+  if (client.state == Client::State::free || client.id != event.id) {
+    return;
+  }
+  constexpr uint16_t kOver = tcp::event::closed | tcp::event::reset | tcp::event::timed_out;
+  if ((event.what & kOver) != 0) {
+    return client_gone(number);
+  }
+  switch (client.state) {
+    case Client::State::reading:
+      return read_requests(number);
+    case Client::State::busy:
+      if ((event.what & tcp::event::writable) != 0) {
+        pump_response(client.exchange);
+      }
+      if (client.state == Client::State::busy && (event.what & (tcp::event::readable | tcp::event::peer_closed)) != 0) {
+        pump_request(client.exchange);
+      }
+      return;
+    case Client::State::lingering:
+      return drop_input(number);
+    case Client::State::free:
+      return;
+  }
+}
+
+void HttpProxy::await_request(uint32_t number) {
+  Client& client = clients_[number];
+  client.state = Client::State::reading;
+  client.exchange = kNobody;
+  client.until = turn_.millis + config_.client_idle;
+  client_wheel_.arm(number, client.until);
+}
+
+void HttpProxy::read_requests(uint32_t number) {
+  Client& client = clients_[number];
+  // Of one that is over there will be an event.
+  for (uint32_t i = 0; client.state == Client::State::reading && engine_.is_open(client.id); ++i) {
+    if (i == kRequestsATurn) {
+      return look_again(number);
+    }
+    if (const buffer::Slice* front = engine_.front(client.id); front != nullptr && !client.partial.begun()) {
+      if (const size_t blank = http::leading_blank(text_of(*front)); blank > 0) {
+        engine_.consume(client.id, blank);
+      }
+    }
+    const bool had_begun = client.partial.begun() || client.partial.searched > 0;
+    buffer::Slice head;
+    switch (heads_.take(client.id, client.partial, head)) {
+      case HeadSource::Outcome::whole:
+        start(number, std::move(head));
+        break;
+      case HeadSource::Outcome::partial:
+        if (engine_.is_at_end(client.id)) {
+          client.partial.begun()
+              ? refuse(number, {400, response_flag::downstream_termination, "the request is cut off"})
+              : linger(number);
+          return;
+        }
+        if (!had_begun && (client.partial.begun() || engine_.readable(client.id) > 0)) {
+          client.until = turn_.millis + config_.head;
+          client_wheel_.arm(number, client.until);
+        } else if (engine_.has_peer_closed(client.id)) {
+          refuse(number, {400, response_flag::downstream_termination, "the request is cut off"});
+        }
+        return;
+      case HeadSource::Outcome::too_long: {
+        // Of a request line without an end, its target is what is too long.
+        const buffer::Slice& lies = client.partial.begun() ? client.partial.gathered : *engine_.front(client.id);
+        const bool is_target = text_of(lies).find('\n') == std::string_view::npos;
+        const http::Defect defect = is_target ? http::Defect::target_too_long : http::Defect::head_too_long;
+        ++books_.defects[static_cast<size_t>(defect)];
+        refuse(number, {http::status_of(defect), response_flag::downstream_protocol_error, http::to_string(defect)});
+        return;
+      }
+      case HeadSource::Outcome::no_memory:
+        ++books_.overflows;
+        refuse(number, {503, response_flag::upstream_overflow, "too many requests come in pieces"});
+        return;
+    }
+  }
+}
+
+void HttpProxy::start(uint32_t number, buffer::Slice head) {
+  Client& client = clients_[number];
+  client.partial = {};
+  const uint32_t exchange = open_exchange(number);
+  if (exchange == kNobody) {
+    return;
+  }
+  ++client.requests;
+  Exchange& x = exchanges_[exchange];
+  x.head = std::move(head);
+  const http::Defect defect = http::parse_request(text_of(x.head), config_.limits, request_);
+  if (defect != http::Defect::none) {
+    ++books_.defects[static_cast<size_t>(defect)];
+    x.keeps_client = false;
+    return fail(exchange, {http::status_of(defect), response_flag::downstream_protocol_error, http::to_string(defect)});
+  }
+  x.method = request_.method;
+  x.client_is_http10 = request_.minor_version == 0;
+  x.keeps_client = request_.keep_alive && !draining_;
+  x.upgrades = request_.upgrades;
+  x.request_body = Body(request_.body);
+  route(exchange);
+}
+
+/// Without a request that could be read: the client is told why, and that is the end.
+void HttpProxy::refuse(uint32_t number, const Reply& reply) {
+  clients_[number].partial = {};
+  const uint32_t exchange = open_exchange(number);
+  if (exchange != kNobody) {
+    exchanges_[exchange].keeps_client = false;
+    fail(exchange, reply);
+  }
+}
+
+/// Nothing more will be said. What the client still sends is read, for a while.
+void HttpProxy::linger(uint32_t number) {
+  Client& client = clients_[number];
+  client.state = Client::State::lingering;
+  client.exchange = kNobody;
+  client.until = turn_.millis + kLinger;
+  client_wheel_.arm(number, client.until);
+  engine_.shutdown(client.id);
+  drop_input(number);
+}
+
+void HttpProxy::drop_input(uint32_t number) {
+  Client& client = clients_[number];
+  engine_.consume(client.id, SIZE_MAX);
+  if (engine_.is_at_end(client.id)) {
+    engine_.close(client.id);
+    forget_client(number);
+  }
+}
+
+void HttpProxy::forget_client(uint32_t number) {
+  Client& client = clients_[number];
+  client_wheel_.disarm(number);
+  client.partial = {};
+  client.state = Client::State::free;
+  free_clients_.push_back(number);
+}
+
+void HttpProxy::client_gone(uint32_t number) {
+  const uint32_t exchange = clients_[number].state == Client::State::busy ? clients_[number].exchange : kNobody;
+  forget_client(number);
+  if (exchange != kNobody) {
+    Exchange& x = exchanges_[exchange];
+    x.flags |= response_flag::downstream_termination;
+    x.client = kNobody;
+    release_upstream(exchange, false);
+    close_exchange(exchange);
+  }
+}
+
+void HttpProxy::look_again(uint32_t number) {
+  if (!clients_[number].in_again) {
+    clients_[number].in_again = true;
+    again_.push_back(number);
+  }
+}
+
+}  // namespace weft::proxy

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/http_proxy.h"
+
+#include <algorithm>
+
+#include "proxy/connection_user.h"
+
+namespace weft::proxy {
+
+HttpProxy::HttpProxy(tcp::Engine& engine, buffer::Pool& buffers, const HttpConfig& config, time::Time now)
+    : engine_(engine),
+      pool_(buffers),
+      config_(config),
+      heads_(engine, config.limits.head, config.gathered_heads),
+      writer_(buffers),
+      upstreams_(config.upstreams, config.endpoint_slots, time::to_millis(now)),
+      balancer_(config.service_slots, config.endpoint_slots, config.seed),
+      clients_(config.clients),
+      exchanges_(config.exchanges),
+      client_wheel_(config.clients, time::to_millis(now)),
+      exchange_wheel_(config.exchanges, time::to_millis(now)),
+      random_(config.seed) {
+  const auto fill = [](std::vector<uint32_t>& free, uint32_t count) {
+    free.reserve(count);
+    for (uint32_t number = count; number-- > 0;) {
+      free.push_back(number);
+    }
+  };
+  fill(free_clients_, config.clients);
+  fill(free_exchanges_, config.exchanges);
+  again_.reserve(config.clients);
+  later_.reserve(config.clients);
+  calls_.reserve(config.upstreams);
+  changes_.reserve(4 * size_t{config.upstreams} + 64);
+  records_.reserve(kRecords);
+}
+
+HttpProxy::~HttpProxy() = default;
+
+void HttpProxy::turn(const lb::Snapshot& snapshot, time::Time now) {
+  turn_ = {&snapshot, now, time::to_millis(now)};
+  scratch_ = &snapshot.scratches().of(config_.worker);
+  texts_.clear();
+}
+
+void HttpProxy::act(std::span<const tcp::Event> events, const lb::Snapshot& snapshot, time::Time now) {
+  turn(snapshot, now);
+  later_.swap(again_);
+  for (const uint32_t number : later_) {
+    clients_[number].in_again = false;
+    if (clients_[number].state == Client::State::reading) {
+      read_requests(number);
+    }
+  }
+  later_.clear();
+  constexpr size_t kBatch = 32;
+  while (!events.empty()) {
+    const auto batch = events.first(std::min(events.size(), kBatch));
+    prefetch(batch);
+    for (const tcp::Event& event : batch) {
+      const ConnectionUser user = ConnectionUser::of(event.user);
+      texts_.clear();
+      if (user.role == Role::http_client && user.number < clients_.size()) {
+        act_on_client(user.number, event);
+      } else if (user.role == Role::http_upstream && user.number < upstreams_.capacity()) {
+        act_on_upstream(user.number, event);
+      }
+    }
+    events = events.subspan(batch.size());
+  }
+}
+
+/// Records, and then the connections that the bytes will go to, are on their way before they are asked for.
+void HttpProxy::prefetch(std::span<const tcp::Event> events) const {
+  for (const tcp::Event& event : events) {
+    const ConnectionUser user = ConnectionUser::of(event.user);
+    if (user.role == Role::http_client && user.number < clients_.size()) {
+      __builtin_prefetch(&clients_[user.number], 1);
+    } else if (user.role == Role::http_upstream && user.number < upstreams_.capacity()) {
+      __builtin_prefetch(&upstreams_[user.number], 1);
+    }
+  }
+}
+
+/// SplitMix64 (Steele et al., 2014): for choices, not for secrets.
+uint64_t HttpProxy::random() {
+  uint64_t z = random_ += 0x9e37'79b9'7f4a'7c15;
+  z = (z ^ z >> 30) * 0xbf58'476d'1ce4'e5b9;
+  z = (z ^ z >> 27) * 0x94d0'49bb'1331'11eb;
+  return z ^ z >> 31;
+}
+
+HttpBooks HttpProxy::books() const {
+  HttpBooks books = books_;
+  books.clients = static_cast<uint32_t>(clients_.size() - free_clients_.size());
+  books.exchanges = static_cast<uint32_t>(exchanges_.size() - free_exchanges_.size());
+  books.upstreams = upstreams_.size();
+  books.parked = upstreams_.parked();
+  return books;
+}
+
+size_t HttpProxy::memory_bytes() const {
+  return clients_.size() * (sizeof(Client) + 3 * sizeof(uint32_t)) +
+         exchanges_.size() * (sizeof(Exchange) + sizeof(uint32_t)) + client_wheel_.memory_bytes() +
+         exchange_wheel_.memory_bytes() + upstreams_.memory_bytes();
+}
+
+}  // namespace weft::proxy

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file Reads clients' requests, sends each where the rules say, and brings the responses back.
+///
+/// One a worker. A client's connection has one exchange at a time; what it pipelines waits in its receive queue, and so
+/// does a body that the other side does not take: windows close by themselves. Connections to endpoints wait between
+/// requests, and serve whichever client comes next.
+///
+/// What an exchange needs of the rules is copied when it is routed, so no snapshot is held. Another attempt is routed
+/// anew, by the rules of then, from the head that the client sent.
+///
+/// As with Relay, what is to be done elsewhere stands in lists, which the caller works off. No allocation after
+/// construction. One thread.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "http/head.h"
+#include "http/head_writer.h"
+#include "lb/http_cors.h"
+#include "lb/request_balancer.h"
+#include "lb/route_scratch.h"
+#include "lb/session_token.h"
+#include "lb/snapshot.h"
+#include "proxy/access_record.h"
+#include "proxy/call.h"
+#include "proxy/connection_user.h"
+#include "proxy/exchange.h"
+#include "proxy/head_source.h"
+#include "proxy/http_books.h"
+#include "proxy/request_writer.h"
+#include "proxy/response_writer.h"
+#include "proxy/texts.h"
+#include "proxy/upstreams.h"
+#include "tcp/engine.h"
+#include "time/wheel.h"
+
+namespace weft::proxy {
+
+struct HttpConfig {
+  uint32_t clients = 0;
+  uint32_t exchanges = 0;
+  uint32_t upstreams = 0;
+  uint32_t service_slots = 0;
+  uint32_t endpoint_slots = 0;
+  uint32_t gathered_heads = 256;  ///< that come in more than one segment, at a time; of limits.head bytes each
+  http::Limits limits;
+  time::Millis client_idle = 60'000;   ///< between requests
+  time::Millis head = 10'000;          ///< from a request head's first byte to its last
+  time::Millis body_idle = 30'000;     ///< of a request's body: the client sends nothing, though there is room
+  time::Millis stream_idle = 300'000;  ///< nothing moves either way; of tunnels: an hour
+  time::Millis tunnel_idle = 3'600'000;
+  Marks marks;                   ///< what is added to heads
+  uint32_t worker = 0;           ///< whose scratch of a snapshot is used
+  lb::SessionKey session_key{};  ///< the same on all nodes of a mesh
+  int64_t wall_clock_s = 0;      ///< seconds from 1970 to time zero
+  uint64_t seed = 0;             ///< of all choices by chance
+};
+
+class HttpProxy {
+ public:
+  /// Throws std::bad_alloc. @param buffers for what weft writes itself
+  HttpProxy(tcp::Engine& engine, buffer::Pool& buffers, const HttpConfig& config, time::Time now);
+  ~HttpProxy();
+
+  /// A client's connection that has been accepted; what came by it is unread.
+  void begin(tcp::ConnectionId client, const lb::Snapshot& snapshot, time::Time now);
+  /// What the engine said of connections whose role is http_client or http_upstream.
+  void act(std::span<const tcp::Event> events, const lb::Snapshot& snapshot, time::Time now);
+  /// What time brings; once a millisecond.
+  void advance(const lb::Snapshot& snapshot, time::Time now);
+  /// Is there more to do that nothing will tell of?
+  bool has_more() const { return !again_.empty(); }
+
+  bool awaits(const Call& call) const;
+  void connect(const Call& call, const tcp::SocketPair& pair, const lb::Snapshot& snapshot, time::Time now,
+               uint8_t path);
+  void give_up(const Call& call, const lb::Snapshot& snapshot, time::Time now);
+
+  std::vector<Call>& calls() { return calls_; }
+  std::vector<Change>& changes() { return changes_; }
+  /// Of exchanges that are over; only if somebody wants them.
+  std::vector<AccessRecord>& records() { return records_; }
+  void want_records(bool wanted) { records_wanted_ = wanted; }
+  /// From now on clients are told to make new connections, and idle ones are closed.
+  void drain() { draining_ = true; }
+
+  HttpBooks books() const;
+  size_t memory_bytes() const;
+
+ private:
+  struct Client {
+    enum class State : uint8_t {
+      free,
+      reading,    ///< a request's head
+      busy,       ///< with an exchange
+      lingering,  ///< weft has closed: what still comes is thrown away
+    };
+    tcp::ConnectionId id;
+    tcp::SocketPair pair;
+    State state = State::free;
+    bool in_again = false;
+    uint32_t exchange = kNobody;
+    uint32_t requests = 0;
+    time::Millis until = 0;  ///< of reading and lingering
+    PartialHead partial;
+  };
+  struct Turn {
+    const lb::Snapshot* snapshot = nullptr;
+    time::Time time{};
+    time::Millis millis = 0;
+  };
+  /// What a request is answered with by weft itself.
+  struct Reply {
+    uint16_t status = 0;
+    ResponseFlags flags = 0;
+    std::string_view why;
+  };
+
+  void turn(const lb::Snapshot& snapshot, time::Time now);
+  void prefetch(std::span<const tcp::Event> events) const;
+
+  // http_client.cc: clients' connections.
+  void act_on_client(uint32_t number, const tcp::Event& event);
+  void read_requests(uint32_t number);
+  void start(uint32_t number, buffer::Slice head);
+  void refuse(uint32_t number, const Reply& reply);
+  void await_request(uint32_t number);
+  void linger(uint32_t number);
+  void forget_client(uint32_t number);
+  void client_gone(uint32_t number);
+  void drop_input(uint32_t number);
+  void look_again(uint32_t number);
+
+  // http_request.cc: from a head to an attempt.
+  uint32_t open_exchange(uint32_t client);
+  bool read_head(const Exchange& x);
+  void route(uint32_t number);
+  void route_by(uint32_t number, const lb::Service& listener, const lb::RouteTable::Match& match);
+  void add_cors(const lb::CorsAnswer& answer);
+  bool answer_itself(uint32_t number, const lb::Service& listener, const lb::RouteTable::Match& match);
+  void copy_wishes(Exchange& x, const lb::HttpRule& rule);
+  const lb::Service* backend_of(const lb::BackendPort& port, const Exchange& x) const;
+  bool write_heads(uint32_t number, const lb::RouteTable::Match& match, const lb::HttpBackend* backend,
+                   const lb::Service& listener);
+  bool keep_response_edits(Exchange& x, const lb::HttpRule& rule, const lb::HttpBackend* backend);
+  const lb::Target* target_of_session(const Exchange& x, const lb::Service& service,
+                                      const lb::SessionPersistence& session, lb::SessionToken& token);
+  void renew_session(const lb::Service& service, const lb::Target& target, const lb::SessionPersistence& session,
+                     lb::SessionToken token);
+  std::optional<uint64_t> begin_cookie(const lb::RequestPolicy& policy, const lb::RequestBalancer::Asked& asked);
+  uint32_t wall_clock_s() const;
+  const lb::Target* choose_endpoint(Exchange& x, const lb::Service& service, const lb::HttpRule& rule);
+  void attempt(uint32_t number, const lb::Service& service, const lb::Target& target);
+  uint8_t path_of(const Exchange& x) const;
+  void use(uint32_t number, uint32_t upstream);
+  void pump_request(uint32_t number);
+  void start_mirrors(uint32_t number);
+  void start_mirror(uint32_t of, const lb::RouteTable::Match& match, const lb::Mirror& mirror,
+                    const lb::Service& listener);
+
+  // http_response.cc: what the endpoint says.
+  void act_on_upstream(uint32_t number, const tcp::Event& event);
+  void read_response(uint32_t number);
+  void respond(uint32_t number);
+  void pass_interim(uint32_t number);
+  void begin_tunnel(uint32_t number);
+  void pump_response(uint32_t number);
+  void pump_tunnel(uint32_t number);
+
+  // http_ending.cc: how exchanges end.
+  void upstream_failed(uint32_t number, ResponseFlags flags, std::string_view why);
+  bool may_try_again(const Exchange& x) const;
+  void try_again(uint32_t number, time::Millis after);
+  void resume(uint32_t number);
+  void fail(uint32_t number, const Reply& reply);
+  void reply(uint32_t number, const Reply& reply);
+  void finish(uint32_t number);
+  void close_exchange(uint32_t number);
+  void release_upstream(uint32_t number, bool reusable);
+  void end_upstream(uint32_t upstream, bool in_order = true);
+  void record(const Exchange& x);
+  bool put(tcp::ConnectionId to, HeadOut& head);
+  bool take_written(HeadOut& head);
+  After after(const Exchange& x) const;
+
+  // http_timers.cc
+  void arm(uint32_t number);
+  time::Millis deadline_of(const Exchange& x) const;
+  std::optional<time::Millis> fire(uint32_t number);
+  void upstream_timed_out(uint32_t number);
+  std::optional<time::Millis> fire_client(uint32_t number);
+  void sweep();
+
+  uint64_t random();
+
+  static constexpr size_t kRecords = 4096;  ///< in a turn
+  static constexpr size_t kLongestPath = 16 << 10;
+
+  tcp::Engine& engine_;
+  buffer::Pool& pool_;
+  const HttpConfig config_;
+  HeadSource heads_;
+  http::HeadWriter writer_;
+  Upstreams upstreams_;
+  lb::RequestBalancer balancer_;
+  lb::RouteTable::Scratch* scratch_ = nullptr;  ///< that fits the snapshot
+  std::vector<Client> clients_;
+  std::vector<uint32_t> free_clients_;
+  std::vector<Exchange> exchanges_;
+  std::vector<uint32_t> free_exchanges_;
+  time::Wheel client_wheel_;
+  time::Wheel exchange_wheel_;
+  http::RequestHead request_;    ///< the one that is looked at
+  http::ResponseHead response_;  ///< and the one that is
+  EditList edits_;               ///< of the head that is written
+  Texts texts_;                  ///< of the request that is routed
+  std::array<char, kLongestPath> path_;
+  std::vector<Call> calls_;
+  std::vector<Change> changes_;
+  std::vector<AccessRecord> records_;
+  std::vector<uint32_t> again_;  ///< clients that have more than a turn's share of requests
+  std::vector<uint32_t> later_;
+  Turn turn_;
+  HttpBooks books_;
+  uint64_t random_;
+  uint64_t epoch_ = 0;     ///< of the last snapshot
+  uint32_t to_sweep_ = 0;  ///< upstreams that were not looked at since
+  bool records_wanted_ = false;
+  bool draining_ = false;
+};
+
+}  // namespace weft::proxy

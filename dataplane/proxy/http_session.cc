@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file What makes a client's requests come to the same endpoint: sessions that a rule asks for (GEP-1619), and
+/// cookies that a service is balanced by.
+#include <algorithm>
+
+#include "lb/bytes.h"
+#include "lb/http_cookie.h"
+#include "proxy/http_proxy.h"
+
+namespace weft::proxy {
+
+uint32_t HttpProxy::wall_clock_s() const {
+  return static_cast<uint32_t>(config_.wall_clock_s +
+                               std::chrono::duration_cast<std::chrono::seconds>(turn_.time).count());
+}
+
+/// @param token what the client brought; as it was if that is nothing, or nothing any more
+const lb::Target* HttpProxy::target_of_session(const Exchange& x, const lb::Service& service,
+                                               const lb::SessionPersistence& session, lb::SessionToken& token) {
+  std::optional<std::string_view> text;
+  for (const lb::HttpField& field : request_.view.fields) {
+    if (session.kind == lb::SessionPersistence::Kind::header && lb::same_name(field.name, session.name)) {
+      text = field.value;
+    } else if (session.kind == lb::SessionPersistence::Kind::cookie && lb::same_name(field.name, "cookie") && !text) {
+      text = lb::cookie(field.value, session.name);
+    }
+  }
+  const std::optional<lb::SessionToken> brought =
+      text ? lb::open(*text, service.name, config_.session_key) : std::nullopt;
+  if (!brought || lb::is_expired(*brought, session, wall_clock_s())) {
+    return nullptr;
+  }
+  const auto target = std::find_if(service.targets.begin(), service.targets.end(), [&](const lb::Target& each) {
+    return each.address == brought->address && each.port == brought->port;
+  });
+  if (target == service.targets.end() || target->slot == x.avoid) {
+    return nullptr;
+  }
+  token = *brought;
+  return &*target;
+}
+
+/// The client is told by each response, as each is a use of its session.
+void HttpProxy::renew_session(const lb::Service& service, const lb::Target& target,
+                              const lb::SessionPersistence& session, lb::SessionToken token) {
+  token.address = target.address;
+  token.port = target.port;
+  token.used_s = wall_clock_s();
+  std::array<char, lb::kSessionTokenLength> sealed;
+  const std::string_view text = lb::seal(token, service.name, config_.session_key, sealed);
+  if (session.kind == lb::SessionPersistence::Kind::header) {
+    edits_.add({HeaderEdit::Kind::set, session.name, texts_.take_copy({text})});
+    return;
+  }
+  const uint64_t age = static_cast<uint64_t>(session.absolute_timeout.count());
+  const bool lasts = session.permanent && age > 0;
+  edits_.add({HeaderEdit::Kind::add, "set-cookie",
+              texts_.take_copy({session.name, "=", text, "; Path=/; HttpOnly; SameSite=Lax", lasts ? "; Max-Age=" : "",
+                                lasts ? texts_.take_number(age) : std::string_view()})});
+}
+
+/// For a client that has none yet. @returns what its requests are balanced by; nothing: it has one, or needs none
+std::optional<uint64_t> HttpProxy::begin_cookie(const lb::RequestPolicy& policy,
+                                                const lb::RequestBalancer::Asked& asked) {
+  if (policy.balancing != lb::Balancing::consistent_hash || policy.hash.kind != lb::HashOn::Kind::cookie ||
+      policy.hash.cookie_ttl.count() < 0 || balancer_.hash_of(policy, asked)) {
+    return std::nullopt;
+  }
+  const std::string_view value = texts_.take_hex(random());
+  const bool lasts = policy.hash.cookie_ttl.count() > 0;
+  edits_.add({HeaderEdit::Kind::add, "set-cookie",
+              texts_.take_copy({policy.hash.name, "=", value, policy.hash.cookie_path.empty() ? "" : "; Path=",
+                                policy.hash.cookie_path, "; HttpOnly", lasts ? "; Max-Age=" : "",
+                                lasts ? texts_.take_number(static_cast<uint64_t>(policy.hash.cookie_ttl.count()))
+                                      : std::string_view()})});
+  return lb::RequestBalancer::hash_of_value(value);
+}
+
+}  // namespace weft::proxy

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/proxy.h"
+
+#include <algorithm>
+
+#include "proxy/connection_user.h"
+
+namespace weft::proxy {
+namespace {
+
+constexpr size_t kBatch = 256;
+
+}  // namespace
+
+Proxy::Proxy(tcp::Engine& engine, buffer::Pool& buffers, const ProxyConfig& config, time::Time now)
+    : engine_(engine),
+      relay_(engine, buffers, config.relay),
+      http_(engine, buffers, config.http, now),
+      detector_(engine, config.relay.sessions, config.detect) {
+  relayed_.reserve(kBatch);
+  read_.reserve(kBatch);
+}
+
+void Proxy::act(std::span<const tcp::Event> events, const lb::Snapshot& snapshot, time::Time now) {
+  const auto act_on_sorted = [&] {
+    relay_.act(relayed_, time::to_millis(now));
+    http_.act(read_, snapshot, now);
+    relayed_.clear();
+    read_.clear();
+  };
+  for (const tcp::Event& event : events) {
+    if ((event.what & tcp::event::accepted) != 0) {
+      accept(event, snapshot, now);
+      continue;
+    }
+    switch (ConnectionUser::of(event.user).role) {
+      case Role::relay_client:
+      case Role::relay_endpoint:
+        relayed_.push_back(event);
+        break;
+      case Role::undecided:
+        detector_.act(event);
+        break;
+      case Role::http_client:
+      case Role::http_upstream:
+        read_.push_back(event);
+        break;
+    }
+    if (std::max(relayed_.size(), read_.size()) == kBatch) {
+      act_on_sorted();
+    }
+  }
+  act_on_sorted();
+  settle_found(snapshot, now);
+}
+
+void Proxy::advance(const lb::Snapshot& snapshot, time::Time now) {
+  detector_.advance(time::to_millis(now));
+  settle_found(snapshot, now);
+  http_.advance(snapshot, now);
+  relay_.sweep(snapshot, time::to_millis(now));
+}
+
+void Proxy::accept(const tcp::Event& event, const lb::Snapshot& snapshot, time::Time now) {
+  const tcp::SocketPair* const pair = engine_.pair(event.id);
+  if (pair == nullptr) {
+    return;  // it came and went in one batch
+  }
+  const lb::Service* const service = snapshot.find(pair->local, pair->local_port, lb::Protocol::tcp);
+  const lb::AppProtocol protocol =
+      service == nullptr || service->http == nullptr ? lb::AppProtocol::opaque : service->http->protocol;
+  if (protocol != lb::AppProtocol::detect) {
+    settle(event.id, protocol == lb::AppProtocol::http ? Spoken::http : Spoken::opaque, snapshot, now);
+  } else if (const auto spoken = detector_.begin(event.id, time::to_millis(now))) {
+    settle(event.id, *spoken, snapshot, now);
+  }
+}
+
+void Proxy::settle(tcp::ConnectionId id, Spoken spoken, const lb::Snapshot& snapshot, time::Time now) {
+  if (spoken == Spoken::http) {
+    http_.begin(id, snapshot, now);
+  } else {
+    relay_.begin(id, snapshot, time::to_millis(now));
+  }
+}
+
+void Proxy::settle_found(const lb::Snapshot& snapshot, time::Time now) {
+  for (const Detector::Found& found : detector_.found()) {
+    settle(found.id, found.spoken, snapshot, now);
+  }
+  detector_.found().clear();
+}
+
+}  // namespace weft::proxy

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/request_writer.h"
+
+#include "http/http1.h"
+
+namespace weft::proxy {
+namespace {
+
+using http::Name;
+
+constexpr std::string_view kHex = "0123456789abcdef";
+
+void write_hex(char* at, uint64_t value, size_t digits) {
+  for (size_t i = 0; i < digits; ++i) {
+    at[i] = kHex[value >> 4 * (digits - 1 - i) & 15];
+  }
+}
+
+/// Fields that are written anew, or not at all.
+bool is_replaced(Name name, bool at_edge) {
+  switch (name) {
+    case Name::host:
+    case Name::content_length:
+    case Name::x_forwarded_for:
+      return true;
+    case Name::x_forwarded_proto:
+    case Name::x_forwarded_host:
+    case Name::x_request_id:
+      return at_edge;
+    default:
+      return false;
+  }
+}
+
+/// In text, into `room`. @returns its length
+size_t write_address(const lb::Address& address, std::array<char, 48>& room) {
+  size_t at = 0;
+  if (address.is_ipv4()) {
+    uint32_t host = lb::to_host(address.ipv4());
+    for (int i = 0; i < 4; ++i, host <<= 8) {
+      const uint32_t byte = host >> 24;
+      if (i > 0) {
+        room[at++] = '.';
+      }
+      if (byte >= 100) {
+        room[at++] = static_cast<char>('0' + byte / 100);
+      }
+      if (byte >= 10) {
+        room[at++] = static_cast<char>('0' + byte / 10 % 10);
+      }
+      room[at++] = static_cast<char>('0' + byte % 10);
+    }
+    return at;
+  }
+  const auto& bytes = address.ipv6().bytes;
+  // Without the longest run of zeros left out: who reads it parses it, and finding the run costs more than its bytes.
+  for (size_t i = 0; i < 16; i += 2) {
+    const uint32_t group = static_cast<uint32_t>(bytes[i]) << 8 | bytes[i + 1];
+    if (i > 0) {
+      room[at++] = ':';
+    }
+    const size_t digits = group > 0xfff ? 4 : group > 0xff ? 3 : group > 0xf ? 2 : 1;
+    write_hex(&room[at], group, digits);
+    at += digits;
+  }
+  return at;
+}
+
+void write_host(http::HeadWriter& writer, const RequestWriting& what) {
+  if (!what.authority.empty()) {
+    return writer.write_field("host", what.authority);
+  }
+  std::array<char, 48> text;
+  const std::string_view address(text.data(), write_address(what.vip, text));
+  writer.write(what.vip.is_ipv4() ? "host: " : "host: [");
+  writer.write(address);
+  writer.write(what.vip.is_ipv4() ? "\r\n" : "]\r\n");
+}
+
+/// The client behind those that the request names already, which may stand in several fields (RFC 9110, section 5.3).
+void write_forwarded_for(http::HeadWriter& writer, const RequestWriting& what) {
+  writer.write("x-forwarded-for: ");
+  const http::Fields& fields = what.head->fields;
+  if (fields.has(Name::x_forwarded_for)) {
+    for (size_t i = 0; i < fields.size(); ++i) {
+      if (fields.name(i) == Name::x_forwarded_for && !fields[i].value.empty()) {
+        writer.write(fields[i].value);
+        writer.write(", ");
+      }
+    }
+  }
+  std::array<char, 48> address;
+  writer.write({address.data(), write_address(what.client, address)});
+  writer.write("\r\n");
+}
+
+/// W3C Trace Context, section 3.2: version 00, a trace's id, a parent's, and whether it is recorded.
+void write_traceparent(http::HeadWriter& writer, const RequestWriting& what) {
+  std::array<char, 55> text;
+  text.fill('-');
+  write_hex(&text[0], 0, 2);
+  write_hex(&text[3], what.random[0] | 1, 16);  // neither id is all zeros
+  write_hex(&text[19], what.random[1], 16);
+  write_hex(&text[36], what.random[2] | 1, 16);
+  const bool is_sampled = (what.random[2] >> 32) * 1'000'000 >> 32 < what.marks->sampled_per_million;
+  write_hex(&text[53], is_sampled ? 1 : 0, 2);
+  writer.write_field("traceparent", {text.data(), text.size()});
+}
+
+void write_marks(http::HeadWriter& writer, const RequestWriting& what) {
+  const http::Fields& fields = what.head->fields;
+  write_forwarded_for(writer, what);
+  if (what.at_edge || !fields.has(Name::x_forwarded_proto)) {
+    writer.write("x-forwarded-proto: http\r\n");
+  }
+  if (!what.head->authority.empty() && (what.at_edge || !fields.has(Name::x_forwarded_host))) {
+    writer.write_field("x-forwarded-host", what.head->authority);
+  }
+  if (what.at_edge || !fields.has(Name::x_request_id)) {
+    writer.write_field("x-request-id", request_name(what.random[0], what.random[1]).view());
+  }
+  if (!fields.has(Name::traceparent)) {
+    write_traceparent(writer, what);
+  }
+  if (!what.marks->via.empty()) {
+    writer.write(what.head->minor_version == 0 ? "via: 1.0 " : "via: 1.1 ");
+    writer.write(what.marks->via);
+    writer.write("\r\n");
+  }
+}
+
+void write_framing(http::HeadWriter& writer, const http::RequestHead& head) {
+  if (head.body.kind == http::Framing::Kind::chunked) {
+    writer.write("transfer-encoding: chunked\r\n");
+  } else if (head.body.kind == http::Framing::Kind::length || head.fields.has(Name::content_length)) {
+    writer.write("content-length: ");
+    writer.write_number(head.body.length);
+    writer.write("\r\n");
+  }
+}
+
+}  // namespace
+
+RequestName request_name(uint64_t high, uint64_t low) {
+  RequestName name;
+  name.text.fill('-');
+  write_hex(&name.text[0], high >> 32, 8);
+  write_hex(&name.text[9], high >> 16 & 0xffff, 4);
+  write_hex(&name.text[14], (high & 0x0fff) | 0x4000, 4);
+  write_hex(&name.text[19], (low >> 48 & 0x3fff) | 0x8000, 4);
+  write_hex(&name.text[24], low & 0xffff'ffff'ffff, 12);
+  return name;
+}
+
+void write_edits(http::HeadWriter& writer, const EditList& edits) {
+  for (size_t i = 0; i < edits.all().size(); ++i) {
+    const HeaderEdit& edit = edits.all()[i];
+    if (edit.kind != HeaderEdit::Kind::remove && !edits.is_undone(i)) {
+      writer.write_field(edit.name, edit.value);
+    }
+  }
+}
+
+void write_request(http::HeadWriter& writer, const RequestWriting& what) {
+  const http::RequestHead& head = *what.head;
+  const bool edited = !what.edits->empty();
+  writer.write(head.view.method);
+  writer.write(" ");
+  writer.write(what.path.empty() ? what.authority : what.path);
+  writer.write(" HTTP/1.1\r\n");
+  if (!edited || !what.edits->drops("host")) {
+    write_host(writer, what);
+  }
+  for (size_t i = 0; i < head.fields.size(); ++i) {
+    const lb::HttpField& field = head.fields[i];
+    if (is_replaced(head.fields.name(i), what.at_edge) || http::is_hop_by_hop(head.fields, i) ||
+        (edited && what.edits->drops(field.name))) {
+      continue;
+    }
+    writer.write_field(field.name, field.value);
+  }
+  write_marks(writer, what);
+  if (edited) {
+    write_edits(writer, *what.edits);
+  }
+  write_framing(writer, head);
+  if (head.upgrades) {
+    writer.write("connection: upgrade\r\n");
+    for (size_t i = 0; i < head.fields.size(); ++i) {
+      if (head.fields.name(i) == Name::upgrade) {
+        writer.write_field("upgrade", head.fields[i].value);
+      }
+    }
+  }
+  writer.write("\r\n");
+}
+
+}  // namespace weft::proxy

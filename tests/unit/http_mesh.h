@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file The proxy between clients and endpoints, all of them on one other engine: what a client says, what an endpoint
+/// hears and answers, and a clock that stands still until it is told.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lb/http_policy.h"
+#include "proxy/proxy.h"
+#include "tcp_host.h"
+
+namespace weft::proxy {
+
+constexpr uint64_t kMeshSeed = 7;
+inline const lb::Address kMeshClient{lb::address_from_host(0x0a010001)};
+inline const lb::Address kMeshVip{lb::address_from_host(0x0a600001)};
+inline const lb::Address kMeshOwn{lb::address_from_host(0x0a090001)};
+inline const lb::Port kMeshPort = lb::port_from_host(80);
+
+/// The n-th endpoint of a mesh's services.
+inline lb::Address endpoint_address(uint32_t n) {
+  return lb::Address(lb::address_from_host(0x0a010064 + n));
+}
+
+/// A service at 10.96.0.<number>, whose endpoints are the n-th ones, as n is named, at slots of the same numbers.
+inline lb::Service http_service(const std::string& name, uint32_t number, const std::vector<uint32_t>& endpoints,
+                                lb::Http http = {.protocol = lb::AppProtocol::http}) {
+  lb::Service service{.name = name,
+                      .address = lb::address_from_host(0x0a600000 + number),
+                      .port = kMeshPort,
+                      .protocol = lb::Protocol::tcp,
+                      .slot = number};
+  service.policy.mode = lb::Mode::proxy;
+  service.http = std::make_shared<const lb::Http>(std::move(http));
+  std::vector<lb::MaglevMember> members;
+  for (const uint32_t n : endpoints) {
+    service.endpoints.push_back(
+        {.name = "pod-" + std::to_string(n), .address = endpoint_address(n), .port = kMeshPort, .slot = n});
+    members.push_back({.identity = service.endpoints.back().identity()});
+    service.targets.push_back({.address = endpoint_address(n), .port = kMeshPort, .slot = n});
+  }
+  service.table = std::make_shared<lb::MaglevTable>(members, 251, kMeshSeed);
+  return service;
+}
+
+class HttpMesh {
+ public:
+  explicit HttpMesh(HttpConfig http = {})
+      : proxy_(middle.engine, middle.buffers.pool(),
+               {.relay = {.sessions = 16},
+                .http =
+                    [&] {
+                      http.clients = http.clients == 0 ? 64 : http.clients;
+                      http.exchanges = http.exchanges == 0 ? 64 : http.exchanges;
+                      http.upstreams = http.upstreams == 0 ? 64 : http.upstreams;
+                      http.service_slots = 64;
+                      http.endpoint_slots = 256;
+                      http.gathered_heads = 4;
+                      http.seed = 1;
+                      return http;
+                    }()},
+               now) {
+    for (uint32_t n = 0; n < 32; ++n) {
+      outside.engine.listen(endpoint_address(n), kMeshPort, 0);
+    }
+  }
+
+  void publish(std::vector<lb::Service> services) {
+    lb::ServiceList::Shared shared;
+    for (lb::Service& service : services) {
+      middle.engine.listen(service.address, service.port, service.slot);
+      shared.push_back(std::make_shared<const lb::Service>(std::move(service)));
+    }
+    const lb::Snapshot empty(0, kMeshSeed, {});
+    snapshot.emplace(empty, ++epoch_, lb::ServiceList(std::move(shared)), std::vector<uint32_t>{});
+  }
+
+  /// All that is to be said is said.
+  void settle() {
+    for (size_t carried = 1; carried > 0;) {
+      carried = carry(outside, middle, now);
+      proxy_.act(middle.events, *snapshot, now);
+      middle.events.clear();
+      proxy_.work_off_calls(*snapshot, now, [&](const Call& call) -> std::optional<tcp::SocketPair> {
+        return tcp::SocketPair{kMeshOwn, call.endpoint, lb::port_from_host(next_port_++), call.port};
+      });
+      proxy_.work_off_changes([&](const Change& change) { changes.push_back(change); });
+      for (const AccessRecord& record : proxy_.http().records()) {
+        records.push_back(record);
+      }
+      proxy_.http().records().clear();
+      carried += carry(middle, outside, now);
+      carried += middle.events.size() + (proxy_.has_more() ? 1 : 0);
+      hear();
+    }
+  }
+  void pass(std::chrono::milliseconds time) {
+    constexpr std::chrono::milliseconds kStep{5};
+    for (std::chrono::milliseconds passed{0}; passed < time; passed += kStep) {
+      now += kStep;
+      outside.engine.advance(now, outside.output);
+      middle.engine.advance(now, middle.output);
+      proxy_.advance(*snapshot, now);
+      settle();
+    }
+  }
+
+  tcp::ConnectionId connect(const lb::Address& vip = kMeshVip) {
+    const auto id = *outside.engine.connect({kMeshClient, vip, lb::port_from_host(next_client_++), kMeshPort}, 1, now);
+    settle();
+    return id;
+  }
+  void say(tcp::ConnectionId id, std::string_view text) {
+    for (size_t at = 0; at < text.size(); at += 1400) {
+      outside.engine.write(id, outside.slice_of(text.substr(at, 1400)));
+      settle();
+    }
+  }
+  std::string hear_client(tcp::ConnectionId id) { return outside.read(id); }
+  /// What came to endpoints' connections and nobody has looked at, by the order of the connections.
+  struct Heard {
+    tcp::ConnectionId id;
+    lb::Address endpoint;
+    std::string text;
+  };
+  std::vector<Heard> heard() {
+    std::vector<Heard> all;
+    for (const auto& [id, endpoint] : accepted) {
+      if (std::string text = outside.read(id); !text.empty()) {
+        all.push_back({id, endpoint, std::move(text)});
+      }
+    }
+    settle();
+    return all;
+  }
+  uint16_t told(tcp::ConnectionId id) const {
+    uint16_t what = 0;
+    for (const tcp::Event& each : outside_events) {
+      what |= each.id == id ? each.what : uint16_t{0};
+    }
+    return what;
+  }
+  bool is_idle() const {
+    const HttpBooks books = proxy_.http().books();
+    return books.exchanges == 0;
+  }
+
+  Proxy& proxy() { return proxy_; }
+  HttpBooks books() const { return proxy_.http().books(); }
+
+  time::Time now{std::chrono::seconds(5)};
+  tcp::Host outside{1};
+  tcp::Host middle{2};
+  std::optional<lb::Snapshot> snapshot;
+  std::vector<Change> changes;
+  std::vector<AccessRecord> records;
+  std::vector<std::pair<tcp::ConnectionId, lb::Address>> accepted;  ///< endpoints' connections, in their order
+  std::vector<tcp::Event> outside_events;
+
+ private:
+  void hear() {
+    for (const tcp::Event& event : outside.events) {
+      outside_events.push_back(event);
+      if ((event.what & tcp::event::accepted) != 0) {
+        if (const tcp::SocketPair* pair = outside.engine.pair(event.id)) {
+          accepted.emplace_back(event.id, pair->local);
+        }
+      }
+    }
+    outside.events.clear();
+  }
+
+  Proxy proxy_;
+  uint64_t epoch_ = 0;
+  uint16_t next_port_ = 1024;
+  uint16_t next_client_ = 41000;
+};
+
+}  // namespace weft::proxy
