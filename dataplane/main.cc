@@ -29,15 +29,19 @@ void print(const char* kind, const std::vector<Diagnostic>& diagnostics) {
   }
 }
 
+std::string counted(size_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
 int check(const weft::node::Config& config) {
   const auto report =
       weft::registry::check(config.registry, {.services = config.max_services, .endpoints = config.max_endpoints},
                             weft::node::abilities_of(config));
   print("warning", report.warnings);
   print("error", report.errors);
-  fmt::print("{}: {} services with {} endpoints, from {} documents in {} files\n",
-             report.errors.empty() ? "good" : "not good", report.services, report.endpoints, report.documents,
-             report.files);
+  fmt::print("{}: {} with {}, from {} in {}\n", report.errors.empty() ? "good" : "not good",
+             counted(report.services, "service"), counted(report.endpoints, "endpoint"),
+             counted(report.documents, "document"), counted(report.files, "file"));
   return report.errors.empty() ? 0 : kBadConfiguration;
 }
 

@@ -224,9 +224,9 @@ class Lab:
         temporary.rename(self.registry / name)
 
     @staticmethod
-    def service(name, address, port=80, protocol="TCP", **spec):
+    def service(name, address, port=80, protocol="TCP", app_protocol=None, **spec):
         return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
-                "spec": {"clusterIP": address, "ports": [{"port": port, "protocol": protocol}], **spec}}
+                "spec": {"clusterIP": address, "ports": [{"port": port, "protocol": protocol, "appProtocol": app_protocol}], **spec}}
 
     @staticmethod
     def slice(service, pods, port=8080, protocol="TCP", annotations=None, ready=True, family=4):
@@ -242,6 +242,12 @@ class Lab:
     def policy(service, **spec):
         return {"apiVersion": "weft.dev/v1", "kind": "ServicePolicy", "metadata": {"name": service},
                 "spec": {"targetRef": {"group": "", "kind": "Service", "name": service}, **spec}}
+
+    @staticmethod
+    def http_route(name, service, *rules, **spec):
+        """An HTTPRoute of the mesh: requests to the service go by these rules."""
+        return {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": name},
+                "spec": {"parentRefs": [{"group": "", "kind": "Service", "name": service}], "rules": list(rules), **spec}}
 
     @staticmethod
     def both_protocols(service, address, pods, port, family=4, more=()):
@@ -284,6 +290,12 @@ class Lab:
     def ctl(self, *words):
         """A command's answer as data."""
         return json.loads(run(BUILD / "weftctl", "--socket", self.socket, "--json", *words))
+
+    def tcp(self, name):
+        """What `show tcp` says of it, of all workers together."""
+        shown = self.ctl("show", "tcp")
+        counts = {row["name"]: row["count"] for row in shown["counters"]}
+        return counts[name] if name in counts else sum(row[name] for row in shown["workers"])
 
     def verdict(self, name):
         return next(row["packets"] for row in self.ctl("show", "drops")["workers"] if row["name"] == name)

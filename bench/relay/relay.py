@@ -41,7 +41,7 @@ def main():
     server.start("iperf3", "-s")
     lab.wait_until("iperf3 listens", lambda: server.run("ss", "-ltnH", "sport = :5201"))
     for mode, vip in MODES.items():
-        mesh.put(f"{mode}.yaml", mesh.service(mode, vip, 5201), mesh.slice(mode, [server], 5201),
+        mesh.put(f"{mode}.yaml", mesh.service(mode, vip, 5201, app_protocol="tcp"), mesh.slice(mode, [server], 5201),
                  mesh.policy(mode, forwarding={"mode": mode}))
     mesh.configure(workers={"cores": [0]}, memory={"megabytes": 256}, snat={"addresses": ["10.9.0.1"]})
     mesh.start_weftd()

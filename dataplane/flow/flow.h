@@ -21,6 +21,7 @@ enum class Kind : uint8_t {
   ipip,     ///< the request tuple alone: requests go into a tunnel, replies do not come this way
   gue,      ///< the same in UDP
   steered,  ///< the reply tuple alone: another worker's flow, whose replies arrive here
+  proxy,    ///< no flow at all: a relayed session, shown beside them
 };
 std::string_view to_string(Kind kind);
 
@@ -75,6 +76,7 @@ struct FlowInfo {
   uint32_t service_slot = 0;
   uint32_t endpoint_slot = 0;
   std::array<uint32_t, 2> packets = {};
+  std::array<uint64_t, 2> bytes = {};  ///< of a relayed session, whose packets nobody counts
   State state = State::free;
   Kind kind = Kind::nat;
 };

@@ -17,7 +17,7 @@ std::string_view to_string(State state) {
 }
 
 std::string_view to_string(Kind kind) {
-  static constexpr std::array<std::string_view, 5> kNames = {"nat", "fullnat", "ipip", "gue", "steered"};
+  static constexpr std::array<std::string_view, 6> kNames = {"nat", "fullnat", "ipip", "gue", "steered", "proxy"};
   return kNames[static_cast<size_t>(kind)];
 }
 

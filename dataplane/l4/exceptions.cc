@@ -221,15 +221,16 @@ Verdict FamilyPipeline<Key>::stray(Packet packet, const View& view) {
       return hand_over(packet, owner);
     }
   }
-  Verdict verdict{};
-  if (recover(packet, view, verdict)) {
-    return verdict;
-  }
   if (packet.key().protocol == lb::Protocol::tcp && !packet.is_fragment() && context_.config.proxies &&
       context_.own_ports.is_own(packet.key().destination) &&
       to_host(packet.key().destination_port) >= OwnPorts::kFirst) {
     packet.listener() = Burst::kNoListener;
     return Verdict::delivered;
+  }
+  // After that: no client has an address of the node's own, and what is left of a relayed connection wants its reset.
+  Verdict verdict{};
+  if (recover(packet, view, verdict)) {
+    return verdict;
   }
   return pass(packet, view);
 }

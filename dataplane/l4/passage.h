@@ -53,6 +53,7 @@ struct Passage {
   uint8_t egress = 0;  ///< if it was sent
   uint8_t owner = 0;   ///< if it was handed over
   bool taken_over = false;
+  bool originated = false;  ///< made by the worker's own TCP: nothing came in
 };
 
 class Witness {

@@ -269,7 +269,8 @@ void read_port(Fields port, Config& config, std::set<std::string>& names) {
 }  // namespace
 
 registry::Abilities abilities_of(const Config& config) {
-  registry::Abilities abilities{.fullnat = {}, .tunnels = {}};
+  registry::Abilities abilities{
+      .fullnat = {}, .tunnels = {}, .own_addresses = config.own_addresses, .tunnel_sources = config.tunnel_sources};
   for (const lb::Address& address : config.own_addresses) {
     abilities.fullnat.insert(address.family());
   }

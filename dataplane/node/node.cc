@@ -5,8 +5,11 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <random>
 #include <set>
+#include <thread>
 
 #include "runtime/pci.h"
 
@@ -17,6 +20,11 @@ static_assert(pods::kMaxMtu < runtime::kBufferBytes);
 
 /// A step in which some NICs count their buffers.
 constexpr uint32_t kBufferStep = 1024;
+/// That peers of weft's own TCP are told that it ends.
+constexpr std::chrono::seconds kLeavesWithin(1);
+
+/// Requests that a worker has under way at a time.
+constexpr uint32_t kMostExchanges = 16384;
 
 /// Of data a buffer for jumbo frames: a packet of the largest MTU, and what a tunnel adds. 0: no port needs any.
 uint32_t jumbo_bytes(const Config& config) {
@@ -63,6 +71,14 @@ tcp::Secret random_secret() {
   return secret;
 }
 
+/// Of the mesh's seed, which all nodes share.
+lb::SessionKey session_key(uint64_t seed) {
+  const std::string text = fmt::format("weft session {}", seed);
+  const std::array<uint64_t, 2> halves = {XXH3_64bits_withSeed(text.data(), text.size(), seed),
+                                          XXH3_64bits_withSeed(text.data(), text.size(), ~seed)};
+  return std::bit_cast<lb::SessionKey>(halves);
+}
+
 }  // namespace
 
 Node::Node(const Config& config)
@@ -83,11 +99,29 @@ tl::expected<std::unique_ptr<Node>, std::string> Node::start(const Config& confi
 Node::~Node() {
   syncer_.reset();  // no more publications,
   routes_.reset();  // of either kind
+  leave();
   for (const auto& worker : workers_) {
     worker->stop();
   }
   if (eal_) {
     eal_->wait();
+  }
+}
+
+/// Peers of what ended here would wait for ever: they are told, in a second at most.
+void Node::leave() {
+  if (!launched_) {
+    return;
+  }
+  for (const auto& worker : workers_) {
+    worker->leave();
+  }
+  const auto deadline = std::chrono::steady_clock::now() + kLeavesWithin;
+  const auto have_left = [&] {
+    return std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->has_left(); });
+  };
+  while (!have_left() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
 
@@ -178,6 +212,13 @@ uint32_t Node::pieces() const {
   return left / 2 / (ports_->one_polls_for_all() ? static_cast<uint32_t>(config_.cores.size()) : 1U);
 }
 
+/// From 1970 to the moment that the worker's clock counts from.
+int64_t Node::wall_clock_at_zero_s() const {
+  const auto wall =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
+  return wall.count() - std::chrono::duration_cast<std::chrono::seconds>(clock_->at(time::TscClock::cycles())).count();
+}
+
 runtime::WorkerConfig Node::worker_config(uint32_t number) const {
   runtime::WorkerConfig worker;
   worker.core = config_.cores[number];
@@ -204,9 +245,18 @@ runtime::WorkerConfig Node::worker_config(uint32_t number) const {
   terminator.tcp.mtu = smallest_mtu(config_);
   terminator.tcp.pieces = pieces();
   terminator.secret = tcp_secret_;
-  terminator.relay = {.sessions = config_.tcp.connections / 2 + 1,
-                      .idle = static_cast<time::Millis>(config_.timeouts.tcp_established.count()),
-                      .half_closed = static_cast<time::Millis>(config_.timeouts.tcp_closing.count())};
+  terminator.proxy.relay = {.sessions = config_.tcp.connections / 2 + 1,
+                            .idle = static_cast<time::Millis>(config_.timeouts.tcp_established.count()),
+                            .half_closed = static_cast<time::Millis>(config_.timeouts.tcp_closing.count())};
+  proxy::HttpConfig& http = terminator.proxy.http;
+  http.clients = config_.tcp.connections;
+  http.exchanges = http.upstreams = std::min(config_.tcp.connections / 2 + 1, kMostExchanges);
+  http.service_slots = config_.max_services;
+  http.endpoint_slots = config_.max_endpoints;
+  http.worker = number;
+  http.session_key = session_key(config_.seed);
+  http.wall_clock_s = wall_clock_at_zero_s();
+  http.seed = http_seed_ + number;
   terminator.buffers = buffers_[number].get();
   pipeline.tunnel_sources = config_.tunnel_sources;
   return worker;
@@ -277,6 +327,7 @@ Node::Step Node::launch_workers() {
       return tl::unexpected(fmt::format("cannot start worker {} on core {}", number, config_.cores[number]));
     }
   }
+  launched_ = true;
   return {};
 }
 
@@ -289,7 +340,9 @@ Node::Step Node::follow_registry() {
   auto started = registry::Syncer::start(
       {.folder = config_.registry,
        .seed = config_.seed,
-       .limits = {.services = config_.max_services, .endpoints = config_.max_endpoints},
+       .limits = {.services = config_.max_services,
+                  .endpoints = config_.max_endpoints,
+                  .workers = static_cast<uint32_t>(config_.cores.size())},
        .zone = config_.zone,
        .abilities = abilities_of(config_)},
       {.sink = [this](const registry::Publication& publication) { take(publication); },

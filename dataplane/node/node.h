@@ -71,6 +71,7 @@ class Node {
   Step start_eal();
   Step open_ports();
   Step make_buffers(uint32_t workers);
+  int64_t wall_clock_at_zero_s() const;
   runtime::WorkerConfig worker_config(uint32_t number) const;
   Step make_workers();
   uint32_t pieces() const;
@@ -86,10 +87,13 @@ class Node {
   void reset_endpoint(uint32_t slot);
   void reset_service(uint32_t slot);
 
+  void leave();
+
   const Config config_;
   const std::chrono::steady_clock::time_point started_;
   /// Another one each start: endpoints remember for a minute which ports the last one's connections had (TIME-WAIT).
   const uint64_t own_ports_seed_ = std::random_device()();
+  const uint64_t http_seed_ = uint64_t{std::random_device()()} << 32 | std::random_device()();
   const tcp::Secret tcp_secret_;
   // In the order of construction; destroyed in reverse, after ~Node has stopped what runs.
   std::unique_ptr<pods::Pods> pods_;  ///< under pods_mutex_; null without pods
@@ -109,6 +113,7 @@ class Node {
   std::unique_ptr<Steering> steering_;  ///< the registry's thread alone; null without pods
   std::string steering_error_;          ///< likewise: what was last said of it
   std::unique_ptr<registry::Syncer> syncer_;
+  bool launched_ = false;  ///< the workers
 };
 
 }  // namespace weft::node

@@ -8,6 +8,7 @@
 
 #include "ops/act.h"
 #include "ops/capture.h"
+#include "ops/get.h"
 #include "ops/show.h"
 #include "ops/trace.h"
 #include "registry-sync/diagnostic.h"
@@ -39,6 +40,8 @@ constexpr std::array kCommands = {
             show_routes},
     Command{"show neighbours", "", "whom the kernel knows on the links of twins", show_neighbours},
     Command{"show snapshot", "", "what is in force, since when, and what is wrong with the registry", show_snapshot},
+    Command{"get httproute", "[<namespace>/<name>]", "what HTTPRoutes are attached to, and why not", get_httproute},
+    Command{"get gateway", "[<namespace>/<name>]", "listeners of Gateways and their conditions", get_gateway},
     Command{"where", "tcp|udp <source>:<port> <address>:<port>", "which endpoint this flow has or would get, and why",
             where},
     Command{"trace", "<packets> [for <seconds>] [<filter>]",

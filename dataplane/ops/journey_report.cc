@@ -150,9 +150,12 @@ std::string port_name(const std::vector<std::string>& ports, uint8_t port) {
 Json as_json(const Stage& stage, const Stage* before, const std::vector<std::string>& ports,
              const lb::Snapshot& snapshot) {
   const l4::Passage& passage = stage.passage;
-  Json json = {{"worker", stage.worker}, {"port", port_name(ports, passage.ingress)}};
+  Json json = {{"worker", stage.worker}, {"port", passage.originated ? "" : port_name(ports, passage.ingress)}};
   if (before != nullptr) {
     json["from_worker"] = before->worker;
+  }
+  if (passage.originated && passage.found != Found::nothing) {
+    json["flow"] = flow_json(passage, snapshot);
   }
   if (passage.has_tuple) {
     json["hash"] = fmt::format("{:016x}", passage.hash);
@@ -162,7 +165,8 @@ Json as_json(const Stage& stage, const Stage* before, const std::vector<std::str
     const lb::Tuple& tuple = passage.tuple;
     const lb::Service* service = snapshot.find(tuple.destination, tuple.destination_port, tuple.protocol);
     json["service"] = service == nullptr ? "" : service->name;
-    json["rule"] = to_string(passage.rule);
+    const bool to_own = passage.verdict == l4::Verdict::delivered && passage.rule == lb::Rule::not_a_vip;
+    json["rule"] = to_own ? "an address of weft's own" : to_string(passage.rule);
   }
   const l4::VerdictInfo& info = l4::info(stage.lost_by.value_or(passage.verdict));
   json["verdict"] = info.name;
@@ -222,7 +226,16 @@ std::string flow_text(const Json& stage) {
                        text_of(flow, "state"), text_of(flow, "client"), text_of(flow, "address"),
                        text_of(flow, "endpoint"), name.empty() ? "" : " (" + name + ")");
   }
-  return fmt::format("{}; hash {}", text, text_of(stage, "hash"));
+  return stage.contains("hash") ? fmt::format("{}; hash {}", text, text_of(stage, "hash")) : text;
+}
+
+/// The outcome, and the name of its counter unless it says the same.
+std::string verdict_text(const Json& stage) {
+  const std::string outcome = text_of(stage, "outcome");
+  const std::string name = text_of(stage, "verdict");
+  std::string same = outcome;
+  std::replace(same.begin(), same.end(), ' ', '_');
+  return same == name ? outcome : outcome + ", " + name;
 }
 
 void add_line(std::string& text, std::string_view name, const std::string& line) {
@@ -239,19 +252,23 @@ Json as_json(const Journey& journey, uint64_t number, WallClock::Moment time, co
     stages.push_back(as_json(stage, before, ports, snapshot));
     before = &stage;
   }
+  const l4::Passage& first = journey.stages.front().passage;
   return {{"packet", number},
           {"time", utc(time)},
-          {"received", as_json(journey.stages.front().passage.before)},
+          {"received", first.originated ? Json() : as_json(first.before)},
           {"stages", std::move(stages)}};
 }
 
 std::string journey_text(const Json& journey) {
   std::string text = fmt::format("packet {}  {}\n", text_of(journey, "packet"), text_of(journey, "time"));
-  add_line(text, "received", headers_text(journey["received"]));
+  if (!journey["received"].is_null()) {
+    add_line(text, "received", headers_text(journey["received"]));
+  }
   for (const Json& stage : journey["stages"]) {
     add_line(text, "worker " + text_of(stage, "worker"),
-             stage.contains("from_worker") ? "from worker " + text_of(stage, "from_worker")
-                                           : "from port " + text_of(stage, "port"));
+             stage.contains("from_worker")    ? "from worker " + text_of(stage, "from_worker")
+             : text_of(stage, "port").empty() ? "weft's own TCP"
+                                              : "from port " + text_of(stage, "port"));
     if (stage.contains("flow")) {
       add_line(text, "  flow", flow_text(stage));
     }
@@ -259,10 +276,9 @@ std::string journey_text(const Json& journey) {
       const std::string service = text_of(stage, "service");
       add_line(text, "  rule", text_of(stage, "rule") + (service.empty() ? "" : ", service " + service));
     }
-    add_line(
-        text, "  verdict",
-        fmt::format("{}, {}: {}{}", text_of(stage, "outcome"), text_of(stage, "verdict"), text_of(stage, "meaning"),
-                    stage.contains("to_worker") ? "; to worker " + text_of(stage, "to_worker") : ""));
+    add_line(text, "  verdict",
+             fmt::format("{}: {}{}", verdict_text(stage), text_of(stage, "meaning"),
+                         stage.contains("to_worker") ? "; to worker " + text_of(stage, "to_worker") : ""));
     if (stage.contains("sent")) {
       add_line(text, "sent", headers_text(stage["sent"]) + ", by port " + text_of(stage, "to_port"));
     }

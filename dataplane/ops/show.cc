@@ -178,59 +178,6 @@ Answer show_snat(node::Node& node, const Words&) {
   return list;
 }
 
-Answer show_tcp(node::Node& node, const Words&) {
-  Json list = Json::array();
-  for (size_t i = 0; i < node.workers().size(); ++i) {
-    if (node.workers()[i]->terminator() == nullptr) {
-      continue;
-    }
-    const runtime::TcpBooks books = node.workers()[i]->books().tcp;
-    list.push_back({
-        {"worker", i},
-        {"connections", books.connections},
-        {"half_open", books.half_open},
-        {"time_waits", books.time_waits},
-        {"sessions", books.sessions},
-        {"idled", books.idled},
-        {"pieces", books.pieces},
-        {"unsent", books.unsent},
-        {"segments_received", books.counters.segments_received},
-        {"segments_sent", books.counters.segments_sent},
-        {"bytes_received", books.counters.bytes_received},
-        {"bytes_sent", books.counters.bytes_sent},
-        {"predicted", books.counters.predicted},
-        {"accepted", books.counters.accepted},
-        {"connected", books.counters.connected},
-        {"closed", books.counters.closed},
-        {"resets_received", books.counters.resets_received},
-        {"resets_sent", books.counters.resets_sent},
-        {"timeouts", books.counters.timeouts},
-        {"cookies_sent", books.counters.cookies_sent},
-        {"cookies_accepted", books.counters.cookies_accepted},
-        {"half_open_expired", books.counters.half_open_expired},
-        {"refused", books.counters.refused},
-        {"time_waits_recycled", books.counters.time_waits_recycled},
-        {"retransmitted", books.counters.retransmitted},
-        {"fast_recoveries", books.counters.fast_recoveries},
-        {"rto_fired", books.counters.rto_fired},
-        {"tail_probes", books.counters.tail_probes},
-        {"spurious", books.counters.spurious},
-        {"window_probes", books.counters.window_probes},
-        {"keepalives", books.counters.keepalives},
-        {"black_holes", books.counters.black_holes},
-        {"out_of_order", books.counters.out_of_order},
-        {"duplicates", books.counters.duplicates},
-        {"unacceptable", books.counters.unacceptable},
-        {"paws_dropped", books.counters.paws_dropped},
-        {"bad_acknowledgments", books.counters.bad_acknowledgments},
-        {"challenges", books.counters.challenges},
-        {"out_of_memory", books.counters.out_of_memory},
-        {"invalid", books.counters.invalid},
-    });
-  }
-  return list;
-}
-
 Answer show_drops(node::Node& node, const Words&) {
   const runtime::Books books = sum_of_books(node);
   Json packets = Json::array();

@@ -75,6 +75,20 @@ std::string name_of(const std::vector<std::string>& names, uint32_t slot) {
   return slot < names.size() ? names[slot] : "";
 }
 
+/// A relayed session's bytes are counted, and no packets: on its two sides they are not the same ones. What is left of
+/// another mode stays.
+Json counted_packets(uint64_t packets, const lb::Service& service) {
+  return service.policy.mode == lb::Mode::proxy && packets == 0 ? Json() : Json(packets);
+}
+
+/// The address and port that the endpoint sees instead of the client's; empty if it sees the client's.
+std::string own_source(const flow::FlowInfo& flow) {
+  const bool has_own = flow.kind == flow::Kind::fullnat || flow.kind == flow::Kind::proxy;
+  return has_own && flow.reply.destination != lb::Address()
+             ? to_string(flow.reply.destination, flow.reply.destination_port)
+             : "";
+}
+
 /// By slot: how many slots of the table lead there.
 std::map<uint32_t, uint32_t> table_shares(const lb::Service& service) {
   std::map<uint32_t, uint32_t> by_slot;
@@ -183,8 +197,8 @@ Answer show_endpoints(node::Node& node, const Words& arguments) {
                       {"share_percent", 100.0 * shares[endpoint.slot] / std::max(1U, service->table->size())},
                       {"flows", sums.flows},
                       {"active_flows", sums.active},
-                      {"packets_in", sums.packets[0]},
-                      {"packets_out", sums.packets[1]},
+                      {"packets_in", counted_packets(sums.packets[0], *service)},
+                      {"packets_out", counted_packets(sums.packets[1], *service)},
                       {"bytes_in", sums.bytes[0]},
                       {"bytes_out", sums.bytes[1]}});
     }
@@ -227,18 +241,22 @@ Answer show_flows(node::Node& node, const Words& arguments) {
   const std::vector<std::string> names = endpoint_names(*snapshot);
   Json list = Json::array();
   for (const auto& [flow, worker, now] : *flows) {
+    const bool is_session = flow.kind == flow::Kind::proxy;
     list.push_back({{"worker", worker},
                     {"protocol", to_string(flow.request.protocol)},
                     {"client", to_string(flow.request.source, flow.request.source_port)},
                     {"address", to_string(flow.request.destination, flow.request.destination_port)},
                     {"endpoint", to_string(flow.reply.source, flow.reply.source_port)},
                     {"endpoint_name", name_of(names, flow.endpoint_slot)},
+                    {"own_source", own_source(flow)},
                     {"way", to_string(flow.kind)},
                     {"state", to_string(flow.state)},
                     {"age_seconds", time::elapsed(flow.created, now) / 1000},
                     {"idle_seconds", time::elapsed(flow.last_seen, now) / 1000},
-                    {"packets_in", flow.packets[0]},
-                    {"packets_out", flow.packets[1]}});
+                    {"packets_in", is_session ? Json() : Json(flow.packets[0])},
+                    {"packets_out", is_session ? Json() : Json(flow.packets[1])},
+                    {"bytes_in", is_session ? Json(flow.bytes[0]) : Json()},
+                    {"bytes_out", is_session ? Json(flow.bytes[1]) : Json()}});
   }
   return list;
 }
@@ -270,6 +288,15 @@ Answer where(node::Node& node, const Words& arguments) {
   // A connection that is over has no say in where the next one from its port goes.
   if (!flows->empty() && !is_over(flows->front().flow.state)) {
     const flow::FlowInfo& flow = flows->front().flow;
+    if (flow.kind == flow::Kind::proxy) {
+      return Json{{"rule", "relayed session"},
+                  {"client", to_string(flow.request.source, flow.request.source_port)},
+                  {"address", to_string(flow.request.destination, flow.request.destination_port)},
+                  {"endpoint", to_string(flow.reply.source, flow.reply.source_port)},
+                  {"endpoint_name", name_of(names, flow.endpoint_slot)},
+                  {"own_source", own_source(flow)},
+                  {"state", to_string(flow.state)}};
+    }
     return Json{{"rule", "flow table"},
                 {"endpoint", to_string(flow.reply.source, flow.reply.source_port)},
                 {"endpoint_name", name_of(names, flow.endpoint_slot)},

@@ -10,6 +10,7 @@
 #include "l4/forwarding.h"
 #include "l4/own_ports.h"
 #include "l4/verdict.h"
+#include "proxy/http_books.h"
 #include "tcp/counters.h"
 
 namespace weft::runtime {
@@ -31,6 +32,7 @@ struct TcpBooks {
   uint32_t sessions = 0;  ///< relayed
   uint64_t idled = 0;     ///< sessions that were ended because nothing moved
   uint64_t unsent = 0;    ///< segments for which there was no buffer or no way; sent again later
+  proxy::HttpBooks http;
 };
 
 struct Books {

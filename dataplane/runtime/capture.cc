@@ -37,6 +37,12 @@ void Capture::after(uint32_t worker, const l4::Burst& burst) {
   }
 }
 
+void Capture::originated(uint32_t worker, const l4::Frame& frame) {
+  if (config_.sent) {
+    copy(*rings_[worker], frame);
+  }
+}
+
 void Capture::copy(RecordRing& ring, const l4::Frame& frame) {
   if (!config_.filter.matches({frame.data, frame.length})) {
     return;

@@ -38,6 +38,8 @@ class Capture {
   // A worker's side.
   void before(uint32_t worker, const l4::Burst& burst);
   void after(uint32_t worker, const l4::Burst& burst);
+  /// What the worker's own TCP sends.
+  void originated(uint32_t worker, const l4::Frame& frame);
 
   // The reader's side.
   /// Calls use(copy) for what was copied, at most `most` times and while it returns true: in the order of time, as far

@@ -14,8 +14,8 @@ namespace {
 
 /// Packets between two turns: a burst of each port, and those that are handed over.
 constexpr size_t kBatch = 1024;
-/// Buffers at hand for what the relay writes itself.
-constexpr size_t kStock = 32;
+/// Buffers at hand for what the proxy writes itself in a turn.
+constexpr size_t kStock = 512;
 constexpr uint32_t kTimersATurn = 512;
 /// Segments that a turn may make in each of its rounds: what a port's queue has room for, and no window's worth more.
 constexpr size_t kBudget = 512;
@@ -26,6 +26,8 @@ constexpr size_t kPrefetched = 1536;
 constexpr int kTries = 8;
 /// Of relaying and sending in a turn: what is sent ends some connections, and their ends are sent, too.
 constexpr int kRounds = 3;
+/// Connections that a turn resets on leaving: as many segments as its budget.
+constexpr uint32_t kLeaveATurn = kBudget;
 
 using packet::kIpOffset;
 
@@ -61,13 +63,14 @@ Terminator::Terminator(const TerminatorConfig& config, l4::OwnPorts& ports, l4::
       unresolved_(unresolved),
       offloads_(config.offloads),
       engine_(config.tcp, config.secret, now),
-      relay_(engine_, pool_, config.relay) {
+      proxy_(engine_, stock_, config.proxy, now) {
   segments_.reserve(kBatch);
   frames_.reserve(kBatch);
   errors_.reserve(64);
   output_.segments.reserve(2 * kBatch);
   output_.slices.reserve(4 * kBatch);
   output_.events.reserve(kBatch);
+  output_.refused.reserve(kBatch);
   departures_.reserve(2 * kBatch);
 }
 
@@ -75,7 +78,10 @@ Terminator::~Terminator() {
   segments_.clear();
   frames_.clear();
   output_.clear();
-  drain(pool_, 0);
+}
+
+Terminator::Packets::~Packets() {
+  drain(*this, 0);
 }
 
 void Terminator::prefetch(rte_mbuf* packet) {
@@ -156,41 +162,85 @@ const std::vector<Terminator::Departure>& Terminator::work(const lb::Snapshot& s
   if (millis != last_millis_) {
     last_millis_ = millis;
     engine_.advance(now, output_, kTimersATurn);
-    relay_.sweep(snapshot, millis);
+    proxy_.advance(snapshot, now);
   }
   for (int round = 0; round < kRounds && (round == 0 || !output_.events.empty()); ++round) {
-    relay(snapshot, forwarding, now);
-    has_more_ = engine_.flush(now, output_, kBudget);
+    act(snapshot, forwarding, now);
+    has_more_ = engine_.flush(now, output_, kBudget) || proxy_.has_more();
   }
   depart(forwarding);
-  drain(pool_, kStock);
+  drain(pool_, 0);
   return departures_;
 }
 
-/// Buffers for what the relay writes.
+/// Buffers for what the proxy writes. Not those that come back: a device may not have sent yet what lies in them.
 void Terminator::refill() {
-  while (pool_.size() < kStock) {
+  while (stock_.size() < kStock) {
     rte_mbuf* packet = rte_pktmbuf_alloc(mempool_);
     if (packet == nullptr) {
       return;
     }
-    slice_of(packet, pool_);  // and gone at once: to the pool
+    buffer::Buffer* const buffer = buffer_of(packet);
+    *buffer = {.bytes = static_cast<std::byte*>(packet->buf_addr), .pool = &pool_, .capacity = packet->buf_len};
+    stock_.give_back(buffer);
   }
 }
 
-void Terminator::relay(const lb::Snapshot& snapshot, const l4::Forwarding& forwarding, time::Time now) {
-  relay_.act(output_.events, snapshot, time::to_millis(now));
+void Terminator::act(const lb::Snapshot& snapshot, const l4::Forwarding& forwarding, time::Time now) {
+  proxy_.act(output_.events, snapshot, now);
   output_.events.clear();
-  for (size_t i = 0; i < relay_.calls().size(); ++i) {
-    if (relay_.awaits(relay_.calls()[i])) {
-      call(relay_.calls()[i], forwarding, now);
+  proxy_.work_off_calls(snapshot, now, [&](const proxy::Call& call) { return pair_for(call, forwarding, now); });
+  proxy_.work_off_changes([this](const proxy::Change& change) { count(change); });
+  for (std::vector<uint32_t>* refused : {&output_.refused, &proxy_.relay().refused()}) {
+    for (const uint32_t slot : *refused) {
+      counters_.service[slot].refused.add(1);
     }
+    refused->clear();
   }
-  relay_.calls().clear();
-  for (const proxy::Change& change : relay_.changes()) {
-    count(change);
+}
+
+bool Terminator::leave() {
+  if (engine_.connections() == 0) {
+    return has_more_;
   }
-  relay_.changes().clear();
+  leave_at_ = engine_.abort_from(leave_at_, kLeaveATurn);
+  has_more_ = true;
+  return true;
+}
+
+flow::FlowInfo Terminator::info_of(const proxy::SessionInfo& session) {
+  const auto state = !session.connected                                 ? flow::State::tcp_opening
+                     : session.client_closed && session.endpoint_closed ? flow::State::tcp_closed
+                     : session.client_closed                            ? flow::State::tcp_client_closed
+                     : session.endpoint_closed                          ? flow::State::tcp_endpoint_closed
+                                                                        : flow::State::tcp_established;
+  const tcp::SocketPair& client = session.client;
+  const tcp::SocketPair& endpoint = session.endpoint;
+  return {.request = {client.remote, client.remote_port, client.local, client.local_port, lb::Protocol::tcp},
+          .reply = {endpoint.remote, endpoint.remote_port, endpoint.local, endpoint.local_port, lb::Protocol::tcp},
+          .created = session.began_at,
+          .last_seen = session.moved_at,
+          .service_slot = session.service_slot,
+          .endpoint_slot = session.endpoint_slot,
+          .bytes = {session.requested, session.replied},
+          .state = state,
+          .kind = flow::Kind::proxy};
+}
+
+std::optional<Terminator::Sighting> Terminator::find(const lb::Tuple& tuple) const {
+  const auto look = [&](const tcp::SocketPair& pair, bool is_ours) -> std::optional<Sighting> {
+    const auto id = engine_.connection_of(pair);
+    const auto side = id ? proxy_.relay().find(*id) : std::nullopt;
+    if (!side) {
+      return std::nullopt;
+    }
+    return Sighting{info_of(side->session),
+                    side->is_client != is_ours ? flow::Direction::request : flow::Direction::reply};
+  };
+  if (auto found = look({tuple.destination, tuple.source, tuple.destination_port, tuple.source_port}, false)) {
+    return found;
+  }
+  return look({tuple.source, tuple.destination, tuple.source_port, tuple.destination_port}, true);
 }
 
 TcpBooks Terminator::books() const {
@@ -199,35 +249,33 @@ TcpBooks Terminator::books() const {
           .half_open = engine_.half_open(),
           .time_waits = engine_.time_waits(),
           .pieces = engine_.pieces(),
-          .sessions = relay_.size(),
-          .idled = relay_.idled(),
-          .unsent = unsent_};
+          .sessions = proxy_.relay().size(),
+          .idled = proxy_.relay().idled(),
+          .unsent = unsent_,
+          .http = proxy_.http().books()};
 }
 
 /// From a port whose replies come to this worker.
-void Terminator::call(const proxy::Call& call, const l4::Forwarding& forwarding, time::Time now) {
+std::optional<tcp::SocketPair> Terminator::pair_for(const proxy::Call& call, const l4::Forwarding& forwarding,
+                                                    time::Time now) {
   const l4::NextHop& hop = forwarding[forwarding.route(call.endpoint, call.path)];
   const l4::Landing& landing = forwarding.port(hop.port).landing;
-  const auto with = [&](auto key) {
+  const auto with = [&](auto key) -> std::optional<tcp::SocketPair> {
     using Key = decltype(key);
     for (int tries = 0; tries < kTries; ++tries) {
       const auto reply = ports_.template take<Key>(call.endpoint.as<typename Key::Address>(), call.port,
-                                                   lb::Protocol::tcp, landing, call.session);
+                                                   lb::Protocol::tcp, landing, call.number);
       if (!reply) {
         break;
       }
       if (const tcp::SocketPair pair = pair_of(*reply); engine_.is_free(pair, now)) {
-        return relay_.connect(call.session, pair, now, call.path);
+        return pair;
       }
       ports_.give_back(*reply);
     }
-    relay_.give_up(call.session);
+    return std::nullopt;
   };
-  if (call.endpoint.is_ipv4()) {
-    with(lb::FlowKey4{});
-  } else {
-    with(lb::FlowKey6{});
-  }
+  return call.endpoint.is_ipv4() ? with(lb::FlowKey4{}) : with(lb::FlowKey6{});
 }
 
 void Terminator::count(const proxy::Change& change) {

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-/// @file Where TCP ends: a worker's engine, the relay that uses it, and the way of segments between both and the ports.
+/// @file Where TCP ends: a worker's engine, the proxy that uses it, and the way of segments between both and the ports.
 ///
 /// The worker brings packets that the pipeline delivers, and once a turn has them worked off: what they say to the
-/// engine, what the relay makes of that, and what goes out. Payloads stay in the packets' own buffers.
+/// engine, what the proxy makes of that, and what goes out. Payloads stay in the packets' own buffers.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "buffer/slice.h"
+#include "flow/flow.h"
 #include "l4/burst.h"
 #include "l4/counters.h"
 #include "l4/forwarding.h"
 #include "l4/own_ports.h"
 #include "l4/unresolved.h"
-#include "proxy/relay.h"
+#include "proxy/proxy.h"
 #include "runtime/books.h"
 #include "runtime/segment_packets.h"
 #include "tcp/engine.h"
@@ -27,7 +29,7 @@ namespace weft::runtime {
 struct TerminatorConfig {
   tcp::Config tcp;
   tcp::Secret secret;
-  proxy::RelayConfig relay;
+  proxy::ProxyConfig proxy;
   rte_mempool* buffers = nullptr;         ///< for what the engine sends; null: nothing ends here
   std::vector<TransmitOffload> offloads;  ///< of each port
 };
@@ -55,24 +57,48 @@ class Terminator {
 
   TcpBooks books() const;
 
+  /// Instead of more work: resets some connections, at both ends. Call work() after each. @returns whether any are
+  /// left, or something of them to be sent
+  bool leave();
+
+  /// The session that a packet of this tuple belongs to, whichever way it goes.
+  struct Sighting {
+    flow::FlowInfo session;
+    flow::Direction direction = flow::Direction::request;  ///< of the packet
+  };
+  std::optional<Sighting> find(const lb::Tuple& tuple) const;
+  /// Calls use(info) for the sessions that lie in so many places from this one on. @returns the next place; 0: there is
+  /// none
+  template <typename Use>
+  uint32_t visit(uint32_t from, uint32_t count, Use use) const {
+    return proxy_.relay().visit(from, count, [&](const proxy::SessionInfo& session) { use(info_of(session)); });
+  }
+
  private:
+  static flow::FlowInfo info_of(const proxy::SessionInfo& session);
   l4::Verdict deliver_error(const buffer::Slice& frame, const packet::Parsed& parsed);
   void refill();
-  void relay(const lb::Snapshot& snapshot, const l4::Forwarding& forwarding, time::Time now);
-  void call(const proxy::Call& call, const l4::Forwarding& forwarding, time::Time now);
+  void act(const lb::Snapshot& snapshot, const l4::Forwarding& forwarding, time::Time now);
+  std::optional<tcp::SocketPair> pair_for(const proxy::Call& call, const l4::Forwarding& forwarding, time::Time now);
   void count(const proxy::Change& change);
   void depart(const l4::Forwarding& forwarding);
   void hear_too_big(const tcp::Transmission& transmission, uint16_t mtu);
   size_t send(std::span<const tcp::Transmission> run, const l4::NextHop& hop, const TransmitOffload& offload);
+
+  /// A pool of packets' buffers, which go back to where they are from.
+  struct Packets : buffer::Pool {
+    ~Packets();
+  };
 
   rte_mempool* mempool_;
   l4::OwnPorts& ports_;
   l4::SlotCounters& counters_;
   l4::Unresolved& unresolved_;
   const std::vector<TransmitOffload> offloads_;
-  buffer::Pool pool_;
+  Packets pool_;   ///< what was given back, which a device may still be sending from
+  Packets stock_;  ///< buffers that nobody else knows, for what the proxy writes
   tcp::Engine engine_;
-  proxy::Relay relay_;
+  proxy::Proxy proxy_;
   std::vector<tcp::Segment> segments_;
   std::vector<tcp::NetworkError> errors_;
   std::vector<buffer::Slice> frames_;  ///< whose options the segments point to
@@ -80,6 +106,7 @@ class Terminator {
   std::vector<Departure> departures_;
   time::Millis last_millis_ = 0;
   bool has_more_ = false;  ///< the engine, to send
+  uint32_t leave_at_ = 0;
   uint64_t unsent_ = 0;
 };
 

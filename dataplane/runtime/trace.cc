@@ -5,6 +5,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include "runtime/terminator.h"
+
 namespace weft::runtime {
 namespace {
 
@@ -16,6 +18,16 @@ std::span<const std::byte> bytes_of(const l4::Frame& frame) {
 
 uint64_t identity_of(const rte_mbuf* packet) {
   return reinterpret_cast<uint64_t>(packet);
+}
+
+/// What no flow table knows.
+void add_session(l4::Passage& passage, const Terminator& own) {
+  if (const auto found = own.find(passage.tuple)) {
+    passage.flow = found->session;
+    passage.direction = found->direction;
+    passage.found = l4::Passage::Found::known;
+    passage.decided = false;  // when it began
+  }
 }
 
 }  // namespace
@@ -45,7 +57,7 @@ void Trace::before(uint32_t worker, rte_mbuf* const* packets, const l4::Burst& b
 }
 
 void Trace::after(uint32_t worker, rte_mbuf* const* packets, const l4::Burst& burst, l4::Pipeline& pipeline,
-                  const lb::Snapshot& snapshot, time::Time now) {
+                  const lb::Snapshot& snapshot, time::Time now, const Terminator* own) {
   Side& side = *sides_[worker];
   if (!side.looking) {
     return;
@@ -64,10 +76,34 @@ void Trace::after(uint32_t worker, rte_mbuf* const* packets, const l4::Burst& bu
     }
     side.taken += burst.taken_over ? 0 : 1;
     side.recent[side.next_recent++ % kRecent] = identity_of(packets[i]);
-    write(side, {.cycles = time::TscClock::cycles(),
-                 .packet = identity_of(packets[i]),
-                 .passage = side.witness.passage(burst, i, snapshot)});
+    l4::Passage passage = side.witness.passage(burst, i, snapshot);
+    if (passage.verdict == l4::Verdict::delivered && passage.has_tuple && own != nullptr) {
+      add_session(passage, *own);
+    }
+    write(side, {.cycles = time::TscClock::cycles(), .packet = identity_of(packets[i]), .passage = passage});
   }
+}
+
+void Trace::originated(uint32_t worker, const rte_mbuf* packet, const l4::Frame& frame, uint8_t port,
+                       const Terminator& own) {
+  Side& side = *sides_[worker];
+  std::replace(side.recent.begin(), side.recent.end(), identity_of(packet), uint64_t{0});
+  if (side.taken >= packets_ || !filter_.matches(bytes_of(frame))) {
+    return;
+  }
+  ++side.taken;
+  side.recent[side.next_recent++ % kRecent] = identity_of(packet);
+  l4::Passage passage;
+  passage.originated = true;
+  passage.after = l4::headers_of(bytes_of(frame));
+  passage.verdict = l4::Verdict::segment;
+  passage.egress = port;
+  const packet::Parsed& parsed = passage.after.parsed;
+  if (parsed.kind == packet::Kind::transport) {
+    passage.tuple = parsed.family == lb::Family::ipv4 ? lb::Tuple(parsed.key4) : lb::Tuple(parsed.key6);
+    add_session(passage, own);
+  }
+  write(side, {.cycles = time::TscClock::cycles(), .packet = identity_of(packet), .passage = passage});
 }
 
 void Trace::lost(uint32_t worker, const rte_mbuf* packet, l4::Verdict reason) {

@@ -18,6 +18,8 @@ struct rte_mbuf;
 
 namespace weft::runtime {
 
+class Terminator;
+
 struct TraceRecord {
   enum class What : uint8_t {
     passage,
@@ -38,8 +40,11 @@ class Trace {
   // A worker's side.
   void before(uint32_t worker, rte_mbuf* const* packets, const l4::Burst& burst, l4::Pipeline& pipeline,
               const lb::Snapshot& snapshot, time::Time now);
+  /// @param own whose connections are what is delivered; null: no TCP ends here
   void after(uint32_t worker, rte_mbuf* const* packets, const l4::Burst& burst, l4::Pipeline& pipeline,
-             const lb::Snapshot& snapshot, time::Time now);
+             const lb::Snapshot& snapshot, time::Time now, const Terminator* own);
+  /// A packet that the worker's own TCP sends, all of it in one frame.
+  void originated(uint32_t worker, const rte_mbuf* packet, const l4::Frame& frame, uint8_t port, const Terminator& own);
   /// A packet that did not get where its passage says.
   void lost(uint32_t worker, const rte_mbuf* packet, l4::Verdict reason);
 

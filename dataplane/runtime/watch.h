@@ -33,12 +33,21 @@ struct Watch {
     }
   }
   void after(uint32_t worker, rte_mbuf* const* packets, const l4::Burst& burst, l4::Pipeline& pipeline,
-             const lb::Snapshot& snapshot, time::Time now) const {
+             const lb::Snapshot& snapshot, time::Time now, const Terminator* own) const {
     for (const auto& trace : traces) {
-      trace->after(worker, packets, burst, pipeline, snapshot, now);
+      trace->after(worker, packets, burst, pipeline, snapshot, now, own);
     }
     for (const auto& capture : captures) {
       capture->after(worker, burst);
+    }
+  }
+  void originated(uint32_t worker, const rte_mbuf* packet, const l4::Frame& frame, uint8_t port,
+                  const Terminator& own) const {
+    for (const auto& trace : traces) {
+      trace->originated(worker, packet, frame, port, own);
+    }
+    for (const auto& capture : captures) {
+      capture->originated(worker, frame);
     }
   }
   void lost(uint32_t worker, const rte_mbuf* packet, l4::Verdict reason) const {

@@ -15,6 +15,8 @@ namespace weft::runtime {
 namespace {
 
 constexpr uint32_t kPausesAStep = 64;
+/// Of a frame: the largest IP packet.
+constexpr size_t kMaxFrame = UINT16_MAX;
 
 }  // namespace
 
@@ -36,6 +38,7 @@ Worker::Worker(const WorkerConfig& config, SnapshotPublisher& publisher, Crossin
     }
     terminator_.emplace(terminator, pipeline_.own_ports(), counters_, pipeline_.unresolved(),
                         clock.at(time::TscClock::cycles()));
+    room_.resize(kMaxFrame);
   }
 }
 
@@ -110,12 +113,28 @@ inline void Worker::put(rte_mbuf* packet, uint8_t port, l4::Verdict verdict) {
 
 /// What this worker's own TCP has to say to all that was delivered to it, and by itself. @returns whether it had
 bool Worker::terminate(const lb::Snapshot& snapshot, time::Time now) {
+  if (leaving_.load(std::memory_order_relaxed)) [[unlikely]] {
+    left_.store(!terminator_->leave(), std::memory_order_relaxed);
+  }
   const std::vector<Terminator::Departure>& departures = terminator_->work(snapshot, *forwarding_, now);
+  const Watch* watch = departures.empty() ? nullptr : watch_point_.get();
   for (const Terminator::Departure& departure : departures) {
     ++books_.originated;
+    if (watch != nullptr) [[unlikely]] {
+      show(*watch, departure);
+    }
     put(departure.packet, departure.port, l4::Verdict::segment);
   }
   return !departures.empty();
+}
+
+/// To whoever looks on: in one piece.
+void Worker::show(const Watch& watch, const Terminator::Departure& departure) {
+  const auto length = std::min<uint32_t>(departure.packet->pkt_len, kMaxFrame);
+  const void* bytes = rte_pktmbuf_read(departure.packet, 0, length, room_.data());
+  const l4::Frame frame{.data = static_cast<std::byte*>(const_cast<void*>(bytes)),
+                        .length = static_cast<uint16_t>(length)};
+  watch.originated(self(), departure.packet, frame, departure.port, *terminator_);
 }
 
 inline void Worker::dispatch(rte_mbuf* packet, uint32_t i) {
@@ -204,7 +223,7 @@ void Worker::process(rte_mbuf** packets, const lb::Snapshot& snapshot, time::Tim
   }
   pipeline_.process(burst_, snapshot, *forwarding_, now);
   if (watch != nullptr) [[unlikely]] {
-    watch->after(self(), packets, burst_, pipeline_, snapshot, now);
+    watch->after(self(), packets, burst_, pipeline_, snapshot, now, terminator());
   }
   leave_notes();
   for (uint32_t i = 0; i < burst_.size; ++i) {
@@ -393,7 +412,10 @@ void Worker::prepare(uint8_t port) {
 
 void Worker::upkeep(bool worked, const lb::Snapshot& snapshot, time::Time now) {
   const time::Millis now_ms = time::to_millis(now);
-  inquiry_.answer(pipeline_.flows4(), pipeline_.flows6(), config_.pipeline.seed, now_ms);
+  inquiry_.answer(pipeline_.flows4(), pipeline_.flows6(), config_.pipeline.seed, now_ms,
+                  [this](uint32_t from, uint32_t count, auto use) {
+                    return terminator_ ? terminator_->visit(from, count, use) : 0;
+                  });
   const time::Millis since = time::elapsed(last_upkeep_, now_ms);
   if (since > 0) {
     last_upkeep_ = now_ms;

@@ -58,6 +58,9 @@ class Worker {
   /// Until stop(). On the thread that owns the worker.
   void run();
   void stop() { stop_.store(true, std::memory_order_relaxed); }
+  /// Before stop(), of one that runs: it resets the connections that end here, so that nobody waits for them.
+  void leave() { leaving_.store(true, std::memory_order_relaxed); }
+  bool has_left() const { return !terminator_ || left_.load(std::memory_order_relaxed); }
 
   /// One turn: receive, process, transmit, and a little upkeep. @returns whether there was a packet
   bool poll(time::Time now);
@@ -98,6 +101,7 @@ class Worker {
   void process(rte_mbuf** packets, const lb::Snapshot& snapshot, time::Time now);
   void dispatch(rte_mbuf* packet, uint32_t i);
   bool terminate(const lb::Snapshot& snapshot, time::Time now);
+  void show(const Watch& watch, const Terminator::Departure& departure);
   void put(rte_mbuf* packet, uint8_t port, l4::Verdict verdict);
   void hand_over(uint32_t to, const Crossing& crossing);
   void lose(rte_mbuf* packet, l4::Verdict reason);
@@ -133,6 +137,9 @@ class Worker {
   WatchPoint watch_point_;
   UnresolvedRing unresolved_;
   std::atomic<bool> stop_{false};
+  std::atomic<bool> leaving_{false};
+  std::atomic<bool> left_{false};
+  std::vector<std::byte> room_;  ///< for what is shown of a packet in several buffers
 };
 
 }  // namespace weft::runtime

@@ -11,7 +11,7 @@ namespace weft::tcp {
 struct Config {
   using Duration = std::chrono::milliseconds;
 
-  uint32_t connections = 1024;  ///< 340 bytes each
+  uint32_t connections = 1024;  ///< about 340 bytes each: 256, and its share of the table, the wheel and lists
   uint32_t half_open = 1024;    ///< 72 bytes each; beyond, and for a listener beyond its share: SYN cookies
   uint32_t time_waits = 4096;   ///< 32 bytes each; beyond, the oldest goes
   uint32_t pieces = 16384;      ///< of all queues, 32 bytes each, one a segment or slice

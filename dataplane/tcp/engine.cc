@@ -303,6 +303,19 @@ const buffer::Slice* Engine::front(ConnectionId id) const {
   return c == kNone || connections_[c].received.empty() ? nullptr : &pieces_[connections_[c].received.head].slice;
 }
 
+size_t Engine::peek(ConnectionId id, std::span<std::byte> into) const {
+  const uint32_t c = find(id);
+  size_t copied = 0;
+  for (uint32_t piece = c == kNone ? kNone : connections_[c].received.head; piece != kNone && copied < into.size();
+       piece = pieces_[piece].next) {
+    const std::span<const std::byte> bytes = pieces_[piece].slice.bytes();
+    const size_t some = std::min(bytes.size(), into.size() - copied);
+    std::copy_n(bytes.begin(), some, into.begin() + static_cast<std::ptrdiff_t>(copied));
+    copied += some;
+  }
+  return copied;
+}
+
 void Engine::consume(ConnectionId id, size_t bytes) {
   const uint32_t c = find(id);
   if (c == kNone || bytes == 0 || connections_[c].received.empty()) {
@@ -385,6 +398,11 @@ void Engine::was_read(uint32_t c) {
 bool Engine::is_at_end(ConnectionId id) const {
   const uint32_t c = find(id);
   return c == kNone || (connections_[c].has(Connection::fin_received) && connections_[c].received_bytes == 0);
+}
+
+bool Engine::has_peer_closed(ConnectionId id) const {
+  const uint32_t c = find(id);
+  return c == kNone || connections_[c].has(Connection::fin_received);
 }
 
 void Engine::shutdown(ConnectionId id) {

@@ -79,6 +79,8 @@ class Engine {
 
   // What one connection is asked, and told. Of a stale id: nothing, or 0.
 
+  /// The one that segments of this pair belong to.
+  std::optional<ConnectionId> connection_of(const SocketPair& pair) const;
   bool is_open(ConnectionId id) const;
   /// It will be asked something soon, and nothing that arrived was its.
   void prefetch(ConnectionId id) const;
@@ -94,6 +96,8 @@ class Engine {
   size_t readable(ConnectionId id) const;
   /// The first of them; null: none.
   const buffer::Slice* front(ConnectionId id) const;
+  /// Copies the first of them, in however many pieces they lie. @returns how many
+  size_t peek(ConnectionId id, std::span<std::byte> into) const;
   /// Forgets the first so many of them, and opens the window by as much.
   void consume(ConnectionId id, size_t bytes);
   /// Takes the front out.
@@ -102,6 +106,8 @@ class Engine {
   size_t relay(ConnectionId from, ConnectionId to, size_t at_most);
   /// Has the peer closed, and is everything read?
   bool is_at_end(ConnectionId id) const;
+  /// Has it closed, whatever is still to be read?
+  bool has_peer_closed(ConnectionId id) const;
 
   /// Nothing more will be written: a FIN follows what is queued.
   void shutdown(ConnectionId id);
@@ -110,6 +116,9 @@ class Engine {
   void close(ConnectionId id);
   /// Ends it with a reset.
   void abort(ConnectionId id);
+  /// The same of all connections, whoever's they are, that lie in so many places from this one on. @returns the next
+  /// place; 0: there is none
+  uint32_t abort_from(uint32_t at, uint32_t at_most);
 
   const Counters& counters() const;
   uint32_t connections() const;  ///< in use
@@ -229,6 +238,7 @@ class Engine {
   void become_established(uint32_t c);
   void enter_time_wait(uint32_t c);
   void refuse(const Segment& segment);
+  void refuse_handshake(const Segment& segment, uint32_t listener);
   uint32_t listener_of(const Segment& segment) const;
   uint32_t half_open_share() const;
   uint16_t our_mss(const SocketPair& pair) const;

@@ -164,8 +164,8 @@ bool Engine::accept_cookie(Segment& segment, uint64_t place) {
   }
   asked.listener = static_cast<uint16_t>(listener_of(segment));
   if (free_.empty()) {
-    ++counters_.refused;
-    return false;
+    refuse_handshake(segment, asked.listener);
+    return true;
   }
   ++counters_.cookies_accepted;
   const uint32_t c = accept(asked, place, segment);
@@ -216,9 +216,10 @@ void Engine::arrive_in_half_open(uint32_t half_open, Segment& segment, uint64_t 
     ++counters_.unacceptable;
     return challenge_of_half_open(known);
   }
-  if (free_.empty()) {  // the peer asks again by sending; until then there may be one
-    ++counters_.refused;
-    return;
+  if (free_.empty()) {
+    const uint32_t listener = known.listener;
+    forget_half_open(half_open, place);
+    return refuse_handshake(segment, listener);
   }
   const HalfOpen accepted = known;
   forget_half_open(half_open, place);
@@ -452,6 +453,13 @@ void Engine::finish(uint32_t c) {
   } else if (connections_[c].received_bytes == 0) {
     tell(c, event::closed);
   }
+}
+
+/// To the peer the connection is there, and it may wait for the first word: without an answer it would wait for ever.
+void Engine::refuse_handshake(const Segment& segment, uint32_t listener) {
+  ++counters_.refused;
+  output_->refused.push_back(listener);
+  refuse(segment);
 }
 
 /// RFC 9293, section 3.10.7.1: to what should not have come.

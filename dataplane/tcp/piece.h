@@ -116,8 +116,9 @@ class Pieces {
   bool may_keep_beyond() const { return free_count_ > 3 * share(); }
 
  private:
-  static constexpr uint32_t kFew = 16;         ///< anybody's
-  static constexpr uint32_t kMany = 16 << 10;  ///< as they are counted in 16 bits
+  static constexpr uint32_t kFew = 16;           ///< anybody's,
+  static constexpr uint32_t kNextToNothing = 4;  ///< and anybody's when few are left
+  static constexpr uint32_t kMany = 16 << 10;    ///< as they are counted in 16 bits
 
   std::vector<Piece> pieces_;
   uint32_t free_ = kNone;
@@ -125,7 +126,14 @@ class Pieces {
   uint32_t received_ = 0;
 
   uint32_t share() const { return capacity() / 8; }
-  uint32_t most() const { return std::clamp(free_count_ / 4, kFew, kMany); }
+  /// Two shares are left to queues that hold next to nothing, so that many who hoard do not keep others out; not where
+  /// a share is less than a queue's few.
+  uint32_t most() const {
+    const uint32_t reserve = share() < kFew ? 0 : 2 * share();
+    return free_count_ > reserve ? std::clamp((free_count_ - reserve) / 4, kFew, kMany)
+           : reserve == 0        ? kFew
+                                 : kNextToNothing;
+  }
 };
 
 /// Up to so many bytes are copied rather than held in a buffer of their own.

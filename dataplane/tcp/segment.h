@@ -101,11 +101,13 @@ struct Output {
   std::vector<Transmission> segments;
   std::vector<buffer::Slice> slices;  ///< of the segments' payloads
   std::vector<Event> events;
+  std::vector<uint32_t> refused;  ///< listeners of handshakes that found no connection free
 
   void clear() {
     segments.clear();
     slices.clear();
     events.clear();
+    refused.clear();
   }
 };
 

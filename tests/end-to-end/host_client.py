@@ -29,6 +29,8 @@ assert mesh.ebpf("from_host_redirected_request") > 90 * 4
 size = lab.run("curl", "-sS", "-m", "60", "-o", "/dev/null", "-w", "%{size_download}", "http://10.96.0.10/stream")
 assert size == str(64 << 20), size
 
+lab.wait_until("the host's connections are over", lambda: not lab.run("ss", "-tnH", "exclude", "time-wait", "dst", "10.96.0.10"))
+
 # A pod's traffic for the first worker goes through weft0's egress too, and counts as the pod's alone.
 before = mesh.ebpf("from_host_redirected_request"), mesh.ebpf("from_host_dropped_not_mesh")
 assert webs[0].run("curl", "-sS", "-m", "5", "http://10.96.0.10/") == "web1\n"

@@ -9,6 +9,7 @@ client = mesh.pod("client", "10.1.0.1")
 web = mesh.pod("web", "10.1.0.10")
 web.serve_http()
 mesh.put("web.yaml", mesh.service("web", "10.96.0.10"), mesh.slice("web", [web]))
+mesh.configure(snat={"addresses": ["10.9.0.1"]})
 mesh.start_weftd()
 
 def works():
@@ -29,6 +30,7 @@ BAD = {
     "a wrong type": (SERVICE.replace("port: 80", "port: eighty"), 'other.yaml:8: spec.ports[0].port: expected an integer from 1 to 65535, got "eighty"'),
     "no address": (SERVICE.replace("10.96.0.11", "10.96.0.300"), "other.yaml:6: spec.clusterIP: "),
     "a duplicate address": (SERVICE.replace("10.96.0.11", "10.96.0.10"), "default/web"),
+    "an address of the node's own": (SERVICE.replace("10.96.0.11", "10.9.0.1"), "other.yaml:1: spec.clusterIP: 10.9.0.1 of service default/other is an address of this node's own: snat.addresses has it"),
     "a port out of range": (SERVICE.replace("port: 80", "port: 65536"), 'other.yaml:8: spec.ports[0].port: expected an integer from 1 to 65535, got "65536"'),
     "a field that weft does not implement": (SERVICE + "  externalName: x\n", "other.yaml:9: spec.externalName: "),
 }
@@ -56,5 +58,5 @@ assert len(mesh.ctl("show", "services")) == 2 and works()
 (mesh.folder / "elsewhere").rename(mesh.registry)
 lab.wait_until("the registry is good again", lambda: mesh.ctl("show", "snapshot")["state"] == "current")
 good = lab.run(lab.BUILD / "weftd", "--config", mesh.config_file, "--check")
-assert "good: 2 services with 1 endpoints" in good, good
+assert "good: 2 services with 1 endpoint," in good, good
 mesh.check_books()

@@ -59,7 +59,7 @@ web = mesh.pod("web", "10.1.0.10")
 remote = lab.Pod(mesh, "remote", "10.2.0.10")
 web.serve_http()
 (mesh.folder / "nginx-web" / "www" / "body").write_bytes(bytes(8 << 20))
-mesh.put("web.yaml", mesh.service("web", "10.96.0.10"), mesh.slice("web", [web]), mesh.policy("web", forwarding={"mode": "proxy"}))
+mesh.put("web.yaml", mesh.service("web", "10.96.0.10", app_protocol="tcp"), mesh.slice("web", [web]), mesh.policy("web", forwarding={"mode": "proxy"}))
 mesh.configure(pods={"nics": [remote.interface]}, snat={"addresses": ["10.9.0.1"]},
                tcp={"half_open": HALF_OPEN, "time_wait_s": 1})
 mesh.start_weftd()
@@ -76,7 +76,7 @@ def resident_kib():
 
 
 def tcp(name):
-    return sum(row[name] for row in mesh.ctl("show", "tcp"))
+    return mesh.tcp(name)
 
 
 def fetch(count):

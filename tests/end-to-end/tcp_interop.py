@@ -132,7 +132,7 @@ class Bed:
         mesh = self.mesh
         for (name, family), vip in VIPS.items():
             for service, port, target in ((f"{name}{family}", 80, PROXIED), (f"speed-{name}{family}", IPERF, IPERF)):
-                mesh.put(f"{service}.yaml", mesh.service(service, vip, port),
+                mesh.put(f"{service}.yaml", mesh.service(service, vip, port, app_protocol="tcp"),
                          mesh.slice(service, [getattr(self, name)], target, family=family),
                          mesh.policy(service, forwarding={"mode": "proxy"}))
         mesh.configure(pods={"nics": ["wan0"]}, snat={"addresses": ["10.9.0.1", "fd00:9::1"]}, tcp={"time_wait_s": 1})
@@ -200,12 +200,12 @@ class Bed:
 
     def iperf(self, way, family):
         client, server, upload = WAYS[way]
-        report = json.loads(getattr(self, client).run("iperf3", "-c", VIPS[server, family], "-n", "1M", "-J", *[] if upload else ["-R"]))
+        report = json.loads(getattr(self, client).run("iperf3", "-c", VIPS[server, family], "-n", "4M", "-J", *[] if upload else ["-R"]))
         assert "error" not in report and report["end"]["sum_received"]["bytes"] > 0, (way, report)
 
     def retransmitted(self):
         """Segments, by each that sends."""
-        segments = collections.Counter(weft=sum(row["retransmitted"] for row in self.mesh.ctl("show", "tcp")))
+        segments = collections.Counter(weft=self.mesh.tcp("retransmitted"))
         for pod in (self.near, self.far):
             names, values = [line.split() for line in pod.run("cat", "/proc/net/snmp").splitlines() if line.startswith("Tcp:")]
             segments[pod.name] = int(values[names.index("RetransSegs")])

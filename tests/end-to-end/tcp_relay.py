@@ -44,14 +44,14 @@ vips = {}
 for number, (pod, family, other) in enumerate(((web, 4, 4), (web, 6, 6), (remote, 4, 4), (remote, 6, 6), (web, 4, 6), (web, 6, 4))):
     name = f"{pod.name}{family}to{other}"
     vips[name] = f"10.96.0.{10 + number}" if family == 4 else f"fd00:96::{10 + number}"
-    mesh.put(f"{name}.yaml", mesh.service(name, vips[name]), mesh.slice(name, [pod], family=other),
+    mesh.put(f"{name}.yaml", mesh.service(name, vips[name], app_protocol="tcp"), mesh.slice(name, [pod], family=other),
              mesh.policy(name, **proxied))
-    mesh.put(f"speed-{name}.yaml", mesh.service(f"speed-{name}", vips[name], 5201),
+    mesh.put(f"speed-{name}.yaml", mesh.service(f"speed-{name}", vips[name], 5201, app_protocol="tcp"),
              mesh.slice(f"speed-{name}", [pod], 5201, family=other), mesh.policy(f"speed-{name}", **proxied))
 for family, vip in ((4, "10.96.0.30"), (6, "fd00:96::30")):
-    mesh.put(f"told{family}.yaml", mesh.service(f"told{family}", vip), mesh.slice(f"told{family}", [web], 8081, family=family),
+    mesh.put(f"told{family}.yaml", mesh.service(f"told{family}", vip, app_protocol="tcp"), mesh.slice(f"told{family}", [web], 8081, family=family),
              mesh.policy(f"told{family}", forwarding={"mode": "proxy", "proxyProtocol": "v2"}))
-mesh.put("nobody.yaml", mesh.service("nobody", "10.96.0.40"), mesh.slice("nobody", [web], 9999), mesh.policy("nobody", **proxied))
+mesh.put("nobody.yaml", mesh.service("nobody", "10.96.0.40", app_protocol="tcp"), mesh.slice("nobody", [web], 9999), mesh.policy("nobody", **proxied))
 mesh.configure(workers={"cores": [0, 1]}, memory={"megabytes": 256}, pods={"nics": [remote.interface]},
                snat={"addresses": list(OWN.values())}, tcp={"time_wait_s": 1})
 mesh.start_weftd()

@@ -67,6 +67,15 @@ TEST_F(PipelineRecovery, AConnectionThatBeginsNowIsNoneOfBefore) {
   EXPECT_EQ(reply(client).verdict, Verdict::passed);
 }
 
+/// An address of the node's own is no client's: what is left of a relayed connection is weft's TCP's to reset, though
+/// its endpoint serves another service by nat.
+TEST_F(PipelineRecovery, ARelayedConnectionsEndpointIsNotAnsweringAClient) {
+  PipelineBed own({.own_addresses = {lb::parse_address("10.1.0.1").value()}, .proxies = true});
+  own.pipeline().recover_by(vips.get());
+  const Bytes frame = tcp(kWebEndpoint, client).flags(kAck).payload("data").bytes();
+  EXPECT_EQ(own.process(std::span(&frame, 1), kUplink, *snapshot, now).at(0).verdict, Verdict::delivered);
+}
+
 TEST_F(PipelineRecovery, OthersPass) {
   EXPECT_EQ(reply(client_of(kOtherEndpoint)).verdict, Verdict::passed) << "the hash says another endpoint";
   EXPECT_EQ(reply(client, kRst).verdict, Verdict::passed);

@@ -212,7 +212,7 @@ TEST_F(TraceTest, FollowsAPacketToTheWorkerThatHasItsFlow) {
   EXPECT_EQ(journeys[0].stages[1].passage.verdict, Verdict::request);
   EXPECT_EQ(journeys[0].stages[1].passage.found, Found::made);
   const std::string text = text_of(journeys[0]);
-  EXPECT_THAT(text, HasSubstr("verdict handed over, handed_over: to the worker that has its flow; to worker 1\n"
+  EXPECT_THAT(text, HasSubstr("verdict handed over: to the worker that has its flow; to worker 1\n"
                               "  worker 1  from worker 0\n"
                               "    flow    made request"));
 }

@@ -17,14 +17,15 @@ MAY_INCLUDE = {
     "l4": {"lb", "packet", "time", "flow"},
     "buffer": set(),
     "tcp": {"lb", "packet", "time", "buffer"},
-    "proxy": {"lb", "packet", "time", "buffer", "tcp"},
-    "runtime": {"lb", "packet", "time", "flow", "l4", "buffer", "tcp", "proxy"},
+    "http": {"lb", "buffer"},
+    "proxy": {"lb", "packet", "time", "buffer", "tcp", "http"},
+    "runtime": {"lb", "packet", "time", "flow", "l4", "buffer", "tcp", "http", "proxy"},
     "pods": {"lb", "bpf"},
     "kernel": {"lb", "bpf", "packet", "time", "flow", "l4", "pods"},
     "node": {"lb", "registry-sync", "bpf", "packet", "time", "flow", "l4", "runtime", "pods", "kernel", "buffer", "tcp",
-             "proxy"},
+             "http", "proxy"},
     "ops": {"lb", "registry-sync", "bpf", "packet", "time", "flow", "l4", "runtime", "pods", "kernel", "node", "buffer",
-            "tcp", "proxy"},
+            "tcp", "http", "proxy"},
 }
 KNOWS_DPDK = {"runtime"}
 

@@ -85,6 +85,27 @@ TEST_F(TwoHosts, AnswerNothingToWhomTheListenerDoesNotTalk) {
   EXPECT_EQ(server.engine.counters().refused, 0);
 }
 
+TEST_F(TwoHosts, AbortAllTheirConnectionsInShares) {
+  open();
+  const auto other =
+      client.engine.connect({kClient, kServer, lb::port_from_host(40001), lb::port_from_host(80)}, 1, now);
+  ASSERT_TRUE(other);
+  settle();
+  const SocketPair pair = *client.engine.pair(at_client);
+  EXPECT_EQ(client.engine.connection_of(pair), at_client);
+  uint32_t calls = 0;
+  uint32_t at = 0;
+  do {
+    at = client.engine.abort_from(at, 100);
+    settle();
+    ++calls;
+  } while (at != 0);
+  EXPECT_EQ(calls, (Config{}.connections + 99) / 100);
+  EXPECT_EQ(client.engine.connections(), 0);
+  EXPECT_EQ(client.engine.connection_of(pair), std::nullopt);
+  EXPECT_EQ(server.engine.counters().resets_received, 2);
+}
+
 TEST_F(TwoHosts, SendNoMoreThanTheirBudget) {
   open();
   ASSERT_TRUE(client.engine.write(at_client, client.slice_of(std::string(1448, 'x'))));
@@ -262,6 +283,30 @@ class FewPieces : public TwoHosts {
   Host few{3, {.pieces = 32}};
   std::array<ConnectionId, 3> ids;
 };
+
+/// Those who fill what they may leave something to those who hold next to nothing.
+TEST(Pieces, AreNotAllTheHoarders) {
+  constexpr uint32_t kPieces = 7168;
+  constexpr uint32_t kHoarders = 400;
+  Pieces pieces(kPieces);
+  std::array<uint32_t, kHoarders> held{};
+  for (bool took = true; took;) {
+    took = false;
+    for (uint32_t& each : held) {
+      if (pieces.may_receive() && pieces.may_hold(each)) {
+        pieces.take();
+        pieces.count_received();
+        ++each;
+        took = true;
+      }
+    }
+  }
+  EXPECT_GE(pieces.free(), kPieces / 4 - 1);
+  for (uint32_t newcomer = 0; newcomer < 100; ++newcomer) {
+    EXPECT_TRUE(pieces.may_receive() && pieces.may_hold(0) && pieces.may_move());
+    pieces.take();
+  }
+}
 
 TEST_F(FewPieces, GiveTheFirstThatIsFreeToAFinAlsoOfOneThatWantedToWrite) {
   for (const Event& event : server.events) {
