@@ -60,8 +60,6 @@ class Body {
   State discard(tcp::Engine& engine, tcp::ConnectionId from);
 
   bool done() const { return is_done_; }
-  http::Framing::Kind kind() const { return kind_; }
-  uint64_t left() const { return left_; }    ///< bytes, of a body of known length
   uint64_t moved() const { return moved_; }  ///< bytes, with what frames them
   http::Defect defect() const { return chunks_.defect(); }
 

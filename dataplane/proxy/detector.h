@@ -40,7 +40,6 @@ class Detector {
   void advance(time::Millis now);
   /// The caller's to empty.
   std::vector<Found>& found() { return found_; }
-  size_t waiting() const { return count_; }
 
  private:
   struct Waiting {
