@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "packet/checksum.h"
 #include "packet/headers.h"
 #include "runtime/mbuf_buffers.h"
 #include "tcp/wire.h"
@@ -142,6 +143,10 @@ rte_mbuf* packet_of(std::span<const tcp::Transmission> run, std::span<buffer::Sl
   if (run.size() > 1) {
     packet->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
     packet->tso_segsz = run[0].payload_length;
+    // Each segment has its own length too, so the pseudo header's sum is without one.
+    auto* const tcp = packet::view<packet::TcpHeader>(at + packet->l2_len + packet->l3_len);
+    const auto length = static_cast<uint16_t>(packet->l4_len + whole.payload_length);
+    tcp->checksum = packet::fold(uint32_t{tcp->checksum} + static_cast<uint16_t>(~packet::swap16(length)));
   }
   if (is_ipv4 && offload.ip_checksums) {  // each segment has its own length
     packet->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;

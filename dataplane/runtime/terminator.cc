@@ -159,14 +159,16 @@ const std::vector<Terminator::Departure>& Terminator::work(const lb::Snapshot& s
     engine_.input(error, now, output_);
   }
   errors_.clear();
+  if (millis != last_millis_ || timers_wait_) {
+    timers_wait_ = engine_.advance(now, output_, kTimersATurn);
+  }
   if (millis != last_millis_) {
     last_millis_ = millis;
-    engine_.advance(now, output_, kTimersATurn);
     proxy_.advance(snapshot, now);
   }
   for (int round = 0; round < kRounds && (round == 0 || !output_.events.empty()); ++round) {
     act(snapshot, forwarding, now);
-    has_more_ = engine_.flush(now, output_, kBudget) || proxy_.has_more();
+    has_more_ = engine_.flush(now, output_, kBudget) || proxy_.has_more() || timers_wait_;
   }
   depart(forwarding);
   drain(pool_, 0);

@@ -105,7 +105,8 @@ class Terminator {
   tcp::Output output_;
   std::vector<Departure> departures_;
   time::Millis last_millis_ = 0;
-  bool has_more_ = false;  ///< the engine, to send
+  bool has_more_ = false;     ///< the engine, to send
+  bool timers_wait_ = false;  ///< for a turn of their own
   uint32_t leave_at_ = 0;
   uint64_t unsent_ = 0;
 };

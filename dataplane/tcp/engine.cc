@@ -44,16 +44,16 @@ Engine::Engine(const Config& config, const Secret& secret, time::Time now)
       pieces_(config.pieces),
       reassembly_(config.ranges, config.max_ranges),
       listeners_(config.listeners),
-      wheel_(config.connections, time::to_millis(now)) {
+      wheel_(config.connections, time::to_millis(now)),
+      starved_writers_(config.connections),
+      starved_movers_(config.connections),
+      starved_closers_(config.connections) {
   free_.reserve(config.connections);
   for (uint32_t c = config.connections; c-- > 0;) {
     free_.push_back(c);
   }
   touched_.reserve(config.connections);
   eventful_.reserve(config.connections);
-  starved_writers_.reserve(config.connections);
-  starved_movers_.reserve(config.connections);
-  starved_closers_.reserve(config.connections);
   duplicates_.reserve(256);
   listening_.reserve(config.listeners);
 }
@@ -210,7 +210,7 @@ size_t Engine::room(ConnectionId id) const {
 
 /// It is told when there is room again: by acknowledgments, or if pieces are short, once they are not.
 /// @param are_short of those that it needs
-void Engine::want_room(uint32_t c, bool are_short, std::vector<ConnectionId>& starved) {
+void Engine::want_room(uint32_t c, bool are_short, WaitingLine& starved) {
   Connection& connection = connections_[c];
   Details& details = details_[c];
   if (!connection.has(Connection::on_wire)) {
@@ -223,17 +223,13 @@ void Engine::want_room(uint32_t c, bool are_short, std::vector<ConnectionId>& st
   }
 }
 
-void Engine::list(uint32_t c, std::vector<ConnectionId>& starved) {
-  if (starved.size() == starved.capacity()) {
-    std::erase_if(starved, [this](ConnectionId id) { return find(id) == kNone; });
-  }
-  starved.push_back({c, connections_[c].generation});
+void Engine::list(uint32_t c, WaitingLine& starved) {
+  starved.join({c, connections_[c].generation}, [this](ConnectionId id) { return find(id) != kNone; });
 }
 
-void Engine::feed(std::vector<ConnectionId>& starved) {
+void Engine::feed(WaitingLine& starved) {
   for (size_t fed = 0; fed < kFedATurn && !starved.empty(); ++fed) {
-    const uint32_t c = find(starved.back());
-    starved.pop_back();
+    const uint32_t c = find(starved.next());
     if (c == kNone) {
       continue;
     }
@@ -249,8 +245,7 @@ void Engine::feed(std::vector<ConnectionId>& starved) {
 /// A FIN needs but one piece, whatever else the connection was refused.
 void Engine::feed_closers() {
   while (pieces_.free() > 0 && !starved_closers_.empty()) {
-    const uint32_t c = find(starved_closers_.back());
-    starved_closers_.pop_back();
+    const uint32_t c = find(starved_closers_.next());
     if (c != kNone) {
       start_closing(c);
     }
@@ -500,7 +495,8 @@ uint32_t Engine::pieces() const {
 }
 
 size_t Engine::memory_bytes() const {
-  return connections_.size() * (sizeof(Connection) + sizeof(Details) + sizeof(uint32_t) + 5 * sizeof(ConnectionId)) +
+  return connections_.size() * (sizeof(Connection) + sizeof(Details) + sizeof(uint32_t) + 2 * sizeof(ConnectionId)) +
+         starved_writers_.memory_bytes() + starved_movers_.memory_bytes() + starved_closers_.memory_bytes() +
          wheel_.memory_bytes() + table_.memory_bytes() + half_opens_.memory_bytes() + time_waits_.memory_bytes() +
          pieces_.capacity() * sizeof(Piece) + reassembly_.memory_bytes();
 }

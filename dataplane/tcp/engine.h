@@ -29,6 +29,7 @@
 #include "tcp/segment.h"
 #include "tcp/table.h"
 #include "tcp/time_wait.h"
+#include "tcp/waiting_line.h"
 #include "time/clock.h"
 #include "time/wheel.h"
 
@@ -69,7 +70,7 @@ class Engine {
   /// Takes the payloads. What arrived for no connection is answered; the rest shows in events.
   void input(std::span<Segment> segments, time::Time now, Output& output);
   void input(const NetworkError& error, time::Time now, Output& output);
-  /// Fires timers. @param budget of connections to look at: true comes back if there may be more
+  /// Fires timers. @param budget of timers, and of TIME-WAITs that end: true comes back if there may be more
   bool advance(time::Time now, Output& output, uint32_t budget = UINT32_MAX);
   /// Sends what there is to be sent and acknowledged. @param budget of segments, or a few more: true comes back if the
   /// rest is for the next call
@@ -192,9 +193,9 @@ class Engine {
   void append_to_send(Connection& connection, uint32_t piece, buffer::Slice slice, uint8_t flags);
   size_t room_of(uint32_t c) const;
   size_t room_for_pieces(uint32_t c) const;
-  void want_room(uint32_t c, bool are_short, std::vector<ConnectionId>& starved);
-  void list(uint32_t c, std::vector<ConnectionId>& starved);
-  void feed(std::vector<ConnectionId>& starved);
+  void want_room(uint32_t c, bool are_short, WaitingLine& starved);
+  void list(uint32_t c, WaitingLine& starved);
+  void feed(WaitingLine& starved);
   void feed_closers();
 
   // input.cc: what arrived for connections.
@@ -324,9 +325,9 @@ class Engine {
   time::Wheel wheel_;
   std::vector<ConnectionId> touched_;
   std::vector<ConnectionId> eventful_;
-  std::vector<ConnectionId> starved_writers_;  ///< refused a write for want of pieces
-  std::vector<ConnectionId> starved_movers_;   ///< refused a move into them
-  std::vector<ConnectionId> starved_closers_;  ///< whose FIN waits for one
+  WaitingLine starved_writers_;  ///< refused a write for want of pieces
+  WaitingLine starved_movers_;   ///< refused a move into them
+  WaitingLine starved_closers_;  ///< whose FIN waits for one
   Counters counters_;
   Now now_;
   Output* output_ = nullptr;         ///< the caller's, during a call

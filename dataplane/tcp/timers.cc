@@ -40,14 +40,17 @@ bool Engine::advance(time::Time now, Output& output, uint32_t budget) {
   begin(now, output);
   const uint32_t used = wheel_.advance(now_.millis, budget, [this](uint32_t c) { return fire(c); });
   retry_half_opens();
-  while (time_waits_.oldest() != kNone && is_due(time_waits_[time_waits_.oldest()].expiry, now_.millis)) {
+  uint32_t ended = 0;
+  for (;
+       ended < budget && time_waits_.oldest() != kNone && is_due(time_waits_[time_waits_.oldest()].expiry, now_.millis);
+       ++ended) {
     const uint32_t expired = time_waits_.oldest();
     table_.erase(time_waits_[expired].hash, {Reference::Kind::time_wait, expired});
     time_waits_.remove(expired);
   }
   tell_events();
   output_ = nullptr;
-  return used == budget;
+  return used == budget || ended == budget;
 }
 
 std::optional<time::Time> Engine::next_deadline(time::Time now) const {

@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <rte_ip.h>
 #include <rte_mbuf.h>
 
 #include <cstring>
@@ -215,6 +216,11 @@ TEST_P(SegmentPackets, AreOneForTheDeviceToCut) {
   const auto* header = packet::view<packet::TcpHeader>(&frame[packet->l2_len + packet->l3_len]);
   EXPECT_EQ(header->flags, flag::ack | flag::psh);
   EXPECT_EQ(packet::swap32(header->sequence), 1000U);
+  const std::byte* const ip = &frame[packet->l2_len];
+  const uint16_t pseudo = GetParam() == lb::Family::ipv4
+                              ? rte_ipv4_phdr_cksum(reinterpret_cast<const rte_ipv4_hdr*>(ip), packet->ol_flags)
+                              : rte_ipv6_phdr_cksum(reinterpret_cast<const rte_ipv6_hdr*>(ip), packet->ol_flags);
+  EXPECT_EQ(header->checksum, pseudo) << "as DPDK wants it of what a device cuts: without a length";
   EXPECT_EQ(Bytes(frame.begin() + static_cast<std::ptrdiff_t>(headers()), frame.end()), expected_payload());
   if (GetParam() == lb::Family::ipv4) {
     EXPECT_NE(packet->ol_flags & RTE_MBUF_F_TX_IP_CKSUM, 0U);
