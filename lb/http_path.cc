@@ -4,16 +4,10 @@
 #include <algorithm>
 #include <array>
 
+#include "lb/hex.h"
+
 namespace weft::lb {
 namespace {
-
-constexpr int digit_of(char c) {
-  if (c >= '0' && c <= '9') {
-    return c - '0';
-  }
-  const int letter = c | 0x20;
-  return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
-}
 
 /// RFC 3986, section 2.3.
 constexpr bool is_unreserved(char c) {
@@ -52,8 +46,8 @@ std::optional<size_t> decode(std::string_view path, char* out) {
       out[length++] = path[i];
       continue;
     }
-    const int high = i + 1 < path.size() ? digit_of(path[i + 1]) : -1;
-    const int low = i + 2 < path.size() ? digit_of(path[i + 2]) : -1;
+    const int high = i + 1 < path.size() ? hex_value_of(path[i + 1]) : -1;
+    const int low = i + 2 < path.size() ? hex_value_of(path[i + 2]) : -1;
     if (high < 0 || low < 0 || (high == 0 && low == 0)) {
       return std::nullopt;
     }

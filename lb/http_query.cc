@@ -3,21 +3,15 @@
 
 #include <algorithm>
 
+#include "lb/hex.h"
+
 namespace weft::lb {
 namespace {
 
-int digit_of(char c) {
-  if (c >= '0' && c <= '9') {
-    return c - '0';
-  }
-  const int letter = c | 0x20;
-  return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
-}
-
 /// Takes one decoded character off the text. Precondition: it is not empty.
 char take_decoded(std::string_view& text) {
-  if (text[0] == '%' && text.size() > 2 && digit_of(text[1]) >= 0 && digit_of(text[2]) >= 0) {
-    const int byte = digit_of(text[1]) << 4 | digit_of(text[2]);
+  if (text[0] == '%' && text.size() > 2 && hex_value_of(text[1]) >= 0 && hex_value_of(text[2]) >= 0) {
+    const int byte = hex_value_of(text[1]) << 4 | hex_value_of(text[2]);
     text.remove_prefix(3);
     return static_cast<char>(byte);
   }

@@ -36,7 +36,7 @@ bool same_group(const Line& a, const Line& b) {
 
 /// Groups together, and within a group by precedence. A stable sort does the rest: the first match of a rule that holds
 /// is the one that is named.
-bool before(const Line& a, const Line& b) {
+bool stands_before(const Line& a, const Line& b) {
   const auto key = [](const Line& line) {
     return std::tuple(line.host, line.match->path.type, group_of(line), line.match->method.empty(),
                       -static_cast<int64_t>(line.headers.size()), -static_cast<int64_t>(line.query.size()),
@@ -153,7 +153,7 @@ struct RouteIndex::Draft {
     for (size_t i = 0; i < routes.size(); ++i) {
       collect(routes[i], i);
     }
-    std::stable_sort(lines.begin(), lines.end(), before);
+    std::stable_sort(lines.begin(), lines.end(), stands_before);
     path_expressions.number();
     names.number();
     value_expressions.number();

@@ -205,7 +205,7 @@ TrafficPolicy parse_policy(Fields& fields) {
   return policy;
 }
 
-void parse_ports(Fields& fields, DestinationRule& rule) {
+void parse_port_policies(Fields& fields, DestinationRule& rule) {
   std::set<int64_t> seen;
   for (Fields& item : fields.mappings("portLevelSettings")) {
     Fields port = item.required_mapping("port");
@@ -227,7 +227,7 @@ void parse_destination_rule(Fields& document, ResourceSet& resources) {
   rule.service = parse_host(spec, rule.metadata.name_space);
   Fields policy = spec.mapping("trafficPolicy");
   rule.policy = parse_policy(policy);
-  parse_ports(policy, rule);
+  parse_port_policies(policy, rule);
   policy.unimplemented({"tunnel", "proxyProtocol", "retryBudget"});
   policy.finish();
   const std::vector<std::string> exported = spec.strings("exportTo");

@@ -19,7 +19,7 @@ uint32_t parse_weight(Fields& annotations) {
   return static_cast<uint32_t>(weight.value_or(1));
 }
 
-std::vector<ServicePort> parse_ports(Fields& document) {
+std::vector<ServicePort> parse_endpoint_ports(Fields& document) {
   std::vector<ServicePort> ports;
   std::set<std::pair<std::string, lb::Protocol>> seen;
   for (Fields& item : document.mappings("ports")) {
@@ -108,7 +108,7 @@ void parse_endpoint_slice(Fields& document, ResourceSet& resources) {
 
   const std::string family = document.required_word("addressType", {"IPv4", "IPv6"}, {"FQDN"});
   slice.family = family == "IPv6" ? lb::Family::ipv6 : lb::Family::ipv4;
-  slice.ports = parse_ports(document);
+  slice.ports = parse_endpoint_ports(document);
   for (Fields& item : document.mappings("endpoints")) {
     slice.endpoints.push_back(parse_endpoint(item, slice.family));
   }

@@ -10,7 +10,6 @@ namespace {
 
 constexpr std::string_view kClass = "weft";
 constexpr std::string_view kController = "weft.dev/gateway";
-constexpr std::string_view kGroup = "gateway.networking.k8s.io";
 constexpr size_t kMostListeners = 64;
 constexpr size_t kMostAddresses = 16;
 constexpr size_t kMostKinds = 8;
@@ -31,10 +30,10 @@ void parse_allowed_routes(Fields allowed, Listener& listener) {
   check_count(allowed, "kinds", kinds.size(), kMostKinds);
   listener.takes_routes = kinds.empty();
   for (Fields& item : kinds) {
-    const std::string group = item.string("group").value_or(std::string(kGroup));
+    const std::string group = item.string("group").value_or(std::string(kGatewayGroup));
     const std::string kind = item.required_string("kind");
     item.finish();
-    if (group == kGroup && kind == "HTTPRoute") {
+    if (group == kGatewayGroup && kind == "HTTPRoute") {
       listener.takes_routes = true;
     } else {
       listener.unknown_kinds.push_back((group.empty() ? "" : group + "/") + kind);
@@ -160,7 +159,7 @@ void parse_reference_grant(Fields& document, ResourceSet& resources) {
   std::vector<Fields> from = spec.required_mappings("from");
   check_count(spec, "from", from.size(), kMostGrants);
   for (Fields& item : from) {
-    const bool counts = parse_kind(item, kGroup, "HTTPRoute");
+    const bool counts = parse_kind(item, kGatewayGroup, "HTTPRoute");
     const std::string name_space = item.required_string("namespace");
     check_label(item, "namespace", name_space);
     item.finish();

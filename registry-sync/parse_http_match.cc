@@ -7,7 +7,7 @@
 namespace weft::registry {
 namespace {
 
-constexpr size_t kMostMatches = 16;
+constexpr size_t kMostFieldMatches = 16;
 
 void check_expression(Fields& fields, std::string_view key, const std::string& expression, size_t most) {
   check_length(fields, key, expression, most);
@@ -42,7 +42,7 @@ std::vector<lb::ValueMatch> parse_values(Fields& match, std::string_view key, si
   std::vector<lb::ValueMatch> values;
   std::vector<std::string> names;
   std::vector<Fields> items = match.mappings(key);
-  check_count(match, key, items.size(), kMostMatches);
+  check_count(match, key, items.size(), kMostFieldMatches);
   for (Fields& item : items) {
     lb::ValueMatch value;
     const std::string name = item.required_string("name");

@@ -9,23 +9,22 @@
 namespace weft::registry {
 namespace {
 
-constexpr std::string_view kGroup = "gateway.networking.k8s.io";
 constexpr size_t kMostParents = 32;
 constexpr size_t kMostHostnames = 16;
 constexpr size_t kMostRules = 16;
-constexpr size_t kMostMatches = 128;  ///< of all rules
+constexpr size_t kMostMatchesOfRoute = 128;  ///< of all rules
 
 ParentRef parse_parent(Fields& ref, const std::string& name_space) {
   ParentRef parent;
-  const std::string group = ref.string("group").value_or(std::string(kGroup));
+  const std::string group = ref.string("group").value_or(std::string(kGatewayGroup));
   const std::string kind = ref.has("kind") ? ref.required_word("kind", {"Gateway", "Service"}) : "Gateway";
   const bool is_service = kind == "Service";
   ref.ignore({"kind"});
   parent.kind = is_service ? ParentRef::Kind::service : ParentRef::Kind::gateway;
   if (is_service && !group.empty()) {
     ref.error(ref.has("group") ? "group" : "kind", R"(expected group: "" with kind: Service, got )" + in_quotes(group));
-  } else if (kind == "Gateway" && group != kGroup) {
-    ref.error("group", "expected " + std::string(kGroup) + ", the group of Gateway, got " + in_quotes(group));
+  } else if (kind == "Gateway" && group != kGatewayGroup) {
+    ref.error("group", "expected " + std::string(kGatewayGroup) + ", the group of Gateway, got " + in_quotes(group));
   }
   parent.name_space = ref.string("namespace").value_or(name_space);
   parent.name = ref.required_string("name");
@@ -81,9 +80,9 @@ std::vector<HttpRouteRule> parse_rules(Fields& spec, const Metadata& metadata) {
     rule.rule.number = static_cast<uint32_t>(rules.size());
     rules.push_back(std::move(rule));
   }
-  if (matches > kMostMatches) {
-    spec.error("rules", "expected at most " + std::to_string(kMostMatches) + " matches in all rules together, got " +
-                            std::to_string(matches));
+  if (matches > kMostMatchesOfRoute) {
+    spec.error("rules", "expected at most " + std::to_string(kMostMatchesOfRoute) +
+                            " matches in all rules together, got " + std::to_string(matches));
   }
   if (rules.empty()) {
     rules.push_back({.matches = {lb::HttpMatch{}}, .rule = {}});

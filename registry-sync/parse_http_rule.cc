@@ -12,7 +12,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr size_t kMostMatches = 64;
+constexpr size_t kMostMatchesOfRule = 64;
 constexpr size_t kMostBackends = 16;
 
 void parse_timeouts(Fields timeouts, lb::HttpRule& rule) {
@@ -151,7 +151,7 @@ HttpRouteRule parse_http_rule(Fields& rule, const std::string& name_space) {
   parsed.rule.name = rule.string("name").value_or("");
   check_subdomain(rule, "name", parsed.rule.name);
   std::vector<Fields> matches = rule.mappings("matches");
-  check_count(rule, "matches", matches.size(), kMostMatches);
+  check_count(rule, "matches", matches.size(), kMostMatchesOfRule);
   for (Fields& match : matches) {
     parsed.matches.push_back(parse_http_match(std::move(match)));
   }

@@ -5,32 +5,26 @@
 #include <stdexcept>
 
 #include "lb/expressions.h"
+#include "lb/hex.h"
+#include "registry-sync/ascii.h"
 #include "registry-sync/parse_kinds.h"
 
 namespace weft::registry {
 namespace {
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
 bool is_alphanumeric(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  return is_digit(c) || is_letter(c);
 }
 
 bool is_one_of(char c, std::string_view characters) {
   return characters.find(c) != std::string_view::npos;
 }
 
-bool is_hexadecimal(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 /// RFC 3986's path characters, as the CRD has them: each percent sign with two digits behind it.
 bool has_path_characters(std::string_view path) {
   for (size_t i = 0; i < path.size(); ++i) {
     if (path[i] == '%') {
-      if (i + 2 >= path.size() || !is_hexadecimal(path[i + 1]) || !is_hexadecimal(path[i + 2])) {
+      if (i + 2 >= path.size() || lb::hex_value_of(path[i + 1]) < 0 || lb::hex_value_of(path[i + 2]) < 0) {
         return false;
       }
       i += 2;

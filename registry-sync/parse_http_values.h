@@ -11,6 +11,9 @@
 
 namespace weft::registry {
 
+/// Of Gateway API.
+constexpr std::string_view kGatewayGroup = "gateway.networking.k8s.io";
+
 std::string in_lower_case(std::string text);
 
 void check_count(Fields& fields, std::string_view key, size_t count, size_t most);

@@ -39,7 +39,7 @@ std::optional<int64_t> parse_time(std::string_view text) {
 }
 
 /// RFC 4291, section 2.4.
-std::string_view unicast_problem(const lb::Ipv6Address& address) {
+std::string_view ipv6_problem(const lb::Ipv6Address& address) {
   lb::Ipv6Address loopback{};
   loopback.bytes[15] = 1;
   if (address == lb::Ipv6Address{}) {
@@ -84,7 +84,7 @@ void check_subdomain(Fields& fields, std::string_view key, std::string_view name
 
 std::string_view unicast_problem(const lb::Address& address) {
   if (!address.is_ipv4()) {
-    return unicast_problem(address.ipv6());
+    return ipv6_problem(address.ipv6());
   }
   const uint32_t value = lb::to_host(address.ipv4());
   if (value >> 24 == 0) {

@@ -162,7 +162,7 @@ PortProtocol parse_carried(Fields& port, const std::string& name) {
   return protocol_of(std::string_view(name).substr(0, name.find('-'))).value_or(PortProtocol::unsaid);
 }
 
-std::vector<ServicePort> parse_ports(Fields& spec) {
+std::vector<ServicePort> parse_service_ports(Fields& spec) {
   std::vector<ServicePort> ports;
   std::set<std::string> names;
   std::map<std::pair<lb::Protocol, lb::Port>, std::string> numbers;
@@ -201,7 +201,7 @@ void parse_service(Fields& document, ResourceSet& resources) {
 
   Fields spec = document.required_mapping("spec");
   service.addresses = parse_cluster_ips(spec);
-  service.ports = parse_ports(spec);
+  service.ports = parse_service_ports(spec);
   check_families(spec, service.addresses);
   service.affinity_s = parse_affinity(spec);
   service.source_ranges = spec.prefixes("loadBalancerSourceRanges");

@@ -7,7 +7,7 @@ namespace weft::registry {
 namespace {
 
 /// Of one Service or Gateway, at all of its ports. Hyperscan takes 1.5 ms an expression, so these are some 3 s.
-constexpr size_t kMostMatches = 65536;
+constexpr size_t kMostMatchesOfParent = 65536;
 constexpr size_t kMostExpressions = 2048;
 constexpr size_t kMostExpressionBytes = size_t{1} << 18;
 
@@ -51,7 +51,7 @@ void check_size(const std::string& called, const Metadata& at, const ServiceReso
               std::to_string(most));
     }
   };
-  check(size.matches, kMostMatches, "matches");
+  check(size.matches, kMostMatchesOfParent, "matches");
   check(size.expressions, kMostExpressions, "regular expressions");
   check(size.expression_bytes, kMostExpressionBytes, "bytes of regular expressions");
 }

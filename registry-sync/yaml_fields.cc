@@ -4,14 +4,10 @@
 #include <algorithm>
 #include <charconv>
 
+#include "registry-sync/ascii.h"
+
 namespace weft::registry {
 namespace {
-
-using Kind = YamlNode::Kind;
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 /// Would a Kubernetes client read this plain scalar as a number?
 bool looks_like_number(std::string_view text) {
@@ -42,13 +38,13 @@ std::optional<bool> parse_boolean(std::string_view text) {
 /// Names the type where quotes alone would not.
 std::string found(const YamlNode& node) {
   switch (node.kind) {
-    case Kind::null:
+    case YamlNode::Kind::null:
       return "nothing";
-    case Kind::list:
+    case YamlNode::Kind::list:
       return "a list";
-    case Kind::mapping:
+    case YamlNode::Kind::mapping:
       return "a mapping";
-    case Kind::scalar:
+    case YamlNode::Kind::scalar:
       return (node.quoted ? "the string " : "") + in_quotes(node.text);
   }
   return "";
@@ -90,7 +86,7 @@ Fields::Fields(uint32_t line, std::string path, std::string file, std::vector<Di
 
 Fields::Fields(const YamlNode& node, std::string path, std::string file, std::vector<Diagnostic>& errors)
     : Fields(node.line, std::move(path), std::move(file), errors) {
-  if (node.kind != Kind::mapping) {
+  if (node.kind != YamlNode::Kind::mapping) {
     wrong(node, path_, "a mapping");
     return;
   }
@@ -98,7 +94,7 @@ Fields::Fields(const YamlNode& node, std::string path, std::string file, std::ve
   asked_.resize(node.keys.size());
   for (size_t i = 0; i < node.keys.size(); ++i) {
     const YamlNode& key = node.keys[i];
-    if (key.kind != Kind::scalar) {
+    if (key.kind != YamlNode::Kind::scalar) {
       asked_[i] = true;
       report(*errors_, {.file = file_, .line = key.line, .field = path_, .message = "a field's name must be a string"});
       continue;
@@ -128,7 +124,7 @@ std::vector<std::string> Fields::keys() const {
 
 const YamlNode* Fields::find(std::string_view key) const {
   const auto entry = index_.find(key);
-  if (entry == index_.end() || node_->items[entry->second].kind == Kind::null) {
+  if (entry == index_.end() || node_->items[entry->second].kind == YamlNode::Kind::null) {
     return nullptr;
   }
   return &node_->items[entry->second];
@@ -145,7 +141,7 @@ const YamlNode* Fields::ask(std::string_view key) {
 
 const YamlNode* Fields::ask_list(std::string_view key) {
   const YamlNode* node = ask(key);
-  if (node != nullptr && node->kind != Kind::list) {
+  if (node != nullptr && node->kind != YamlNode::Kind::list) {
     wrong(*node, path_to(key), "a list");
     return nullptr;
   }
@@ -165,15 +161,14 @@ void Fields::require(std::string_view key) {
 void Fields::require_items(std::string_view key) {
   require(key);
   const YamlNode* node = find(key);
-  if (node != nullptr && node->kind == Kind::list && node->items.empty()) {
+  if (node != nullptr && node->kind == YamlNode::Kind::list && node->items.empty()) {
     error(key, "expected at least one item");
   }
 }
 
 std::string Fields::path_to(std::string_view key) const {
-  const bool plain = std::all_of(key.begin(), key.end(), [](char c) {
-    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-';
-  });
+  const bool plain =
+      std::all_of(key.begin(), key.end(), [](char c) { return is_digit(c) || is_letter(c) || c == '_' || c == '-'; });
   if (!plain || key.empty()) {
     return path_ + "[" + in_quotes(key) + "]";
   }
@@ -186,7 +181,7 @@ void Fields::wrong(const YamlNode& node, const std::string& path, const std::str
 }
 
 std::optional<std::string> Fields::as_string(const YamlNode& node, const std::string& path) {
-  if (node.kind == Kind::scalar && !node.quoted) {
+  if (node.kind == YamlNode::Kind::scalar && !node.quoted) {
     const bool number = looks_like_number(node.text);
     if (number || parse_boolean(node.text)) {
       report(*errors_, {.file = file_,
@@ -197,7 +192,7 @@ std::optional<std::string> Fields::as_string(const YamlNode& node, const std::st
       return std::nullopt;
     }
   }
-  if (node.kind != Kind::scalar) {
+  if (node.kind != YamlNode::Kind::scalar) {
     wrong(node, path, "a string");
     return std::nullopt;
   }
@@ -206,7 +201,7 @@ std::optional<std::string> Fields::as_string(const YamlNode& node, const std::st
 
 std::optional<int64_t> Fields::as_integer(const YamlNode& node, const std::string& path, int64_t least, int64_t most) {
   std::optional<int64_t> value;
-  if (node.kind == Kind::scalar && !node.quoted) {
+  if (node.kind == YamlNode::Kind::scalar && !node.quoted) {
     value = parse_integer(node.text, least, most);
   }
   if (!value) {
@@ -218,7 +213,7 @@ std::optional<int64_t> Fields::as_integer(const YamlNode& node, const std::strin
 std::optional<lb::Address> Fields::as_address(const YamlNode& node, const std::string& path,
                                               std::optional<lb::Family> family) {
   std::optional<lb::Address> value;
-  if (node.kind == Kind::scalar) {
+  if (node.kind == YamlNode::Kind::scalar) {
     value = lb::parse_address(node.text);
   }
   if (!value || (family && value->family() != *family)) {
@@ -230,7 +225,7 @@ std::optional<lb::Address> Fields::as_address(const YamlNode& node, const std::s
 
 std::optional<lb::Prefix> Fields::as_prefix(const YamlNode& node, const std::string& path) {
   std::optional<lb::Prefix> value;
-  if (node.kind == Kind::scalar) {
+  if (node.kind == YamlNode::Kind::scalar) {
     value = lb::parse_prefix(node.text);
   }
   if (!value) {
@@ -252,7 +247,7 @@ std::optional<int64_t> Fields::integer(std::string_view key, int64_t least, int6
 std::optional<bool> Fields::boolean(std::string_view key) {
   const YamlNode* node = ask(key);
   std::optional<bool> value;
-  if (node != nullptr && node->kind == Kind::scalar && !node->quoted) {
+  if (node != nullptr && node->kind == YamlNode::Kind::scalar && !node->quoted) {
     value = parse_boolean(node->text);
   }
   if (node != nullptr && !value) {
@@ -272,10 +267,10 @@ std::optional<std::string> Fields::word(std::string_view key, std::initializer_l
   if (node == nullptr) {
     return std::nullopt;
   }
-  if (node->kind == Kind::scalar && contains(words, node->text)) {
+  if (node->kind == YamlNode::Kind::scalar && contains(words, node->text)) {
     return node->text;
   }
-  if (node->kind == Kind::scalar && contains(unimplemented, node->text)) {
+  if (node->kind == YamlNode::Kind::scalar && contains(unimplemented, node->text)) {
     error(key, "weft does not implement " + node->text + "; expected " + join(words));
   } else {
     wrong(*node, path_to(key), join(words));
@@ -399,7 +394,7 @@ bool Fields::has(std::string_view key) const {
 
 bool Fields::has_integer(std::string_view key) const {
   const YamlNode* node = find(key);
-  return node != nullptr && node->kind == Kind::scalar && !node->quoted && looks_like_number(node->text);
+  return node != nullptr && node->kind == YamlNode::Kind::scalar && !node->quoted && looks_like_number(node->text);
 }
 
 std::string Fields::text(std::string_view key) const {

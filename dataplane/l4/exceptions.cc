@@ -9,19 +9,18 @@ namespace weft::l4 {
 namespace {
 
 using flow::Direction;
-using packet::Kind;
 
-Verdict verdict_of(Kind malformed) {
+Verdict verdict_of(packet::Kind malformed) {
   switch (malformed) {
-    case Kind::bad_version:
+    case packet::Kind::bad_version:
       return Verdict::bad_version;
-    case Kind::bad_header_length:
+    case packet::Kind::bad_header_length:
       return Verdict::bad_header_length;
-    case Kind::bad_total_length:
+    case packet::Kind::bad_total_length:
       return Verdict::bad_total_length;
-    case Kind::bad_checksum:
+    case packet::Kind::bad_checksum:
       return Verdict::bad_checksum;
-    case Kind::bad_extension:
+    case packet::Kind::bad_extension:
       return Verdict::bad_extension;
     default:
       return Verdict::truncated;
@@ -44,11 +43,11 @@ void FamilyPipeline<Key>::except(Burst& burst, uint32_t i, const View& view) {
 template <typename Key>
 Verdict FamilyPipeline<Key>::except(Packet packet, const View& view) {
   switch (packet.parsed().kind) {
-    case Kind::fragment:
+    case packet::Kind::fragment:
       return fragment(packet, view);
-    case Kind::icmp:
+    case packet::Kind::icmp:
       return icmp(packet, view);
-    case Kind::other_protocol:
+    case packet::Kind::other_protocol:
       break;
     default:
       return verdict_of(packet.parsed().kind);

@@ -10,8 +10,6 @@
 namespace weft::l4 {
 namespace {
 
-using packet::Kind;
-
 std::span<const std::byte> bytes_of(const Frame& frame) {
   return {frame.data, frame.length};
 }
@@ -23,19 +21,21 @@ lb::Tuple tuple_of_key(const Result& result) {
 
 /// What a flow of this packet is found by; of a fragment without ports, the pipeline alone may know it.
 std::optional<lb::Tuple> tuple_of(std::span<const std::byte> frame, const packet::Parsed& parsed) {
-  if (parsed.kind == Kind::transport || (parsed.kind == Kind::fragment && parsed.has_ports)) {
+  if (parsed.kind == packet::Kind::transport || (parsed.kind == packet::Kind::fragment && parsed.has_ports)) {
     return tuple_of_key(parsed);
   }
   packet::Quote quote;
-  if (parsed.kind == Kind::icmp && packet::is_icmp_error(frame, parsed) && packet::parse_quote(frame, parsed, quote)) {
+  if (parsed.kind == packet::Kind::icmp && packet::is_icmp_error(frame, parsed) &&
+      packet::parse_quote(frame, parsed, quote)) {
     const lb::Tuple quoted = tuple_of_key(quote);
     return lb::Tuple(quoted.destination, quoted.destination_port, quoted.source, quoted.source_port, quoted.protocol);
   }
   return std::nullopt;
 }
 
-bool has_ip_header(Kind kind) {
-  return kind == Kind::transport || kind == Kind::icmp || kind == Kind::fragment || kind == Kind::other_protocol;
+bool has_ip_header(packet::Kind kind) {
+  return kind == packet::Kind::transport || kind == packet::Kind::icmp || kind == packet::Kind::fragment ||
+         kind == packet::Kind::other_protocol;
 }
 
 bool was_sent(Verdict verdict) {
@@ -59,7 +59,7 @@ Headers headers_of(std::span<const std::byte> frame) {
                                ? packet::view<packet::Ipv4Header>(ip)->time_to_live
                                : packet::view<packet::Ipv6Header>(ip)->hop_limit;
   }
-  if (headers.parsed.kind == Kind::icmp) {
+  if (headers.parsed.kind == packet::Kind::icmp) {
     const auto* icmp = packet::view<packet::IcmpHeader>(frame.data() + headers.parsed.l4_offset);
     headers.icmp_type = icmp->type;
     headers.icmp_code = icmp->code;
@@ -96,7 +96,7 @@ void Witness::before(const Burst& burst, Pipeline& pipeline, const lb::Snapshot&
 void Witness::after(const Burst& burst, Pipeline& pipeline, const lb::Snapshot& snapshot, time::Time now) {
   for (uint32_t i = 0; i < burst.size; ++i) {
     Packet& packet = packets_[i];
-    if (!packet.tuple && packet.headers.parsed.kind == Kind::fragment && burst.ports[i] != 0) {
+    if (!packet.tuple && packet.headers.parsed.kind == packet::Kind::fragment && burst.ports[i] != 0) {
       packet.tuple = tuple_of_key(burst.parsed[i]);
       packet.hash = hash_of(*packet.tuple, snapshot.seed());
     }
@@ -111,8 +111,9 @@ Passage::Found Witness::found(uint32_t i) const {
     return Passage::Found::nothing;
   }
   const bool was_there = packet.before && packet.before->same_flow(*packet.after);
-  const bool is_later_fragment = packet.headers.parsed.kind == Kind::fragment && !packet.headers.parsed.has_ports;
-  const bool is_error = packet.headers.parsed.kind == Kind::icmp;
+  const bool is_later_fragment =
+      packet.headers.parsed.kind == packet::Kind::fragment && !packet.headers.parsed.has_ports;
+  const bool is_error = packet.headers.parsed.kind == packet::Kind::icmp;
   const bool began_before = std::any_of(packets_.begin(), packets_.begin() + i, [&](const Packet& earlier) {
     return earlier.after && earlier.after->same_flow(*packet.after);
   });
@@ -143,7 +144,7 @@ Passage Witness::passage(const Burst& burst, uint32_t i, const lb::Snapshot& sna
     passage.flow = packet.after->flow;
     passage.direction = packet.after->direction;
   }
-  if (packet.tuple && passage.found != Passage::Found::known && packet.headers.parsed.kind != Kind::icmp) {
+  if (packet.tuple && passage.found != Passage::Found::known && packet.headers.parsed.kind != packet::Kind::icmp) {
     const lb::Decision decision = lb::decide(snapshot, *packet.tuple, packet.hash);
     const bool went_home = passage.found == Passage::Found::made && decision.rule != lb::Rule::only_itself &&
                            decision.target != nullptr && decision.target->slot != passage.flow.endpoint_slot;

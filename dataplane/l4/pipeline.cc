@@ -5,8 +5,6 @@
 
 namespace weft::l4 {
 
-using packet::Kind;
-
 Pipeline::Pipeline(const PipelineConfig& config, SlotCounters& counters)
     : context_(config, counters), v4_(context_, config.flows), v6_(context_, config.flows6) {}
 
@@ -24,7 +22,7 @@ void Pipeline::process(Burst& burst, const lb::Snapshot& snapshot, const Forward
   for (uint32_t i = 0; i < burst.size; ++i) {
     packet::Parsed& parsed = burst.parsed[i];
     packet::parse({burst.frames[i].data, burst.frames[i].length}, parsed);
-    if (parsed.kind != Kind::transport) [[unlikely]] {
+    if (parsed.kind != packet::Kind::transport) [[unlikely]] {
       continue;
     }
     if (parsed.family == lb::Family::ipv4) [[likely]] {
@@ -67,10 +65,10 @@ void Pipeline::process(Burst& burst, const lb::Snapshot& snapshot, const Forward
 void Pipeline::except(Burst& burst, const View& view) {
   for (uint32_t i = 0; i < burst.size; ++i) {
     const packet::Parsed& parsed = burst.parsed[i];
-    if (parsed.kind == Kind::transport) {
+    if (parsed.kind == packet::Kind::transport) {
       continue;
     }
-    if (parsed.kind == Kind::not_ip) {
+    if (parsed.kind == packet::Kind::not_ip) {
       burst.verdicts[i] = pass(burst.frames[i], burst.ingress[i], burst.egress[i], Claim::link, context_, view);
     } else if (parsed.family == lb::Family::ipv4) {
       v4_.except(burst, i, view);

@@ -14,7 +14,7 @@ namespace {
 using std::chrono::duration_cast;
 using std::chrono::seconds;
 
-std::string utc(std::chrono::system_clock::time_point time) {
+std::string utc_or_never(std::chrono::system_clock::time_point time) {
   if (time == std::chrono::system_clock::time_point{}) {
     return "never";
   }
@@ -244,8 +244,8 @@ Answer show_snapshot(node::Node& node, const Words&) {
               {"state", status.errors.empty() ? "current"
                         : status.holding      ? "stale: the last good state is in force"
                                               : "partly stale: what is good is in force"},
-              {"last_attempt", utc(status.last_attempt)},
-              {"last_good", utc(status.last_good)},
+              {"last_attempt", utc_or_never(status.last_attempt)},
+              {"last_good", utc_or_never(status.last_good)},
               {"age_seconds", duration_cast<seconds>(age).count()},
               {"drained_by_operator", drains},
               {"errors", as_json(status.errors)},

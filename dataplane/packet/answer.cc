@@ -16,8 +16,6 @@ using lb::Family;
 using lb::FlowKey4;
 using lb::FlowKey6;
 
-constexpr uint8_t kTimeToLive = 64;  // RFC 1700's default, as hosts use
-
 template <typename Key>
 constexpr bool kIsIpv4 = std::is_same_v<Key, FlowKey4>;
 template <typename Key>

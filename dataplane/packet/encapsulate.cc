@@ -9,8 +9,6 @@
 namespace weft::packet {
 namespace {
 
-constexpr uint8_t kTimeToLive = 64;
-
 /// What of the inner header goes into the outer one.
 struct Inner {
   uint8_t traffic_class;

@@ -19,6 +19,8 @@ struct [[gnu::packed]] EthernetHeader {
 };
 static_assert(sizeof(EthernetHeader) == 14);
 
+constexpr uint8_t kTimeToLive = 64;  ///< of what weft itself sends: RFC 1700's default
+
 struct [[gnu::packed]] Ipv4Header {  // RFC 791, section 3.1
   uint8_t version_and_length;        // in the low half: header length in 32-bit words
   uint8_t type_of_service;

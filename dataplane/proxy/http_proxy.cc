@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "proxy/batch.h"
 #include "proxy/connection_user.h"
 
 namespace weft::proxy {
@@ -53,7 +54,6 @@ void HttpProxy::act(std::span<const tcp::Event> events, const lb::Snapshot& snap
     }
   }
   later_.clear();
-  constexpr size_t kBatch = 32;
   while (!events.empty()) {
     const auto batch = events.first(std::min(events.size(), kBatch));
     prefetch(batch);

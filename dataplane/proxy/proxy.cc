@@ -8,7 +8,7 @@
 namespace weft::proxy {
 namespace {
 
-constexpr size_t kBatch = 256;
+constexpr size_t kSortedAtOnce = 256;
 
 }  // namespace
 
@@ -17,8 +17,8 @@ Proxy::Proxy(tcp::Engine& engine, buffer::Pool& buffers, const ProxyConfig& conf
       relay_(engine, buffers, config.relay),
       http_(engine, buffers, config.http, now),
       detector_(engine, config.relay.sessions, config.detect) {
-  relayed_.reserve(kBatch);
-  read_.reserve(kBatch);
+  relayed_.reserve(kSortedAtOnce);
+  read_.reserve(kSortedAtOnce);
 }
 
 void Proxy::act(std::span<const tcp::Event> events, const lb::Snapshot& snapshot, time::Time now) {
@@ -46,7 +46,7 @@ void Proxy::act(std::span<const tcp::Event> events, const lb::Snapshot& snapshot
         read_.push_back(event);
         break;
     }
-    if (std::max(relayed_.size(), read_.size()) == kBatch) {
+    if (std::max(relayed_.size(), read_.size()) == kSortedAtOnce) {
       act_on_sorted();
     }
   }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "lb/decision.h"
+#include "proxy/batch.h"
 #include "proxy/proxy_header.h"
 
 namespace weft::proxy {
@@ -16,7 +17,6 @@ namespace {
 /// to be left.
 constexpr uint32_t kIdleACall = 1;
 constexpr uint32_t kFatesACall = 64;
-constexpr size_t kBatch = 32;
 
 /// A connection knows its session and its side of it.
 constexpr uint32_t user_of(uint32_t session, bool is_client) {
