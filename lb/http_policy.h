@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "lb/address_set.h"
 #include "lb/route_table.h"
 
 namespace weft::lb {
@@ -47,12 +49,33 @@ enum class AppProtocol : uint8_t {
   detect,  ///< it does not say: weft looks at the client's first bytes
 };
 
+/// What a namespace says of its own requests to another's service (GEP-1294, consumer routes).
+struct ConsumerRoutes {
+  std::string name_space;
+  std::shared_ptr<const AddressSet> clients;  ///< never null; those of the namespace
+  std::shared_ptr<const RouteTable> routes;   ///< never null
+
+  bool operator==(const ConsumerRoutes&) const = default;
+};
+
 /// Of a service whose connections end at weft.
 struct Http {
   AppProtocol protocol = AppProtocol::detect;
   std::shared_ptr<const RouteTable> routes;  ///< null: all requests go to the service's own endpoints
   RequestPolicy policy;
   bool at_edge = false;  ///< a Gateway's: what clients say of themselves is not believed
+  std::vector<ConsumerRoutes>
+      consumers;  ///< in the order of their namespaces; their clients' requests are theirs alone
+
+  /// Of this client's requests; null as above.
+  const RouteTable* routes_for(const Address& client) const {
+    for (const ConsumerRoutes& consumer : consumers) {
+      if (consumer.clients->contains(client)) {
+        return consumer.routes.get();
+      }
+    }
+    return routes.get();
+  }
 };
 
 }  // namespace weft::lb

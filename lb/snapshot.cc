@@ -135,8 +135,14 @@ void Snapshot::fit_scratches(const std::vector<const Service*>& come) {
   const auto tables_of = [](const auto& services) {
     std::vector<const RouteTable*> tables;
     for (const Service* service : services) {
-      if (service->http != nullptr && service->http->routes != nullptr) {
+      if (service->http == nullptr) {
+        continue;
+      }
+      if (service->http->routes != nullptr) {
         tables.push_back(service->http->routes.get());
+      }
+      for (const ConsumerRoutes& consumer : service->http->consumers) {
+        tables.push_back(consumer.routes.get());
       }
     }
     return tables;

@@ -103,18 +103,33 @@ bool any_route_at(const ServiceResources& resources, const ServicePort& port) {
                      [&](const auto& route) { return attaches(*route, key, port); });
 }
 
-std::vector<AttachedRoute> routes_at(const ServiceResources& resources, const ServicePort& port) {
+std::vector<AttachedRoute> routes_at(const ServiceResources& resources, const ServicePort& port,
+                                     const std::string& consumer) {
   if (!resources.gateways.empty()) {
     return routes_of_listeners(*resources.gateways.front(), resources, lb::to_host(port.port));
   }
-  const std::string key = resources.services.empty() ? "" : resources.services.front()->metadata.key();
+  if (resources.services.empty()) {
+    return {};
+  }
+  const Metadata& service = resources.services.front()->metadata;
+  const std::string& name_space = consumer.empty() ? service.name_space : consumer;
   ByName attached;
   for (const auto& route : resources.routes) {
-    if (attaches(*route, key, port)) {
+    if (route->metadata.name_space == name_space && attaches(*route, service.key(), port)) {
       attached[route->metadata.key()] = {route, {""}};
     }
   }
   return in_order(std::move(attached));
+}
+
+std::set<std::string> consumers_of(const ServiceResources& resources) {
+  std::set<std::string> consumers;
+  for (const auto& route : resources.routes) {
+    if (!resources.services.empty() && route->metadata.name_space != resources.services.front()->metadata.name_space) {
+      consumers.insert(route->metadata.name_space);
+    }
+  }
+  return consumers;
 }
 
 bool allows(const Gateway& gateway, const Listener& listener, const HttpRoute& route) {

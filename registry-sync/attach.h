@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/// @file Which routes are whose? HTTPRoutes at ports of Services (GEP-1294, producer routes) and of Gateways.
+/// @file Which routes are whose? HTTPRoutes at ports of Services and of Gateways.
+///
+/// A Service's port takes routes of its own namespace, for all clients, and those of other namespaces, each for the
+/// clients of the route's namespace: for them, all routes of the Service's own are as if they were not (GEP-1294,
+/// producer and consumer routes).
 ///
 /// A Service's port takes a route that names it (by number or name), and one that names no port if the port does not
 /// say that it carries something else than HTTP/1. Hostnames mean nothing there (GEP-1294, "hostnames field").
@@ -9,6 +13,10 @@
 ///
 /// Pure, and told from the documents that speak of one Service or Gateway alone.
 #pragma once
+
+#include <set>
+#include <string>
+#include <vector>
 
 #include "registry-sync/resources.h"
 
@@ -35,7 +43,11 @@ Reach reach_of(const ParentRef& parent, const ServicePort& port);
 bool any_route_at(const ServiceResources& resources, const ServicePort& port);
 
 /// In the order of names. Of a Service's port, or of all listeners of a Gateway's.
-std::vector<AttachedRoute> routes_at(const ServiceResources& resources, const ServicePort& port);
+/// @param consumer the namespace whose routes are asked for; empty: a Service's own, and all of a Gateway's
+std::vector<AttachedRoute> routes_at(const ServiceResources& resources, const ServicePort& port,
+                                     const std::string& consumer = "");
+/// Namespaces that have routes of their own at a Service of another one.
+std::set<std::string> consumers_of(const ServiceResources& resources);
 
 /// Does the listener let routes of this namespace attach?
 bool allows(const Gateway& gateway, const Listener& listener, const HttpRoute& route);

@@ -76,6 +76,7 @@ std::shared_ptr<const lb::Http> http_for(const ResolvedPort& resolved, const lb:
   lb::Http http = *resolved.http;
   if (previous != nullptr && previous->http != nullptr) {
     http.routes = previous->http->routes;
+    http.consumers = previous->http->consumers;
     if (previous->http->protocol == http.protocol && previous->http->policy == http.policy) {
       return previous->http;
     }
@@ -147,6 +148,10 @@ std::vector<std::string> Builder::compile_all(const std::set<std::string>& keys,
       const auto [first, last] = dependents_.equal_range(key);
       std::for_each(first, last, [&](const auto& dependent) { routed.insert(dependent.second); });
     }
+  }
+  for (const std::string& clients : renew_clients(updates)) {
+    const auto [first, last] = dependents_.equal_range(clients);
+    std::for_each(first, last, [&](const auto& dependent) { routed.insert(dependent.second); });
   }
   for (const std::string& key : routed) {
     if (route(key, groups_[key])) {

@@ -102,6 +102,7 @@ class Builder {
   /// A route table, and all that it was made of: it is right as long as that is the same.
   struct Table {
     lb::Port port{};
+    std::string consumer;  ///< the namespace whose clients it is for; empty: for all others
     std::vector<AttachedRoute> routes;
     std::vector<std::array<uint32_t, 2>> slots;  ///< of the routes' backends
     std::shared_ptr<const lb::RouteTable> table;
@@ -114,7 +115,7 @@ class Builder {
     ServiceResources resources;
     std::vector<Port> ports;  ///< sorted by address, protocol and port
     std::vector<Diagnostic> left_out;
-    std::vector<Table> tables;  ///< one a TCP port with routes, and each of a Gateway's
+    std::vector<Table> tables;  ///< one a TCP port and consumer with routes, and each of a Gateway's
 
     bool takes_routes() const {
       return !resources.gateways.empty() || (!resources.routes.empty() && !resources.services.empty());
@@ -135,6 +136,13 @@ class Builder {
   /// Makes the group's tables what its routes and their backends ask for. @returns whether a service changed
   bool route(const std::string& key, Group& group);
   std::vector<Table> tables_for(const Group& group) const;
+  /// What a port's table and those of its consumers are now.
+  lb::Http routed(const lb::Http& http, lb::Port port, const Group& group);
+  /// Endpoints' addresses of a namespace that consumer routes ask for.
+  std::shared_ptr<const lb::AddressSet> clients_of(const std::string& name_space);
+  lb::AddressSet look_for_clients(const std::string& name_space) const;
+  /// The keys that groups depend on of those namespaces whose clients are others than before.
+  std::vector<std::string> renew_clients(const Updates& updates);
   /// @param previous the port's, which may have the same expressions; null: none
   static void compile_table(std::vector<lb::HttpRoute> routes, const lb::RouteTable* previous, Table& table);
   void depend(const std::string& key, const Group& group);
@@ -157,6 +165,7 @@ class Builder {
   std::map<std::string, Time> next_step_;  ///< of groups with a slow start
   std::set<Drain> drains_;                 ///< as of the last build
   Backends backends_;
+  std::map<std::string, std::shared_ptr<const lb::AddressSet>> clients_;  ///< by namespace, where they were asked for
   std::multimap<std::string, std::string> dependents_;         ///< from a backend to the groups whose routes name it
   std::map<std::string, std::set<std::string>> dependencies_;  ///< the other way round
   size_t endpoint_count_ = 0;

@@ -8,6 +8,14 @@
 #include "registry-sync/builder.h"
 
 namespace weft::registry {
+namespace {
+
+/// What tables for a namespace's clients depend on. No service's key: names have no spaces.
+std::string clients_key(const std::string& name_space) {
+  return "clients of " + name_space;
+}
+
+}  // namespace
 
 bool Builder::Table::same_as(const Table& other) const {
   return slots == other.slots && std::equal(routes.begin(), routes.end(), other.routes.begin(), other.routes.end(),
@@ -58,18 +66,26 @@ std::vector<Builder::Table> Builder::tables_for(const Group& group) const {
   const std::vector<ServicePort>* ports = of_gateway                         ? &group.resources.gateways.front()->ports
                                           : group.resources.services.empty() ? nullptr
                                                                              : &group.resources.services.front()->ports;
+  std::set<std::string> consumers = of_gateway ? std::set<std::string>() : consumers_of(group.resources);
+  consumers.insert("");
   for (size_t i = 0; ports != nullptr && i < ports->size(); ++i) {
     const ServicePort& port = (*ports)[i];
-    Table table{.port = port.port, .routes = routes_at(group.resources, port), .slots = {}, .table = nullptr};
-    // A Gateway's port has no endpoints of its own: a table without routes says that nothing is found.
-    if (port.protocol != lb::Protocol::tcp || (table.routes.empty() && !of_gateway)) {
-      continue;
+    for (const std::string& consumer : consumers) {
+      Table table{.port = port.port,
+                  .consumer = consumer,
+                  .routes = routes_at(group.resources, port, consumer),
+                  .slots = {},
+                  .table = nullptr};
+      // A Gateway's port has no endpoints of its own: a table without routes says that nothing is found.
+      if (port.protocol != lb::Protocol::tcp || (table.routes.empty() && !of_gateway)) {
+        continue;
+      }
+      for (const AttachedRoute& attached : table.routes) {
+        const auto slots = slots_of(*attached.route, of_gateway, backends_);
+        table.slots.insert(table.slots.end(), slots.begin(), slots.end());
+      }
+      tables.push_back(std::move(table));
     }
-    for (const AttachedRoute& attached : table.routes) {
-      const auto slots = slots_of(*attached.route, of_gateway, backends_);
-      table.slots.insert(table.slots.end(), slots.begin(), slots.end());
-    }
-    tables.push_back(std::move(table));
   }
   return tables;
 }
@@ -105,8 +121,9 @@ bool Builder::route(const std::string& key, Group& group) {
       for (const AttachedRoute& attached : tables[i].routes) {
         routes.push_back(resolve_route(attached, of_gateway, backends_));
       }
-      const auto previous = std::find_if(group.tables.begin(), group.tables.end(),
-                                         [&](const Table& other) { return other.port == tables[i].port; });
+      const auto previous = std::find_if(group.tables.begin(), group.tables.end(), [&](const Table& other) {
+        return other.port == tables[i].port && other.consumer == tables[i].consumer;
+      });
       compile_table(std::move(routes), previous == group.tables.end() ? nullptr : previous->table.get(), tables[i]);
     }
   }
@@ -125,18 +142,77 @@ bool Builder::route(const std::string& key, Group& group) {
   depend(key, group);
   bool changed = false;
   for (Port& port : group.ports) {
-    const auto table = std::find_if(group.tables.begin(), group.tables.end(),
-                                    [&](const Table& each) { return each.port == port.service->port; });
-    const std::shared_ptr<const lb::RouteTable> wanted = table == group.tables.end() ? nullptr : table->table;
-    if (port.service->http == nullptr || port.service->http->routes == wanted) {
+    if (port.service->http == nullptr) {
       continue;
     }
-    lb::Http http = *port.service->http;
-    http.routes = wanted;
+    lb::Http http = routed(*port.service->http, port.service->port, group);
+    if (http.routes == port.service->http->routes && http.consumers == port.service->http->consumers) {
+      continue;
+    }
     lb::Service service = *port.service;
     service.http = std::make_shared<const lb::Http>(std::move(http));
     port.service = std::make_shared<const lb::Service>(std::move(service));
     changed = true;
+  }
+  return changed;
+}
+
+lb::Http Builder::routed(const lb::Http& http, lb::Port port, const Group& group) {
+  lb::Http routed = http;
+  routed.routes = nullptr;
+  routed.consumers.clear();
+  for (const Table& table : group.tables) {
+    if (table.port != port) {
+      continue;
+    }
+    if (table.consumer.empty()) {
+      routed.routes = table.table;
+    } else {
+      routed.consumers.push_back(
+          {.name_space = table.consumer, .clients = clients_of(table.consumer), .routes = table.table});
+    }
+  }
+  return routed;
+}
+
+std::shared_ptr<const lb::AddressSet> Builder::clients_of(const std::string& name_space) {
+  std::shared_ptr<const lb::AddressSet>& known = clients_[name_space];
+  if (known == nullptr) {
+    known = std::make_shared<const lb::AddressSet>(look_for_clients(name_space));
+  }
+  return known;
+}
+
+lb::AddressSet Builder::look_for_clients(const std::string& name_space) const {
+  const std::string first = name_space + "/";
+  lb::AddressSet clients;
+  for (auto group = groups_.lower_bound(first); group != groups_.end() && group->first.starts_with(first); ++group) {
+    for (const auto& slice : group->second.resources.slices) {
+      for (const SliceEndpoint& endpoint : slice->endpoints) {
+        clients.insert(endpoint.address);
+      }
+    }
+  }
+  return clients;
+}
+
+std::vector<std::string> Builder::renew_clients(const Updates& updates) {
+  std::vector<std::string> changed;
+  for (auto known = clients_.begin(); known != clients_.end();) {
+    const std::string first = known->first + "/";
+    const auto update = updates.lower_bound(first);
+    if (!dependents_.contains(clients_key(known->first))) {
+      known = clients_.erase(known);
+      continue;
+    }
+    if (update != updates.end() && update->first.starts_with(first)) {
+      lb::AddressSet now = look_for_clients(known->first);
+      if (now != *known->second) {
+        known->second = std::make_shared<const lb::AddressSet>(std::move(now));
+        changed.push_back(clients_key(known->first));
+      }
+    }
+    ++known;
   }
   return changed;
 }
@@ -173,6 +249,11 @@ HttpStatus Builder::http_status() const {
 
 void Builder::depend(const std::string& key, const Group& group) {
   std::set<std::string> now = group.takes_routes() ? backends_of(group.resources.routes) : std::set<std::string>();
+  for (const Table& table : group.tables) {
+    if (!table.consumer.empty()) {
+      now.insert(clients_key(table.consumer));
+    }
+  }
   const auto known = dependencies_.find(key);
   if (known != dependencies_.end()) {
     if (known->second == now) {

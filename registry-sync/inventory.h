@@ -15,6 +15,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "lb/address_set.h"
 #include "registry-sync/resources.h"
 #include "registry-sync/validate.h"
 
@@ -55,9 +56,6 @@ class Inventory {
 
     bool conflict() const { return vips > 0 && endpoints > 0; }
   };
-  struct HashOfAddress {
-    size_t operator()(const lb::Address& address) const { return lb::hash_of(address, 0); }
-  };
   using Counts = std::unordered_map<std::string, uint32_t>;
 
   void put(const ResourceSet& documents, const ResourceSet* but, int sign, std::set<std::string>& touched);
@@ -86,7 +84,7 @@ class Inventory {
 
   Counts names_;  ///< "EndpointSlice default/web-1"; not of Services, which validate() looks at
   Counts vips_;   ///< "address:port/protocol"
-  std::unordered_map<lb::Address, AddressUses, HashOfAddress> addresses_;
+  std::unordered_map<lb::Address, AddressUses, lb::HashOfAddress> addresses_;
   size_t conflicts_ = 0;  ///< names, virtual addresses and addresses that are in conflict
 };
 

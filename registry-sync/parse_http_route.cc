@@ -36,12 +36,6 @@ ParentRef parse_parent(Fields& ref, const std::string& name_space) {
   check_label(ref, "namespace", parent.name_space);
   is_service ? check_label(ref, "name", parent.name) : check_subdomain(ref, "name", parent.name);
   check_subdomain(ref, "sectionName", parent.section);
-  if (is_service && parent.name_space != name_space) {
-    // GEP-1294: such a route is for clients of its own namespace alone, and weft does not know a client's namespace.
-    ref.error("namespace",
-              "weft does not implement routes of a Service's consumers: expected the route's own namespace, " +
-                  in_quotes(name_space) + ", got " + in_quotes(parent.name_space));
-  }
   ref.finish();
   return parent;
 }

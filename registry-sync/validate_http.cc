@@ -80,7 +80,10 @@ void check_port_policy(const ServiceResources& resources, const Service& service
     return;
   }
   const bool matters = policy->policy.proxy_protocol || (policy->says_mode && policy->policy.mode != lb::Mode::proxy);
-  const std::vector<AttachedRoute> routes = matters ? routes_at(resources, port) : std::vector<AttachedRoute>();
+  std::vector<AttachedRoute> routes = matters ? routes_at(resources, port) : std::vector<AttachedRoute>();
+  for (const std::string& consumer : matters&& routes.empty() ? consumers_of(resources) : std::set<std::string>()) {
+    routes = routes.empty() ? routes_at(resources, port, consumer) : std::move(routes);
+  }
   const std::string by = routes.empty() ? ""
                                         : "HTTPRoute " + routes.front().route->metadata.key() + " at " +
                                               place(routes.front().route->metadata);

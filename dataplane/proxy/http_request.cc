@@ -76,8 +76,8 @@ void HttpProxy::route(uint32_t number) {
   }
   request_.view.path = *path;
   lb::RouteTable::Match match{&kOwnRule, nullptr};
-  if (listener->http->routes != nullptr) {
-    match = listener->http->routes->find(request_.view, *scratch_);
+  if (const lb::RouteTable* const routes = listener->http->routes_for(x.pair.remote)) {
+    match = routes->find(request_.view, *scratch_);
   }
   if (match.rule == nullptr) {
     return fail(number, {404, response_flag::no_route, "no route matches the request"});
@@ -426,8 +426,10 @@ void HttpProxy::start_mirrors(uint32_t number) {
     return;
   }
   const lb::Service* listener = turn_.snapshot->service_at(exchanges_[number].listener_slot);
-  if (listener == nullptr || listener->http == nullptr || listener->http->routes == nullptr ||
-      !read_head(exchanges_[number])) {
+  const lb::RouteTable* const routes = listener == nullptr || listener->http == nullptr
+                                           ? nullptr
+                                           : listener->http->routes_for(exchanges_[number].pair.remote);
+  if (routes == nullptr || !read_head(exchanges_[number])) {
     return;
   }
   const std::optional<std::string_view> path = lb::normalize_path(request_.view.path, path_);
@@ -435,7 +437,7 @@ void HttpProxy::start_mirrors(uint32_t number) {
     return;
   }
   request_.view.path = *path;
-  const lb::RouteTable::Match match = listener->http->routes->find(request_.view, *scratch_);
+  const lb::RouteTable::Match match = routes->find(request_.view, *scratch_);
   if (match.rule == nullptr) {
     return;
   }

@@ -34,8 +34,6 @@ constexpr BadEdit kBad[] = {
     {"kind: Service, name: web", "kind: Service", "5: spec.parentRefs[0].name: required field is missing"},
     {"kind: Service, name: web", "kind: Service, name: Web",
      R"(5: spec.parentRefs[0].name: expected up to 63 of a-z, 0-9 and inner "-", got "Web")"},
-    {"name: web, port: 80", "name: web, namespace: other",
-     R"(5: spec.parentRefs[0].namespace: weft does not implement routes of a Service's consumers: expected the route's own namespace, "default", got "other")"},
     {"name: web, port: 80", "name: web, port: 0",
      R"(5: spec.parentRefs[0].port: expected an integer from 1 to 65535, got "0")"},
     {"name: web, port: 80", "name: web, sectionName: A_b",
