@@ -6,6 +6,8 @@ any number of labs can run at once, and all of it is gone when the lab's first p
 """
 
 import atexit
+import contextlib
+import ctypes
 import json
 import os
 import pathlib
@@ -128,6 +130,18 @@ class Namespace:
         self.started += 1
         log = self.lab.folder / f"{self.name}.{self.started}.{pathlib.Path(str(command[0])).name}.log"
         return Process(self.inside(*command), log, **options)
+
+    @contextlib.contextmanager
+    def entered(self):
+        """Sockets that this thread makes within are of this namespace, and stay so."""
+        clone_newnet, libc = 0x40000000, ctypes.CDLL(None, use_errno=True)
+        with open("/proc/thread-self/ns/net") as own, open(f"/run/netns/{self.name}") as other:
+            if libc.setns(other.fileno(), clone_newnet) != 0:
+                raise OSError(ctypes.get_errno(), f"entering {self.name}")
+            try:
+                yield
+            finally:
+                libc.setns(own.fileno(), clone_newnet)
 
     def serve_http(self, port=8080):
         """nginx that answers with the pod's name, and on /stream with a body that takes as long as its reader likes."""
