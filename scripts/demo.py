@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo's traffic: one client pod, endpoints that come and go, and nothing that breaks. Called by scripts/demo."""
+"""The demo's traffic: one client pod, endpoints that come and go, a canary that takes over, and nothing that breaks. Called by
+scripts/demo."""
 
 import collections
 import hashlib
@@ -7,8 +8,10 @@ import sys
 
 import lab
 
-VIP = "10.96.0.10"
+VIP, SHOP = "10.96.0.10", "10.96.0.20"
 REQUESTS = 1000
+CLOSING = ("-H", "Connection: close")
+WEIGHTS = ((90, 10), (50, 50), (0, 100))  # of the shop's versions, one after another
 
 
 def step(text):
@@ -24,10 +27,9 @@ def shares(answers):
         say(f"{name}  {count:5}  {100 * count / len(answers):5.1f} %  {'#' * round(60 * count / len(answers))}")
 
 
-def requests(client, count, **options):
-    """So many requests, each over a connection of its own; each answer is the name of the pod that gave it."""
-    return client.start("curl", "-sS", "--fail", "-m", "60", "-H", "Connection: close", *options.get("more", ()),
-                        f"http://{VIP}/?[1-{count}]")
+def requests(client, count, *words, vip=VIP):
+    """So many requests; each answer is the name of the pod that gave it."""
+    return client.start("curl", "-sS", "--fail", "-m", "60", *words, f"http://{vip}/?[1-{count}]")
 
 
 def answers_of(process):
@@ -42,22 +44,62 @@ def finished(process, count):
     return answers
 
 
+def shop_route(mesh, weights):
+    """To its versions by weight, and to the second what asks for it by a header."""
+    def backends(*weights):
+        return [{"name": f"shop-{version}", "port": 80, "weight": weight} for version, weight in zip(("v1", "v2"), weights)]
+    return mesh.http_route("canary", "shop", {"matches": [{"headers": [{"name": "x-canary", "value": "1"}]}], "backendRefs": backends(0, 1)},
+                           {"backendRefs": backends(*weights)})
+
+
+def canary(mesh, client):
+    versions = [mesh.pod(version, f"10.1.0.{20 + i}") for i, version in enumerate(("v1", "v2"))]
+    for pod in versions:
+        pod.serve_http()
+        mesh.ctl("pod", "attach", "netns", pod.name)
+    mesh.update("shop.yaml", mesh.service("shop", SHOP), mesh.slice("shop", versions),
+                *(document for i, pod in enumerate(versions)
+                  for document in (mesh.service(f"shop-{pod.name}", f"10.96.0.{21 + i}"), mesh.slice(f"shop-{pod.name}", [pod]))))
+    mesh.update("canary.yaml", shop_route(mesh, WEIGHTS[0]))
+    say(mesh.text("get", "httproute"))
+    say(f"{REQUESTS} requests, all over one connection:")
+    shares(finished(requests(client, REQUESTS, vip=SHOP), REQUESTS))
+    say("100 with the header:")
+    shares(by_header := finished(requests(client, 100, "-H", "x-canary: 1", vip=SHOP), 100))
+    if set(by_header) != {"v2"}:
+        sys.exit("FAILED: requests did not follow the header")
+    load = requests(client, 3 * REQUESTS // 2, "--rate", "30000/m", vip=SHOP)
+    changes = [0]
+    for weights in WEIGHTS[1:]:
+        lab.wait_until("requests run", lambda: len(answers_of(load)) > changes[-1] + REQUESTS // 2)
+        mesh.update("canary.yaml", shop_route(mesh, weights))
+        changes.append(len(answers_of(load)))
+    answers = finished(load, 3 * REQUESTS // 2)
+    for weights, begin, end in zip(WEIGHTS, changes, [*changes[1:], len(answers)]):
+        say(f"{len(answers)} more, while the weights are {weights[0]} to {weights[1]}:" if begin == 0 else f"then {weights[0]} to {weights[1]}:")
+        shares(late := answers[begin and begin + 20:end])
+    if set(late) != {"v2"}:
+        sys.exit("FAILED: requests did not follow the route")
+    say(f"{len(answers)} of {len(answers)} requests answered.")
+
+
 def main():
     lab.enter()
     mesh = lab.Lab()
-    step("3/6  One client pod, three endpoint pods with nginx, and weftd")
+    step("3/7  One client pod, three endpoint pods with nginx, and weftd")
     client = mesh.pod("client", "10.1.0.1")
     web = [mesh.pod(f"web-{i}", f"10.1.0.{10 + i}") for i in (1, 2, 3, 4)]
     for pod in web:
         pod.serve_http()
     mesh.put("web.yaml", mesh.service("web", VIP), mesh.slice("web", web[:3]))
+    mesh.configure(snat={"addresses": ["10.9.0.1"]})
     mesh.start_weftd()
     say(mesh.text("pod", "list"))
 
-    step(f"4/6  {REQUESTS} curl requests to http://{VIP}/, each over a connection of its own")
-    shares(finished(requests(client, REQUESTS), REQUESTS))
+    step(f"4/7  {REQUESTS} curl requests to http://{VIP}/, each over a connection of its own")
+    shares(finished(requests(client, REQUESTS, *CLOSING), REQUESTS))
 
-    step(f"5/6  {REQUESTS} more, while web-1 leaves the registry and web-4 joins it")
+    step(f"5/7  {REQUESTS} more, while web-1 leaves the registry and web-4 joins it")
     port = next(port for port in range(40000, 50000)
                 if mesh.ctl("where", "tcp", f"{client.address}:{port}", f"{VIP}:80").get("endpoint_name") ==
                 "default/web/web-1")
@@ -65,7 +107,7 @@ def main():
                           "-o", mesh.folder / "streamed", "-w", "%{http_code} %header{x-pod}", f"http://{VIP}/stream")
     lab.wait_until("the long download runs",
                    lambda: (mesh.folder / "streamed").exists() and (mesh.folder / "streamed").stat().st_size > 0)
-    load = requests(client, REQUESTS, more=["--rate", "15000/m"])
+    load = requests(client, REQUESTS, *CLOSING, "--rate", "15000/m")
     lab.wait_until("requests run", lambda: len(answers_of(load)) > REQUESTS // 5)
     mesh.update("web.yaml", mesh.service("web", VIP), mesh.slice("web", web[1:]))
     changed = len(answers_of(load))
@@ -85,7 +127,10 @@ def main():
     say(f"A download of {len(body) >> 20} MiB from web-1, begun before it left, went on and ended there: not a byte lost.")
     say(f"{2 * REQUESTS} of {2 * REQUESTS} requests answered.")
 
-    step("6/6  What weftctl says")
+    step(f"6/7  An HTTPRoute at http://{SHOP}/: 9 of 10 requests to v1, 1 to v2, and to v2 whatever says x-canary: 1")
+    canary(mesh, client)
+
+    step("7/7  What weftctl says")
     for words in (("show", "services"), ("show", "endpoints")):
         print(f"\n     # weftctl {' '.join(words)}")
         say(mesh.text(*words))
