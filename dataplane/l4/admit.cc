@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "l4/family_pipeline.h"
+#include "lb/http_policy.h"
 #include "packet/headers.h"
 
 namespace weft::l4 {
@@ -67,7 +68,10 @@ Verdict FamilyPipeline<Key>::admit(Packet packet, const lb::Decision& decision, 
     return Verdict::not_permitted;
   }
   const bool hairpin = decision.rule == lb::Rule::only_itself && !context_.own_ports.empty();
-  if (decision.target == nullptr || (decision.rule == lb::Rule::only_itself && !hairpin)) {
+  // Requests may go to other services' endpoints; a client of whom none can, is told so.
+  const bool reads_requests =
+      proxied && decision.service->http != nullptr && decision.service->http->protocol == lb::AppProtocol::http;
+  if (!reads_requests && (decision.target == nullptr || (decision.rule == lb::Rule::only_itself && !hairpin))) {
     if (decision.service != nullptr) {
       context_.counters.service[decision.service->slot].refused.add(1);
     }

@@ -3,6 +3,7 @@
 #include <functional>
 #include <set>
 
+#include "lb/http_policy.h"
 #include "pipeline_fixture.h"
 
 namespace weft::test {
@@ -270,6 +271,20 @@ TEST(Proxied, SourcesThatAreNotPermittedAreHeardInSilence) {
   EXPECT_EQ(played.listener, l4::Burst::kSilent);
   played.send(syn());
   EXPECT_EQ(played.last, Verdict::not_permitted);
+}
+
+TEST(Proxied, WhatIsReadNeedsNoEndpointOfItsOwn) {
+  Scene played({.proxies = true});
+  const auto listens = [&](lb::AppProtocol protocol) {
+    std::vector<lb::Service> services = {make_service(kWeb, Protocol::tcp, 0, {})};
+    services[0].policy.mode = Mode::proxy;
+    services[0].http = std::make_shared<const lb::Http>(lb::Http{.protocol = protocol});
+    played.snapshot = make_snapshot(services, played.snapshot->epoch() + 1);
+  };
+  listens(lb::AppProtocol::http);
+  EXPECT_EQ(played.send(syn()).last, Verdict::delivered) << "a Gateway has none, and routes lead elsewhere";
+  listens(lb::AppProtocol::opaque);
+  EXPECT_EQ(played.send(syn()).last, Verdict::refused_no_endpoint);
 }
 
 TEST(OwnAddresses, KeepTheirPortsBelow1024ForOthers) {
