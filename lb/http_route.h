@@ -119,6 +119,11 @@ struct BackendPort {
   std::array<uint32_t, 2> slots = {kNone, kNone};
 
   bool is_valid() const { return slots[0] != kNone || slots[1] != kNone; }
+  /// Of a client's family, else of the other.
+  uint32_t slot_for(Family family) const {
+    const bool is_ipv6 = family == Family::ipv6;
+    return slots[is_ipv6] != kNone ? slots[is_ipv6] : slots[!is_ipv6];
+  }
   bool operator==(const BackendPort&) const = default;
 };
 

@@ -72,7 +72,7 @@ tcp::Secret random_secret() {
 }
 
 /// Of the mesh's seed, which all nodes share.
-lb::SessionKey session_key(uint64_t seed) {
+lb::SessionKey session_key_of(uint64_t seed) {
   const std::string text = fmt::format("weft session {}", seed);
   const std::array<uint64_t, 2> halves = {XXH3_64bits_withSeed(text.data(), text.size(), seed),
                                           XXH3_64bits_withSeed(text.data(), text.size(), ~seed)};
@@ -82,7 +82,10 @@ lb::SessionKey session_key(uint64_t seed) {
 }  // namespace
 
 Node::Node(const Config& config)
-    : config_(config), started_(std::chrono::steady_clock::now()), tcp_secret_(random_secret()) {}
+    : config_(config),
+      started_(std::chrono::steady_clock::now()),
+      tcp_secret_(random_secret()),
+      session_key_(session_key_of(config.seed)) {}
 
 tl::expected<std::unique_ptr<Node>, std::string> Node::start(const Config& config) {
   std::unique_ptr<Node> node(new Node(config));
@@ -212,6 +215,11 @@ uint32_t Node::pieces() const {
   return left / 2 / (ports_->one_polls_for_all() ? static_cast<uint32_t>(config_.cores.size()) : 1U);
 }
 
+std::chrono::system_clock::time_point Node::time_of_day(time::Time time) const {
+  return std::chrono::system_clock::now() +
+         std::chrono::duration_cast<std::chrono::system_clock::duration>(time - clock_->at(time::TscClock::cycles()));
+}
+
 /// From 1970 to the moment that the worker's clock counts from.
 int64_t Node::wall_clock_at_zero_s() const {
   const auto wall =
@@ -254,7 +262,7 @@ runtime::WorkerConfig Node::worker_config(uint32_t number) const {
   http.service_slots = config_.max_services;
   http.endpoint_slots = config_.max_endpoints;
   http.worker = number;
-  http.session_key = session_key(config_.seed);
+  http.session_key = session_key_;
   http.wall_clock_s = wall_clock_at_zero_s();
   http.seed = http_seed_ + number;
   terminator.buffers = buffers_[number].get();

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "kernel/follower.h"
+#include "lb/session_token.h"
 #include "node/config.h"
 #include "node/ports.h"
 #include "node/steering.h"
@@ -46,6 +47,10 @@ class Node {
     return jumbo_buffers_.empty() ? nullptr : &jumbo_buffers_[worker];
   }
   const runtime::SnapshotPublisher& snapshots() const { return *snapshots_; }
+  /// Of what a worker's clock said.
+  std::chrono::system_clock::time_point time_of_day(time::Time time) const;
+  /// By which persistent sessions are sealed.
+  const lb::SessionKey& session_key() const { return session_key_; }
   registry::Syncer& registry() { return *syncer_; }
   /// Who looks on at the workers.
   runtime::Watchers& watchers() { return *watchers_; }
@@ -95,6 +100,7 @@ class Node {
   const uint64_t own_ports_seed_ = std::random_device()();
   const uint64_t http_seed_ = uint64_t{std::random_device()()} << 32 | std::random_device()();
   const tcp::Secret tcp_secret_;
+  const lb::SessionKey session_key_;
   // In the order of construction; destroyed in reverse, after ~Node has stopped what runs.
   std::unique_ptr<pods::Pods> pods_;  ///< under pods_mutex_; null without pods
   std::mutex pods_mutex_;

@@ -42,8 +42,10 @@ constexpr std::array kCommands = {
     Command{"show snapshot", "", "what is in force, since when, and what is wrong with the registry", show_snapshot},
     Command{"get httproute", "[<namespace>/<name>]", "what HTTPRoutes are attached to, and why not", get_httproute},
     Command{"get gateway", "[<namespace>/<name>]", "listeners of Gateways and their conditions", get_gateway},
-    Command{"where", "tcp|udp <source>:<port> <address>:<port>", "which endpoint this flow has or would get, and why",
-            where},
+    Command{"where",
+            "tcp|udp <source>:<port> <address>:<port> | <method> http://<service>|<address>[:<port>]<path> "
+            "[from <address>] [header <name>: <value>]...",
+            "which endpoint this flow or request has or would get, and why", where},
     Command{"trace", "<packets> [for <seconds>] [<filter>]",
             "the next packets' way through every stage, 10 seconds by default; a filter is tcpdump's", nullptr, trace},
     Command{"capture stop", "", "end all captures", capture_stop},

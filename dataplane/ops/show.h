@@ -24,7 +24,7 @@ Answer show_routes(node::Node& node, const Words& arguments);
 Answer show_neighbours(node::Node& node, const Words& arguments);
 Answer show_snapshot(node::Node& node, const Words& arguments);
 
-/// `where <protocol> <source>:<port> <address>:<port>`
+/// `where <protocol> <source>:<port> <address>:<port>`, or of a request: where_request.h
 Answer where(node::Node& node, const Words& arguments);
 
 }  // namespace weft::ops

@@ -6,7 +6,10 @@
 #include <map>
 
 #include "lb/decision.h"
+#include "lb/http_policy.h"
+#include "ops/service_names.h"
 #include "ops/show.h"
+#include "ops/where_request.h"
 #include "registry-sync/diagnostic.h"
 #include "registry-sync/yaml_fields.h"
 
@@ -16,26 +19,20 @@ namespace {
 constexpr std::chrono::milliseconds kPatience(1000);
 constexpr uint32_t kMaxFlows = 10000;
 
-std::string full_name(const std::string& service) {
-  return service.find('/') == std::string::npos ? "default/" + service : service;
-}
-
 /// The services that the argument names, or all.
 tl::expected<std::vector<const lb::Service*>, std::string> choose(const lb::Snapshot& snapshot,
                                                                   const Words& arguments) {
   if (arguments.size() > 1) {
     return tl::unexpected(std::string());
   }
-  std::vector<const lb::Service*> chosen;
+  if (!arguments.empty()) {
+    return services_named(snapshot, arguments[0]);
+  }
+  std::vector<const lb::Service*> all;
   for (const lb::Service& service : snapshot.services()) {
-    if (arguments.empty() || service.name == full_name(arguments[0])) {
-      chosen.push_back(&service);
-    }
+    all.push_back(&service);
   }
-  if (chosen.empty() && !arguments.empty()) {
-    return tl::unexpected("no service " + registry::in_quotes(full_name(arguments[0])));
-  }
-  return chosen;
+  return all;
 }
 
 struct EndpointSums {
@@ -57,22 +54,6 @@ EndpointSums sums_of_endpoint(node::Node& node, uint32_t slot) {
     }
   }
   return sums;
-}
-
-/// By slot: "namespace/name/endpoint"; empty where the snapshot knows none.
-std::vector<std::string> endpoint_names(const lb::Snapshot& snapshot) {
-  std::vector<std::string> names;
-  for (const lb::Service& service : snapshot.services()) {
-    for (const lb::Endpoint& endpoint : service.endpoints) {
-      names.resize(std::max<size_t>(names.size(), endpoint.slot + 1));
-      names[endpoint.slot] = service.name + "/" + endpoint.name;
-    }
-  }
-  return names;
-}
-
-std::string name_of(const std::vector<std::string>& names, uint32_t slot) {
-  return slot < names.size() ? names[slot] : "";
 }
 
 /// A relayed session's bytes are counted, and no packets: on its two sides they are not the same ones. What is left of
@@ -262,12 +243,16 @@ Answer show_flows(node::Node& node, const Words& arguments) {
 }
 
 Answer where(node::Node& node, const Words& arguments) {
+  if (arguments.size() >= 2 && arguments[1].find("://") != std::string::npos) {
+    return where_request(node, arguments);
+  }
   if (arguments.size() != 3) {
     return tl::unexpected(std::string());
   }
   const auto protocol = lb::parse_protocol(arguments[0]);
   if (!protocol || *protocol == lb::Protocol::icmp) {
-    return tl::unexpected("expected tcp or udp, got " + registry::in_quotes(arguments[0]));
+    return tl::unexpected("expected tcp or udp, or a request such as GET http://web.shop/cart, got " +
+                          registry::in_quotes(arguments[0]));
   }
   const auto source = parse_socket_address(arguments[1]);
   const auto destination = parse_socket_address(arguments[2]);
@@ -303,6 +288,10 @@ Answer where(node::Node& node, const Words& arguments) {
                 {"state", to_string(flow.state)}};
   }
   const lb::Decision decision = lb::decide(*snapshot, key, hash_of(key, snapshot->seed()));
+  if (const lb::Service* service = decision.service;
+      service != nullptr && service->http != nullptr && service->http->protocol == lb::AppProtocol::http) {
+    return Json{{"rule", "request by request: ask where <method> http://"}, {"service", service->name}};
+  }
   Json answer = {{"rule", to_string(decision.rule)}};
   if (decision.service != nullptr) {
     answer["service"] = decision.service->name;

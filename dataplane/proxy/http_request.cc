@@ -136,10 +136,8 @@ bool HttpProxy::answer_itself(uint32_t number, const lb::Service& listener, cons
   return false;
 }
 
-/// Of the client's family, else of the other.
 const lb::Service* HttpProxy::backend_of(const lb::BackendPort& port, const Exchange& x) const {
-  const bool is_ipv6 = !x.pair.local.is_ipv4();
-  const uint32_t slot = port.slots[is_ipv6] != lb::BackendPort::kNone ? port.slots[is_ipv6] : port.slots[!is_ipv6];
+  const uint32_t slot = port.slot_for(x.pair.local.family());
   return slot == lb::BackendPort::kNone ? nullptr : turn_.snapshot->service_at(slot);
 }
 

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file What makes a client's requests come to the same endpoint: sessions that a rule asks for (GEP-1619), and
 /// cookies that a service is balanced by.
-#include <algorithm>
-
-#include "lb/bytes.h"
-#include "lb/http_cookie.h"
+#include "lb/session_target.h"
 #include "proxy/http_proxy.h"
 
 namespace weft::proxy {
@@ -17,27 +14,14 @@ uint32_t HttpProxy::wall_clock_s() const {
 /// @param token what the client brought; as it was if that is nothing, or nothing any more
 const lb::Target* HttpProxy::target_of_session(const Exchange& x, const lb::Service& service,
                                                const lb::SessionPersistence& session, lb::SessionToken& token) {
-  std::optional<std::string_view> text;
-  for (const lb::HttpField& field : request_.view.fields) {
-    if (session.kind == lb::SessionPersistence::Kind::header && lb::same_name(field.name, session.name)) {
-      text = field.value;
-    } else if (session.kind == lb::SessionPersistence::Kind::cookie && lb::same_name(field.name, "cookie") && !text) {
-      text = lb::cookie(field.value, session.name);
-    }
-  }
-  const std::optional<lb::SessionToken> brought =
-      text ? lb::open(*text, service.name, config_.session_key) : std::nullopt;
-  if (!brought || lb::is_expired(*brought, session, wall_clock_s())) {
+  lb::SessionToken brought;
+  const lb::Target* const target =
+      lb::session_target(service, session, request_.view, config_.session_key, wall_clock_s(), brought);
+  if (target == nullptr || target->slot == x.avoid) {
     return nullptr;
   }
-  const auto target = std::find_if(service.targets.begin(), service.targets.end(), [&](const lb::Target& each) {
-    return each.address == brought->address && each.port == brought->port;
-  });
-  if (target == service.targets.end() || target->slot == x.avoid) {
-    return nullptr;
-  }
-  token = *brought;
-  return &*target;
+  token = brought;
+  return target;
 }
 
 /// The client is told by each response, as each is a use of its session.

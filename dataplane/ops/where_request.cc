@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/where_request.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+#include "lb/http_cors.h"
+#include "lb/http_path.h"
+#include "lb/http_policy.h"
+#include "lb/http_rewrite.h"
+#include "lb/request_balancer.h"
+#include "lb/route_scratch.h"
+#include "lb/session_target.h"
+#include "ops/rule_report.h"
+#include "ops/service_names.h"
+#include "proxy/response_flag.h"
+
+namespace weft::ops {
+namespace {
+
+namespace flag = proxy::response_flag;
+const lb::RequestPolicy kDefaultPolicy;
+
+/// What weft says itself, in place of an endpoint.
+void add_reply(Json& answer, uint16_t status, proxy::ResponseFlags flags, std::string_view why) {
+  answer["answered_by"] = "weft";
+  answer["status"] = status;
+  answer["flags"] = proxy::to_string(flags);
+  answer["reason"] = why;
+}
+
+std::string_view to_string(lb::HashOn::Kind kind) {
+  switch (kind) {
+    case lb::HashOn::Kind::source:
+      return "the client's address";
+    case lb::HashOn::Kind::header:
+      return "the header";
+    case lb::HashOn::Kind::cookie:
+      return "the cookie";
+    case lb::HashOn::Kind::query:
+      break;
+  }
+  return "the query parameter";
+}
+
+std::string hashed(const lb::HashOn& on) {
+  return on.kind == lb::HashOn::Kind::source ? std::string(to_string(on.kind))
+                                             : fmt::format("{} {}", to_string(on.kind), on.name);
+}
+
+struct Choice {
+  const lb::Target* target = nullptr;  ///< null: one of several, or none
+  std::string by;
+};
+
+class Inquiry {
+ public:
+  Inquiry(const RequestView& view, const RequestQuestion& question, const lb::Service& listener)
+      : view_(view), question_(question), listener_(listener), balancer_(UINT16_MAX + 1, 0, 0) {}
+
+  Json answer() {
+    answer_ = {{"request", question_.shown},
+               {"service", listener_.name},
+               {"address", lb::to_string(listener_.address, listener_.port)}};
+    const http::Defect defect = http::parse_request(question_.head, view_.limits, request_);
+    if (defect != http::Defect::none) {
+      add_reply(answer_, http::status_of(defect), flag::downstream_protocol_error, http::to_string(defect));
+      return answer_;
+    }
+    const auto path = lb::normalize_path(request_.view.path, path_);
+    if (!path) {
+      add_reply(answer_, 400, flag::downstream_protocol_error, "the path is ambiguous");
+      return answer_;
+    }
+    request_.view.path = *path;
+    answer_["host"] = request_.view.host;
+    answer_["path"] = *path;
+    listener_.http->routes == nullptr ? ask_service() : ask_routes(*listener_.http->routes);
+    return answer_;
+  }
+
+ private:
+  void ask_service() {
+    answer_["rule"] = "none: the service has no routes, and all requests go to its own endpoints";
+    add_backend(listener_.name, 1, 1, &listener_, nullptr);
+    conclude();
+  }
+
+  void ask_routes(const lb::RouteTable& table) {
+    lb::RouteTable::Scratch scratch;
+    scratch.prepare(table);
+    const lb::RouteTable::Match match = table.find(request_.view, scratch);
+    if (match.rule == nullptr) {
+      return add_reply(answer_, 404, flag::no_route, "no route matches the request");
+    }
+    const lb::HttpRule& rule = *match.rule;
+    answer_["route"] = rule.route;
+    answer_["rule"] = rule.name.empty() ? std::to_string(rule.number) : fmt::format("{} ({})", rule.number, rule.name);
+    answer_["match"] = number_of(table, match);
+    answer_["because"] = conditions_of(*match.match);
+    answer_["request_timeout"] = timeout_of(rule.request_timeout);
+    answer_["backend_timeout"] = timeout_of(rule.backend_timeout);
+    answer_["retries"] = retries_of(rule);
+    add_filters(filters_, "rule", rule.filters);
+    if (!is_answered_by(rule, *match.match)) {
+      add_backends(rule, *match.match);
+      conclude();
+    }
+    if (!filters_.empty()) {
+      answer_["filters"] = filters_;
+    }
+  }
+
+  /// Redirects, and preflights of CORS.
+  bool is_answered_by(const lb::HttpRule& rule, const lb::HttpMatch& match) {
+    std::array<char, 16 << 10> room;
+    if (rule.filters.cors) {
+      const lb::CorsAnswer cors = lb::cors_answer(*rule.filters.cors, request_.view, room);
+      add_filter(filters_, "rule", "CORS",
+                 cors.is_allowed ? fmt::format("access-control-allow-origin: {}", cors.allow_origin)
+                                 : "nothing: this origin is not allowed, or there is none");
+      if (cors.is_preflight) {
+        add_reply(answer_, 204, flag::none, "a preflight of CORS");
+        return true;
+      }
+    }
+    if (rule.filters.redirect) {
+      const auto location = lb::redirect_location(*rule.filters.redirect, match, request_.view,
+                                                  {.port = lb::to_host(listener_.port)}, room);
+      if (location) {
+        add_filter(filters_, "rule", "RequestRedirect",
+                   fmt::format("{}, location: {}", rule.filters.redirect->status, *location));
+        add_reply(answer_, rule.filters.redirect->status, flag::none, "redirected");
+      } else {
+        add_reply(answer_, 500, flag::no_route, "the redirect's location is too long");
+      }
+      return true;
+    }
+    return false;
+  }
+
+  void add_backends(const lb::HttpRule& rule, const lb::HttpMatch& match) {
+    uint64_t total = 0;
+    for (const lb::HttpBackend& backend : rule.backends) {
+      total += backend.weight;
+    }
+    if (rule.filters.rewrite) {
+      add_rewrite("rule", *rule.filters.rewrite, match);
+    }
+    for (const lb::HttpBackend& backend : rule.backends) {
+      const std::string name = fmt::format("{}:{}", backend.port.service, lb::to_host(backend.port.port));
+      const uint32_t slot = backend.port.slot_for(listener_.address.family());
+      add_backend(name, backend.weight, total,
+                  slot == lb::BackendPort::kNone ? nullptr : view_.snapshot.service_at(slot),
+                  rule.session ? &*rule.session : nullptr);
+      add_filters(filters_, name, backend.filters);
+      if (backend.filters.rewrite) {
+        add_rewrite(name, *backend.filters.rewrite, match);
+      }
+    }
+  }
+
+  void add_rewrite(const std::string& of, const lb::Rewrite& rewrite, const lb::HttpMatch& match) {
+    std::array<char, 16 << 10> room;
+    const auto target = lb::rewritten_target(rewrite, match, request_.view, room);
+    add_filter(filters_, of, "URLRewrite",
+               target ? fmt::format("{}{}{}", *target, rewrite.host.empty() ? "" : ", host: ", rewrite.host)
+                      : "414: the rewritten target is too long");
+  }
+
+  void add_backend(const std::string& name, uint32_t weight, uint64_t total, const lb::Service* service,
+                   const lb::SessionPersistence* session) {
+    Json row = {{"backend", name},
+                {"weight", weight},
+                {"share_percent", total == 0 ? 0.0 : 100.0 * weight / static_cast<double>(total)},
+                {"status", nullptr},
+                {"endpoint", nullptr},
+                {"endpoint_name", nullptr},
+                {"chosen_by", nullptr}};
+    if (service == nullptr) {
+      row["status"] = 500;
+      row["chosen_by"] = "nothing: the route leads to no service that there is";
+    } else if (service->targets.empty()) {
+      row["status"] = 503;
+      row["chosen_by"] = "nothing: the service has no endpoint that is ready";
+    } else {
+      const Choice choice = choose(*service, session);
+      if (choice.target != nullptr) {
+        row["endpoint"] = lb::to_string(choice.target->address, choice.target->port);
+        row["endpoint_name"] = endpoint_named(*service, choice.target->slot);
+      }
+      row["chosen_by"] = choice.by;
+      add_candidates(name, *service);
+    }
+    backends_.push_back(row);
+  }
+
+  static std::string endpoint_named(const lb::Service& service, uint32_t slot) {
+    const auto found = std::find_if(service.endpoints.begin(), service.endpoints.end(),
+                                    [&](const lb::Endpoint& endpoint) { return endpoint.slot == slot; });
+    return found == service.endpoints.end() ? "" : service.name + "/" + found->name;
+  }
+
+  Choice choose(const lb::Service& service, const lb::SessionPersistence* session) {
+    lb::SessionToken token;
+    const lb::Target* const kept = session == nullptr ? nullptr
+                                                      : lb::session_target(service, *session, request_.view,
+                                                                           view_.session_key, view_.now_s, token);
+    if (kept != nullptr) {
+      return {kept, fmt::format("the session that the request brings in {}", session->name)};
+    }
+    const std::string begins = session == nullptr ? "" : "; it begins a session";
+    if (service.targets.size() == 1) {
+      return {service.targets.data(), "being the only one" + begins};
+    }
+    const lb::RequestPolicy& policy = service.http == nullptr ? kDefaultPolicy : service.http->policy;
+    switch (policy.balancing) {
+      case lb::Balancing::least_request:
+        return {nullptr, "load: of two by chance and weight, the one with fewer requests of the worker's" + begins};
+      case lb::Balancing::round_robin:
+        return {nullptr, "turn, each worker by itself" + begins};
+      case lb::Balancing::random:
+        return {nullptr, "chance and weight" + begins};
+      case lb::Balancing::consistent_hash:
+        break;
+    }
+    if (policy.hash.kind == lb::HashOn::Kind::source && !question_.client) {
+      return {nullptr, "consistent hash of the client's address: say from <address>" + begins};
+    }
+    const lb::RequestBalancer::Asked asked{.request = &request_.view,
+                                           .client = question_.client.value_or(lb::Address())};
+    if (const auto hash = balancer_.hash_of(policy, asked)) {
+      return {balancer_.pick(service, asked),
+              fmt::format("consistent hash of {}, {:016x}{}", hashed(policy.hash), *hash, begins)};
+    }
+    const bool sets = policy.hash.kind == lb::HashOn::Kind::cookie && policy.hash.cookie_ttl.count() >= 0;
+    return {nullptr, fmt::format("chance and weight: the request has not {}{}{}", hashed(policy.hash),
+                                 sets ? ", which weft sets" : "", begins)};
+  }
+
+  void add_candidates(const std::string& name, const lb::Service& service) {
+    const lb::WeightedOrder& order = service.table->order();
+    for (uint32_t i = 0; i < service.targets.size(); ++i) {
+      const lb::Target& target = service.targets[i];
+      candidates_.push_back({{"backend", name},
+                             {"endpoint", lb::to_string(target.address, target.port)},
+                             {"endpoint_name", endpoint_named(service, target.slot)},
+                             {"share_percent", 100.0 * order.weight(i) / std::max(1U, order.total())}});
+    }
+  }
+
+  /// If no backend that gets requests can answer, weft does.
+  void conclude() {
+    const auto gets = [](const Json& row) { return row["weight"].get<uint32_t>() > 0; };
+    const auto can = [&](const Json& row) { return gets(row) && row["status"].is_null(); };
+    const auto first = std::find_if(backends_.begin(), backends_.end(), gets);
+    if (first == backends_.end()) {
+      add_reply(answer_, 500, flag::no_route, "the route leads to no service that there is");
+    } else if (std::none_of(backends_.begin(), backends_.end(), can)) {
+      const uint16_t status = (*first)["status"].get<uint16_t>();
+      status == 500 ? add_reply(answer_, 500, flag::no_route, "the route leads to no service that there is")
+                    : add_reply(answer_, 503, flag::no_healthy_upstream, "the service has no endpoint that is ready");
+    }
+    if (!backends_.empty()) {
+      answer_["backends"] = backends_;
+    }
+    if (!candidates_.empty()) {
+      answer_["endpoints"] = candidates_;
+    }
+  }
+
+  const RequestView& view_;
+  const RequestQuestion& question_;
+  const lb::Service& listener_;
+  lb::RequestBalancer balancer_;  ///< of which only the hash is asked
+  http::RequestHead request_;
+  std::array<char, 16 << 10> path_;
+  Json answer_;
+  Json filters_ = Json::array();
+  Json backends_ = Json::array();
+  Json candidates_ = Json::array();
+};
+
+}  // namespace
+
+Answer answer_request(const RequestView& view, const RequestQuestion& question) {
+  const auto listener = service_asked(view.snapshot, question);
+  if (!listener) {
+    return tl::unexpected(listener.error());
+  }
+  const lb::Service& service = **listener;
+  if (service.http == nullptr || service.http->protocol == lb::AppProtocol::opaque) {
+    return tl::unexpected(fmt::format("nobody reads requests to {} at {}: its connections are {}; ask where tcp",
+                                      service.name, lb::to_string(service.address, service.port),
+                                      service.http == nullptr ? "forwarded packet by packet" : "relayed unread"));
+  }
+  return std::make_unique<Inquiry>(view, question, service)->answer();
+}
+
+Answer where_request(node::Node& node, const Words& arguments) {
+  const auto question = parse_request_question(arguments);
+  if (!question) {
+    return tl::unexpected(question.error());
+  }
+  const auto snapshot = node.snapshots().current();
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return answer_request({.snapshot = *snapshot,
+                         .limits = {},
+                         .session_key = node.session_key(),
+                         .now_s = static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count())},
+                        *question);
+}
+
+}  // namespace weft::ops

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/where_request.h"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "lb/http_policy.h"
+#include "lb/request_balancer.h"
+
+namespace weft::ops {
+namespace {
+
+constexpr lb::SessionKey kKey{1, 2, 3};
+constexpr uint32_t kNow = 1'800'000'000;
+
+lb::Address address(const std::string& text) {
+  return *lb::parse_address(text);
+}
+
+lb::Service service(const std::string& name, const std::string& vip, uint32_t slot, uint32_t endpoints,
+                    std::optional<lb::Http> http = lb::Http{.protocol = lb::AppProtocol::http}) {
+  lb::Service service{.name = name,
+                      .address = address(vip),
+                      .port = lb::port_from_host(80),
+                      .protocol = lb::Protocol::tcp,
+                      .slot = slot};
+  if (http) {
+    service.http = std::make_shared<const lb::Http>(std::move(*http));
+  }
+  std::vector<lb::MaglevMember> members;
+  for (uint32_t i = 0; i < endpoints; ++i) {
+    const lb::Address at = address("10.1.0." + std::to_string(10 * slot + i));
+    const uint32_t endpoint = 10 * slot + i;
+    service.endpoints.push_back(
+        {.name = "pod-" + std::to_string(endpoint), .address = at, .port = lb::port_from_host(8080), .slot = endpoint});
+    members.push_back({.identity = service.endpoints.back().identity()});
+    service.targets.push_back({.address = at, .port = lb::port_from_host(8080), .slot = endpoint});
+  }
+  service.table = std::make_shared<lb::MaglevTable>(members, 251, 7);
+  return service;
+}
+
+lb::HttpBackend backend(const std::string& name, uint32_t slot, uint32_t weight = 1) {
+  lb::HttpBackend backend{.weight = weight};
+  backend.port.service = name;
+  backend.port.port = lb::port_from_host(80);
+  backend.port.slots[0] = slot;
+  return backend;
+}
+
+lb::MatchedRule rule(uint32_t number, std::vector<lb::HttpMatch> matches, lb::HttpRule what) {
+  what.route = "shop/split";
+  what.number = number;
+  return {.matches = std::move(matches), .rule = std::make_shared<const lb::HttpRule>(std::move(what))};
+}
+
+lb::HttpMatch prefix(const std::string& path) {
+  return {.path = {.type = lb::MatchType::prefix, .value = path}};
+}
+
+lb::Http routed(std::vector<lb::MatchedRule> rules) {
+  std::vector<lb::HttpRoute> routes{{.key = "shop/split", .rules = std::move(rules)}};
+  return {.protocol = lb::AppProtocol::http, .routes = std::make_shared<const lb::RouteTable>(std::move(routes))};
+}
+
+/// Services of `shop`: web is asked, and what it is routed to stands at slots 2 and 3.
+class WhereRequest : public testing::Test {
+ protected:
+  void publish(lb::Http http, std::optional<lb::Http> policy = lb::Http{.protocol = lb::AppProtocol::http}) {
+    std::vector<lb::Service> services;
+    services.push_back(service("shop/web", "10.96.0.1", 1, 2, std::move(http)));
+    services.push_back(service("shop/v1", "10.96.0.2", 2, 3, policy));
+    services.push_back(service("shop/v2", "10.96.0.3", 3, 1));
+    services.push_back(service("shop/empty", "10.96.0.4", 4, 0));
+    services.push_back(service("shop/packets", "10.96.0.5", 5, 1, std::nullopt));
+    snapshot_.emplace(1, 7, std::move(services));
+  }
+
+  Answer ask(const std::string& line) {
+    std::istringstream stream(line);
+    Words words;
+    for (std::string word; stream >> word;) {
+      words.push_back(word);
+    }
+    const auto question = parse_request_question(words);
+    if (!question) {
+      return tl::unexpected(question.error());
+    }
+    return answer_request({.snapshot = *snapshot_, .limits = {}, .session_key = kKey, .now_s = kNow}, *question);
+  }
+  std::string error_of(const std::string& line) {
+    const Answer answer = ask(line);
+    return answer ? "no error: " + answer->dump() : answer.error();
+  }
+
+  std::optional<lb::Snapshot> snapshot_;
+};
+
+TEST_F(WhereRequest, TheRuleThatWonAndWhatHeld) {
+  lb::HttpMatch canary = prefix("/cart");
+  canary.method = "GET";
+  canary.headers = {{"x-canary", lb::MatchType::exact, "al ways"}};
+  canary.query = {{"v", lb::MatchType::regular_expression, "[0-9]"}};
+  publish(routed(
+      {rule(0, {prefix("/")}, {.backends = {backend("shop/v1", 2)}}),
+       rule(1, {prefix("/other"), canary},
+            {.name = "canary",
+             .backends = {backend("shop/v2", 3)},
+             .request_timeout = std::chrono::milliseconds(1500),
+             .retry = lb::HttpRetry{.attempts = 2, .codes = {500, 503}, .backoff = std::chrono::milliseconds(25)}})}));
+  const Answer answer =
+      ask("GET http://web.shop/cart/../cart?v=1 from 10.0.0.5 header X-Canary: al ways header accept: */*");
+  ASSERT_TRUE(answer) << answer.error();
+  EXPECT_EQ((*answer)["service"], "shop/web");
+  EXPECT_EQ((*answer)["address"], "10.96.0.1:80");
+  EXPECT_EQ((*answer)["host"], "web.shop");
+  EXPECT_EQ((*answer)["path"], "/cart") << "in its normal form";
+  EXPECT_EQ((*answer)["route"], "shop/split");
+  EXPECT_EQ((*answer)["rule"], "1 (canary)");
+  EXPECT_EQ((*answer)["match"], 1);
+  EXPECT_EQ((*answer)["because"],
+            "path begins with /cart; method is GET; header x-canary is al ways; parameter v matches [0-9]");
+  EXPECT_EQ((*answer)["request_timeout"], "1.5s");
+  EXPECT_EQ((*answer)["backend_timeout"], nullptr);
+  EXPECT_EQ((*answer)["retries"], "2 more, if the connection fails or for 500 or 503, after 25ms each");
+  ASSERT_EQ((*answer)["backends"].size(), 1U);
+  EXPECT_EQ((*answer)["backends"][0]["endpoint"], "10.1.0.30:8080");
+  EXPECT_EQ((*answer)["backends"][0]["endpoint_name"], "shop/v2/pod-30");
+  EXPECT_EQ((*answer)["backends"][0]["chosen_by"], "being the only one");
+  EXPECT_FALSE(answer->contains("answered_by"));
+  EXPECT_EQ((*ask("POST http://web.shop/cart?v=1 header x-canary: al ways"))["rule"], "0");
+  EXPECT_EQ((*ask("GET http://web.shop/cart?v=a header x-canary: al ways"))["rule"], "0");
+}
+
+TEST_F(WhereRequest, BackendsByTheirShares) {
+  publish(routed(
+      {rule(0, {prefix("/")},
+            {.backends = {backend("shop/v1", 2, 3), backend("shop/v2", 3, 1), backend("shop/gone", UINT32_MAX, 0)}})}));
+  const Answer answer = ask("GET http://10.96.0.1/");
+  ASSERT_TRUE(answer) << answer.error();
+  const Json& rows = (*answer)["backends"];
+  ASSERT_EQ(rows.size(), 3U);
+  EXPECT_EQ(rows[0]["backend"], "shop/v1:80");
+  EXPECT_EQ(rows[0]["share_percent"], 75.0);
+  EXPECT_EQ(rows[0]["endpoint"], nullptr) << "it depends on load";
+  EXPECT_EQ(rows[0]["chosen_by"], "load: of two by chance and weight, the one with fewer requests of the worker's");
+  EXPECT_EQ(rows[1]["share_percent"], 25.0);
+  EXPECT_EQ(rows[2]["status"], 500);
+  const Json& endpoints = (*answer)["endpoints"];
+  ASSERT_EQ(endpoints.size(), 4U);
+  EXPECT_EQ(endpoints[0]["endpoint_name"], "shop/v1/pod-20");
+  EXPECT_NEAR(endpoints[0]["share_percent"].get<double>(), 33.3, 0.1);
+  EXPECT_FALSE(answer->contains("answered_by"));
+}
+
+TEST_F(WhereRequest, AHashNamesTheEndpointThatAWorkerTakes) {
+  lb::Http hashed{.protocol = lb::AppProtocol::http};
+  hashed.policy = {.balancing = lb::Balancing::consistent_hash,
+                   .hash = {.kind = lb::HashOn::Kind::header, .name = "x-user"}};
+  publish(routed({rule(0, {prefix("/")}, {.backends = {backend("shop/v1", 2)}})}), hashed);
+  const lb::Service& v1 = *snapshot_->service_at(2);
+  lb::RequestBalancer worker(16, 256, 99);
+  for (const std::string user : {"a", "b", "c", "d", "e"}) {
+    const lb::HttpField field{"x-user", user};
+    const lb::HttpRequest request{.fields = std::span(&field, 1)};
+    const lb::Target* const taken = worker.pick(v1, {.request = &request});
+    const Json row = (*ask("GET http://web.shop/ header x-user: " + user))["backends"][0];
+    EXPECT_EQ(row["endpoint"], lb::to_string(taken->address, taken->port));
+    EXPECT_TRUE(row["chosen_by"].get<std::string>().starts_with("consistent hash of the header x-user, ")) << row;
+  }
+  const Json row = (*ask("GET http://web.shop/"))["backends"][0];
+  EXPECT_EQ(row["endpoint"], nullptr);
+  EXPECT_EQ(row["chosen_by"], "chance and weight: the request has not the header x-user");
+
+  hashed.policy.hash = {.kind = lb::HashOn::Kind::source};
+  publish(routed({rule(0, {prefix("/")}, {.backends = {backend("shop/v1", 2)}})}), hashed);
+  EXPECT_EQ((*ask("GET http://web.shop/"))["backends"][0]["chosen_by"],
+            "consistent hash of the client's address: say from <address>");
+  EXPECT_NE((*ask("GET http://web.shop/ from 10.0.0.5"))["backends"][0]["endpoint"], nullptr);
+}
+
+TEST_F(WhereRequest, ASessionNamesItsEndpoint) {
+  const lb::SessionPersistence session{.kind = lb::SessionPersistence::Kind::cookie, .name = "s"};
+  publish(routed({rule(0, {prefix("/")}, {.backends = {backend("shop/v1", 2)}, .session = session})}));
+  std::array<char, lb::kSessionTokenLength> room;
+  const lb::SessionToken token{
+      .address = address("10.1.0.21"), .port = lb::port_from_host(8080), .begun_s = kNow - 9, .used_s = kNow - 9};
+  const std::string sealed(lb::seal(token, "shop/v1", kKey, room));
+  const Json kept = (*ask("GET http://web.shop/ header Cookie: a=b; s=" + sealed))["backends"][0];
+  EXPECT_EQ(kept["endpoint"], "10.1.0.21:8080");
+  EXPECT_EQ(kept["chosen_by"], "the session that the request brings in s");
+  const Json begun = (*ask("GET http://web.shop/ header cookie: s=" + sealed.substr(1) + "x"))["backends"][0];
+  EXPECT_EQ(begun["endpoint"], nullptr);
+  EXPECT_TRUE(begun["chosen_by"].get<std::string>().ends_with("; it begins a session")) << begun;
+}
+
+TEST_F(WhereRequest, FiltersSayWhatTheyMakeOfTheRequest) {
+  lb::HttpRule edits{.backends = {backend("shop/v2", 3)}};
+  edits.filters.request = {.set = {{"x-a", "1"}}, .add = {}, .remove = {"x-b"}};
+  edits.filters.rewrite = lb::Rewrite{.host = "inner", .path = {lb::PathEdit::Kind::prefix, "/new"}};
+  edits.filters.mirrors = {{.backend = backend("shop/v1", 2).port, .fraction = {1, 4}}};
+  edits.backends[0].filters.response = {.set = {}, .add = {{"x-c", "2"}}, .remove = {}};
+  lb::HttpRule away;
+  away.filters.redirect = lb::Redirect{.scheme = "https", .host = "shop.example.com", .status = 301};
+  publish(routed({rule(0, {prefix("/old")}, edits), rule(1, {prefix("/away")}, away)}));
+  EXPECT_EQ(as_text((*ask("GET http://web.shop/old/x?y=z"))["filters"]),
+            "OF          FILTER                  DOES\n"
+            "rule        RequestHeaderModifier   set x-a: 1\n"
+            "rule        RequestHeaderModifier   remove x-b\n"
+            "rule        RequestMirror           1 of 4 to shop/v1, port 80\n"
+            "rule        URLRewrite              /new/x?y=z, host: inner\n"
+            "shop/v2:80  ResponseHeaderModifier  add x-c: 2\n");
+  const Json redirected = *ask("GET http://web.shop/away?q");
+  EXPECT_EQ(redirected["answered_by"], "weft");
+  EXPECT_EQ(redirected["status"], 301);
+  EXPECT_EQ(redirected["filters"][0]["does"], "301, location: https://shop.example.com/away?q");
+  EXPECT_FALSE(redirected.contains("backends"));
+}
+
+TEST_F(WhereRequest, WhatWeftAnswersItself) {
+  publish(routed({rule(0, {prefix("/gone")}, {.backends = {backend("shop/gone", UINT32_MAX)}}),
+                  rule(1, {prefix("/empty")}, {.backends = {backend("shop/empty", 4)}}),
+                  rule(2, {prefix("/none")}, {.backends = {backend("shop/v1", 2, 0)}})}));
+  const auto said = [&](const std::string& line) {
+    const Answer answer = ask(line);
+    return !answer ? answer.error()
+           : !answer->contains("answered_by")
+               ? "an endpoint"
+               : (*answer)["status"].dump() + " " + (*answer)["flags"].get<std::string>() + " " +
+                     (*answer)["reason"].get<std::string>();
+  };
+  EXPECT_EQ(said("GET http://web.shop/elsewhere"), "404 NR no route matches the request");
+  EXPECT_EQ(said("GET http://web.shop/gone"), "500 NR the route leads to no service that there is");
+  EXPECT_EQ(said("GET http://web.shop/none"), "500 NR the route leads to no service that there is");
+  EXPECT_EQ(said("GET http://web.shop/empty"), "503 UH the service has no endpoint that is ready");
+  EXPECT_EQ(said("GET http://web.shop/a/..%2fb"), "400 DPE the path is ambiguous");
+  EXPECT_EQ(said("GET http://web.shop/ header bad name: x"), "400 DPE malformed field name");
+  EXPECT_EQ(said("GET http://web.shop/ header content-length: 1 header transfer-encoding: chunked"),
+            "400 DPE both Content-Length and Transfer-Encoding");
+  EXPECT_EQ(said("GET http://v1.shop/"), "an endpoint");
+  EXPECT_EQ(said("GET http://empty.shop/"), "503 UH the service has no endpoint that is ready");
+}
+
+TEST_F(WhereRequest, WhoIsAskedAndWhoIsNot) {
+  publish(routed({rule(0, {prefix("/")}, {.backends = {backend("shop/v2", 3)}})}));
+  for (const std::string host :
+       {"web.shop", "web.shop.svc", "web.shop.svc.cluster.local", "web.shop:80", "10.96.0.1", "10.96.0.1:80"}) {
+    EXPECT_EQ((*ask("GET http://" + host))["service"], "shop/web") << host;
+  }
+  EXPECT_EQ((*ask("GET http://10.96.0.1/ header Host: other.example.com:8080"))["host"], "other.example.com");
+  EXPECT_EQ(error_of("GET http://web/"), "no service \"default/web\"");
+  EXPECT_EQ(error_of("GET http://web.shop:81/"), "service shop/web has no TCP port 81, but 80");
+  EXPECT_EQ(error_of("GET http://10.96.0.9/"), "no service has TCP at 10.96.0.9:80; \"show services\" lists them");
+  EXPECT_EQ(
+      error_of("GET http://packets.shop/"),
+      "nobody reads requests to shop/packets at 10.96.0.5:80: its connections are forwarded packet by packet; ask "
+      "where tcp");
+  EXPECT_EQ(
+      error_of("GET http://www.shop.example.com/"),
+      "\"www.shop.example.com\" is no service's name: ask http://<service>.<namespace>/, or the virtual address with "
+      "\"header host: www.shop.example.com\"");
+}
+
+TEST_F(WhereRequest, BadWordsAreNamed) {
+  publish(routed({}));
+  EXPECT_EQ(error_of("GET"), "") << "the usage";
+  EXPECT_EQ(error_of("GET http://web.shop/ please"), "");
+  EXPECT_EQ(error_of("GET https://web.shop/"), "weft does not read what is encrypted: ask for http://");
+  for (const std::string url : {"ftp://web.shop/", "http://", "http://:80/", "http://web.shop:0/", "http://web.shop:x/",
+                                "http://[10.0.0.1]/", "http://fd00::1/", "http://[fd00::1/"}) {
+    EXPECT_TRUE(error_of("GET " + url).starts_with("expected a URL such as http://web.shop/cart or "))
+        << error_of("GET " + url);
+  }
+  EXPECT_EQ(error_of("GET http://web.shop/ from nowhere"),
+            "from: expected an address such as 10.0.0.5, got \"nowhere\"");
+  EXPECT_EQ(error_of("GET http://web.shop/ from"), "from: expected an address such as 10.0.0.5, got \"\"");
+  EXPECT_EQ(error_of("GET http://web.shop/ header"), "header: expected <name>: <value>, got \"\"");
+  EXPECT_EQ(error_of("GET http://web.shop/ header x header y: z"), "header: expected <name>: <value>, got \"x\"");
+}
+
+}  // namespace
+}  // namespace weft::ops
