@@ -6,6 +6,7 @@
 #include <array>
 #include <sstream>
 
+#include "ops/access.h"
 #include "ops/act.h"
 #include "ops/capture.h"
 #include "ops/get.h"
@@ -48,6 +49,8 @@ constexpr std::array kCommands = {
             "which endpoint this flow or request has or would get, and why", where},
     Command{"trace", "<packets> [for <seconds>] [<filter>]",
             "the next packets' way through every stage, 10 seconds by default; a filter is tcpdump's", nullptr, trace},
+    Command{"access", "[service <service>] [failed] [count <n>] [for <seconds>]",
+            "HTTP requests as they finish, a line each, until you leave", nullptr, access},
     Command{"capture stop", "", "end all captures", capture_stop},
     Command{"capture", "<file> [in|out] [packets <n>] [megabytes <n>] [for <seconds>] [snap <bytes>] [<filter>]",
             "packets as they come and go, into a pcap file; 60 seconds by default", nullptr, capture},

@@ -39,6 +39,11 @@ std::optional<std::chrono::seconds> Options::duration() {
   return seconds ? std::optional(std::chrono::seconds(*seconds)) : std::nullopt;
 }
 
+std::string Options::word() {
+  const std::string gateway = take("gateway") ? "gateway " : "";
+  return gateway + (at_ < words_.size() ? words_[at_++] : "");
+}
+
 std::string Options::rest() const {
   std::string text;
   for (size_t i = at_; i < words_.size(); ++i) {

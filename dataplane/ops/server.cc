@@ -145,7 +145,7 @@ void Server::go_on() {
     const int fd = next->first;
     Connection& connection = next->second;
     ++next;  // it may be closed
-    if (connection.stream == nullptr) {
+    if (connection.stream == nullptr || connection.output.size() > kMaxPending) {
       continue;
     }
     connection.last_used = ++uses_;

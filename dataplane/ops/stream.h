@@ -11,8 +11,8 @@ namespace weft::ops {
 class Stream {
  public:
   virtual ~Stream() = default;
-  /// What there is to say by now, which may be nothing. Called every few milliseconds until ended(); what it says in
-  /// all is bounded, as the client may not read it.
+  /// What there is to say by now, which may be nothing, and is bounded. Called every few milliseconds until ended(),
+  /// but not while much of what it said waits for a client that does not read.
   virtual std::string next() = 0;
   virtual bool ended() const = 0;
 };

@@ -74,11 +74,11 @@ struct Exchange {
   uint8_t mirrors = 0;            ///< to be made once the request is whole
   uint8_t fresh = 0;              ///< attempts that no rule asked for
   uint32_t generation = 0;
-  uint32_t client = kNobody;        ///< in the proxy's clients
-  uint32_t upstream = kNobody;      ///< in its upstreams
-  uint32_t listener_slot = 0;       ///< of the service that the request came to,
-  uint32_t backend_slot = kNobody;  ///< and of the one that it goes to
-  uint32_t avoid = kNobody;         ///< endpoint's slot: it has failed
+  uint32_t client = kNobody;         ///< in the proxy's clients
+  uint32_t upstream = kNobody;       ///< in its upstreams
+  uint32_t listener_slot = kNobody;  ///< of the service that the request came to, once it is routed,
+  uint32_t backend_slot = kNobody;   ///< and of the one that it goes to
+  uint32_t avoid = kNobody;          ///< endpoint's slot: it has failed
   uint32_t endpoint_slot = kNobody;
 
   tcp::SocketPair pair;  ///< the client's

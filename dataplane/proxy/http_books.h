@@ -10,8 +10,6 @@
 namespace weft::proxy {
 
 struct HttpBooks {
-  static constexpr size_t kDefects = 32;
-
   uint64_t requests = 0;
   std::array<uint64_t, 6> responses = {};  ///< by the hundreds of their status; [0]: none was given
   uint64_t local_responses = 0;            ///< of those, weft's own
@@ -22,11 +20,13 @@ struct HttpBooks {
   uint64_t overflows = 0;         ///< refused, as no exchange, connection or buffer was left
   uint64_t connections = 0;       ///< to endpoints, made
   uint64_t reused = 0;            ///< requests that needed none
-  uint64_t request_timeouts = 0;  ///< of clients that did not send theirs in time
+  uint64_t head_timeouts = 0;     ///< of requests whose head did not come in time
+  uint64_t body_timeouts = 0;     ///< of those whose body did not
   uint64_t tunnels = 0;
-  std::array<uint64_t, kDefects> defects = {};  ///< of requests, by http::Defect
+  std::array<uint64_t, http::kDefects> defects = {};  ///< of requests, by http::Defect
   uint64_t bad_responses = 0;
-  uint32_t clients = 0;  ///< connections, now
+  uint64_t records_missed = 0;  ///< of finished requests, too many in a turn
+  uint32_t clients = 0;         ///< connections, now
   uint32_t exchanges = 0;
   uint32_t upstreams = 0;
   uint32_t parked = 0;  ///< of those

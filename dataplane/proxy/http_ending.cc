@@ -262,6 +262,7 @@ void HttpProxy::end_upstream(uint32_t number, bool in_order) {
 
 void HttpProxy::record(const Exchange& x) {
   if (records_.size() == records_.capacity()) {
+    ++books_.records_missed;
     return;
   }
   AccessRecord& record = records_.emplace_back();
@@ -281,7 +282,9 @@ void HttpProxy::record(const Exchange& x) {
   record.vip_port = x.pair.local_port;
   record.endpoint = x.endpoint;
   record.endpoint_port = x.endpoint_port;
-  record.service_slot = x.listener_slot;
+  const lb::Service* const listener =
+      x.listener_slot == kNobody ? turn_.snapshot->find(x.pair.local, x.pair.local_port, lb::Protocol::tcp) : nullptr;
+  record.service_slot = listener == nullptr ? x.listener_slot : listener->slot;
   record.backend_slot = x.backend_slot;
   record.request_id = x.request_id;
   record.route = x.route;

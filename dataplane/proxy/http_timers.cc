@@ -67,7 +67,7 @@ std::optional<time::Millis> HttpProxy::fire(uint32_t number) {
                     "no connection to the endpoint came about in time");
   } else if (x.stage == Exchange::Stage::asking && x.waits_for_client) {
     x.keeps_client = false;
-    ++books_.request_timeouts;
+    ++books_.body_timeouts;
     fail(number, {408, response_flag::downstream_timeout, "the request's body took too long"});
   } else {
     fail(number, {504, response_flag::stream_idle_timeout, "nothing moved for too long"});
@@ -105,7 +105,7 @@ std::optional<time::Millis> HttpProxy::fire_client(uint32_t number) {
     return std::nullopt;
   }
   if (client.partial.begun() || engine_.readable(client.id) > 0) {
-    ++books_.request_timeouts;
+    ++books_.head_timeouts;
     refuse(number, {408, response_flag::downstream_timeout, "the request's head took too long"});
   } else {
     linger(number);  // idle: closed without a word (RFC 9112, section 9.5)

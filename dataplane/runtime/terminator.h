@@ -57,6 +57,11 @@ class Terminator {
 
   TcpBooks books() const;
 
+  /// From now on requests that finish in work() are recorded, or are not.
+  void want_records(bool wanted) { proxy_.http().want_records(wanted); }
+  /// The caller's to empty.
+  std::vector<proxy::AccessRecord>& records() { return proxy_.http().records(); }
+
   /// Instead of more work: resets some connections, at both ends. Call work() after each. @returns whether any are
   /// left, or something of them to be sent
   bool leave();

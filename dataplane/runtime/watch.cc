@@ -12,7 +12,9 @@ Watchers::~Watchers() {
 size_t Watchers::remove_captures() {
   const size_t count = captures();
   if (count > 0) {
-    publish({.traces = current_->traces, .captures = {}});
+    Watch next = *current_;
+    next.captures.clear();
+    publish(std::move(next));
   }
   return count;
 }
@@ -23,7 +25,7 @@ bool Watchers::has(const std::shared_ptr<Capture>& capture) const {
 }
 
 void Watchers::publish(Watch next) {
-  const bool nobody = next.traces.empty() && next.captures.empty();
+  const bool nobody = next.traces.empty() && next.captures.empty() && next.accesses.empty();
   auto made = nobody ? nullptr : std::make_unique<const Watch>(std::move(next));
   for (WatchPoint* point : points_) {
     point->watch_.store(made.get(), std::memory_order_release);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// @file Who looks on at the workers: the traces and captures that run.
+/// @file Who looks on at the workers: the traces and captures that run, and who follows requests.
 ///
 /// A Watch is the immutable list that a worker sees: none, most of the time, which costs it one load and a predicted
 /// branch a burst. Watchers makes the next list, has all workers see it, and waits until none can hold the last one any
@@ -13,6 +13,7 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "runtime/access.h"
 #include "runtime/capture.h"
 #include "runtime/publisher.h"
 #include "runtime/trace.h"
@@ -22,6 +23,7 @@ namespace weft::runtime {
 struct Watch {
   std::vector<std::shared_ptr<Trace>> traces;
   std::vector<std::shared_ptr<Capture>> captures;
+  std::vector<std::shared_ptr<Access>> accesses;
 
   void before(uint32_t worker, rte_mbuf* const* packets, const l4::Burst& burst, l4::Pipeline& pipeline,
               const lb::Snapshot& snapshot, time::Time now) const {
@@ -48,6 +50,11 @@ struct Watch {
     }
     for (const auto& capture : captures) {
       capture->originated(worker, frame);
+    }
+  }
+  void finished(uint32_t worker, const proxy::AccessRecord& record) const {
+    for (const auto& access : accesses) {
+      access->finished(worker, record);
     }
   }
   void lost(uint32_t worker, const rte_mbuf* packet, l4::Verdict reason) const {
@@ -110,8 +117,10 @@ class Watchers {
   static auto& list_of(Watch& watch) {
     if constexpr (std::is_same_v<Observer, Trace>) {
       return watch.traces;
-    } else {
+    } else if constexpr (std::is_same_v<Observer, Capture>) {
       return watch.captures;
+    } else {
+      return watch.accesses;
     }
   }
   void publish(Watch next);

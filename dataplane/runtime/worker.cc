@@ -116,8 +116,16 @@ bool Worker::terminate(const lb::Snapshot& snapshot, time::Time now) {
   if (leaving_.load(std::memory_order_relaxed)) [[unlikely]] {
     left_.store(!terminator_->leave(), std::memory_order_relaxed);
   }
+  const Watch* const watch = watch_point_.get();
+  const bool is_followed = watch != nullptr && !watch->accesses.empty();
+  terminator_->want_records(is_followed);
   const std::vector<Terminator::Departure>& departures = terminator_->work(snapshot, *forwarding_, now);
-  const Watch* watch = departures.empty() ? nullptr : watch_point_.get();
+  if (is_followed) [[unlikely]] {
+    for (const proxy::AccessRecord& record : terminator_->records()) {
+      watch->finished(self(), record);
+    }
+    terminator_->records().clear();
+  }
   for (const Terminator::Departure& departure : departures) {
     ++books_.originated;
     if (watch != nullptr) [[unlikely]] {

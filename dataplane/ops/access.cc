@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/access.h"
+
+#include <fmt/format.h>
+
+#include "ops/access_report.h"
+#include "ops/options.h"
+#include "ops/service_names.h"
+#include "ops/wall_clock.h"
+#include "runtime/access.h"
+
+namespace weft::ops {
+namespace {
+
+constexpr int64_t kMostRequests = 1'000'000'000;
+/// Of one look: a client that does not read has no more than some looks' worth waiting.
+constexpr uint32_t kALook = 1024;
+
+class AccessStream : public Stream {
+ public:
+  AccessStream(node::Node& node, std::shared_ptr<runtime::Access> access, std::optional<uint64_t> count,
+               std::optional<time::Time> duration, Form form)
+      : node_(node), access_(std::move(access)), count_(count), duration_(duration), form_(form) {}
+  ~AccessStream() override { stop(); }
+  AccessStream(const AccessStream&) = delete;
+  AccessStream& operator=(const AccessStream&) = delete;
+
+  std::string next() override {
+    const bool is_late = duration_ && clock_.since_start() > *duration_;
+    if (is_late) {
+      stop();  // what was recorded until now is still shown
+    }
+    std::string text = announcement();
+    const bool is_through = collect(text);
+    tell_missed(text);
+    if (shown_ == count_ || (is_late && is_through)) {
+      stop();
+      text += last_line(shown_ == count_ ? "count" : "time");
+      ended_ = true;
+    }
+    return text;
+  }
+  bool ended() const override { return ended_; }
+
+ private:
+  static std::string line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+  void stop() {
+    if (!stopped_) {
+      stopped_ = true;
+      node_.watchers().remove(access_);
+    }
+  }
+  /// Whoever reads it knows that nothing from now on is left out in silence.
+  std::string announcement() {
+    if (announced_) {
+      return "";
+    }
+    announced_ = true;
+    return form_ == Form::json ? line({{"following", "requests"}}) : access_heading();
+  }
+  /// @returns whether all that there is was told of
+  bool collect(std::string& text) {
+    const auto snapshot = node_.snapshots().current();
+    proxy::AccessRecord record;
+    for (uint32_t worker = 0; worker < access_->workers(); ++worker) {
+      for (uint32_t i = 0; shown_ != count_ && access_->take(worker, record); ++i) {
+        const Json request = as_json(record, node_.time_of_day(record.began), *snapshot);
+        text += form_ == Form::json ? line(request) : access_line(request);
+        ++shown_;
+        if (i == kALook) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+  void tell_missed(std::string& text) {
+    if (const uint64_t missed = access_->missed(); missed > told_missed_) {
+      const uint64_t more = missed - std::exchange(told_missed_, missed);
+      text += form_ == Form::json ? line({{"missed", more}}) : fmt::format("{} requests are missing here\n", more);
+    }
+  }
+  std::string last_line(std::string_view ended_by) const {
+    if (form_ == Form::json) {
+      return line({{"requests", shown_}, {"missed", access_->missed()}, {"ended_by", ended_by}});
+    }
+    return fmt::format("{} requests, {} missed; ended by {}\n", shown_, access_->missed(), ended_by);
+  }
+
+  node::Node& node_;
+  std::shared_ptr<runtime::Access> access_;
+  const std::optional<uint64_t> count_;
+  const std::optional<time::Time> duration_;
+  const Form form_;
+  const WallClock clock_{runtime::Eal::tsc_hertz()};
+  uint64_t shown_ = 0;
+  uint64_t told_missed_ = 0;
+  bool announced_ = false;
+  bool stopped_ = false;
+  bool ended_ = false;
+};
+
+}  // namespace
+
+Begun access(node::Node& node, const Words& arguments, Form form) {
+  Options options(arguments);
+  runtime::AccessFilter filter;
+  if (options.take("service")) {
+    const auto services = services_named(*node.snapshots().current(), options.word());
+    if (!services) {
+      return tl::unexpected(services.error());
+    }
+    for (const lb::Service* service : *services) {
+      filter.service_slots.push_back(service->slot);
+    }
+  }
+  filter.only_failed = options.take("failed");
+  const auto count = options.number_after("count", 1, kMostRequests);
+  const auto duration = options.duration();
+  if (!options.error().empty() || !options.rest().empty()) {
+    return tl::unexpected(options.error());
+  }
+  auto access = std::make_shared<runtime::Access>(static_cast<uint32_t>(node.workers().size()), std::move(filter));
+  if (auto added = node.watchers().add(access); !added) {
+    return tl::unexpected("access: " + added.error());
+  }
+  return std::make_unique<AccessStream>(
+      node, std::move(access), count ? std::optional(static_cast<uint64_t>(*count)) : std::nullopt, duration, form);
+}
+
+}  // namespace weft::ops
