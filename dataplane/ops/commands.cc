@@ -35,6 +35,7 @@ constexpr std::array kCommands = {
     Command{"show endpoints", "[<service>]", "state, share and flows of each endpoint", show_endpoints},
     Command{"show flows", "[service <service>] [limit <n>]", "tracked flows, 100 by default", show_flows},
     Command{"show tcp", "", "what ends at the workers' own TCP: connections, losses, refusals", show_tcp},
+    Command{"show http", "", "requests and responses, what was wrong with them, connections to endpoints", show_http},
     Command{"show drops", "", "how packets ended, by name, in workers and in eBPF", show_drops},
     Command{"show snat", "", "the node's own addresses, and how many of their ports are in use", show_snat},
     Command{"show routes", "[<address>|limit <n>]", "the kernel's routes that weft follows, or the one to an address",

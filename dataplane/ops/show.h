@@ -19,6 +19,7 @@ Answer show_services(node::Node& node, const Words& arguments);
 Answer show_endpoints(node::Node& node, const Words& arguments);
 Answer show_flows(node::Node& node, const Words& arguments);
 Answer show_tcp(node::Node& node, const Words& arguments);
+Answer show_http(node::Node& node, const Words& arguments);
 Answer show_drops(node::Node& node, const Words& arguments);
 Answer show_routes(node::Node& node, const Words& arguments);
 Answer show_neighbours(node::Node& node, const Words& arguments);
