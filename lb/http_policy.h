@@ -67,14 +67,19 @@ struct Http {
   std::vector<ConsumerRoutes>
       consumers;  ///< in the order of their namespaces; their clients' requests are theirs alone
 
-  /// Of this client's requests; null as above.
-  const RouteTable* routes_for(const Address& client) const {
+  /// Null: the client is of none of them.
+  const ConsumerRoutes* consumer_of(const Address& client) const {
     for (const ConsumerRoutes& consumer : consumers) {
       if (consumer.clients->contains(client)) {
-        return consumer.routes.get();
+        return &consumer;
       }
     }
-    return routes.get();
+    return nullptr;
+  }
+  /// Of this client's requests; null as above.
+  const RouteTable* routes_for(const Address& client) const {
+    const ConsumerRoutes* const consumer = consumer_of(client);
+    return consumer == nullptr ? routes.get() : consumer->routes.get();
   }
 };
 

@@ -78,7 +78,14 @@ class Inquiry {
     request_.view.path = *path;
     answer_["host"] = request_.view.host;
     answer_["path"] = *path;
-    listener_.http->routes == nullptr ? ask_service() : ask_routes(*listener_.http->routes);
+    const lb::Http& http = *listener_.http;
+    const lb::ConsumerRoutes* const consumer = question_.client ? http.consumer_of(*question_.client) : nullptr;
+    if (!http.consumers.empty()) {
+      answer_["routes_of"] = consumer == nullptr ? "the service: the client is of no namespace with routes of its own"
+                                                 : consumer->name_space;
+    }
+    const lb::RouteTable* const routes = consumer == nullptr ? http.routes.get() : consumer->routes.get();
+    routes == nullptr ? ask_service() : ask_routes(*routes);
     return answer_;
   }
 

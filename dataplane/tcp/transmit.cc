@@ -399,6 +399,9 @@ uint16_t Engine::window_of(Connection& connection) {
 /// After some was read: not at each byte, and not while the peer has plenty.
 bool Engine::is_window_worth_telling(const Connection& connection) const {
   const uint32_t left = connection.receive_edge - connection.receive_next;
+  if (left >= config_.receive_buffer / 2) [[likely]] {
+    return false;
+  }
   const uint32_t gain = grantable_edge(connection) - connection.receive_edge;
   const uint32_t room = pieces_.promisable(0) * our_mss(connection.pair);
   const uint32_t buffer = std::min({config_.receive_buffer, UINT32_C(0xffff) << connection.receive_shift, room});

@@ -133,6 +133,18 @@ TEST_F(WhereRequest, TheRuleThatWonAndWhatHeld) {
   EXPECT_EQ((*ask("GET http://web.shop/cart?v=a header x-canary: al ways"))["rule"], "0");
 }
 
+TEST_F(WhereRequest, AConsumersRoutesAreItsClientsAlone) {
+  lb::Http http = routed({rule(0, {prefix("/")}, {.backends = {backend("shop/v1", 2)}})});
+  http.consumers = {{.name_space = "books",
+                     .clients = std::make_shared<const lb::AddressSet>(lb::AddressSet{*lb::parse_address("10.0.0.5")}),
+                     .routes = routed({rule(0, {prefix("/")}, {.backends = {backend("shop/v2", 3)}})}).routes}};
+  publish(http);
+  EXPECT_EQ((*ask("GET http://web.shop/ from 10.0.0.5"))["routes_of"], "books");
+  EXPECT_EQ((*ask("GET http://web.shop/ from 10.0.0.5"))["backends"][0]["backend"], "shop/v2:80");
+  EXPECT_EQ((*ask("GET http://web.shop/ from 10.0.0.6"))["backends"][0]["backend"], "shop/v1:80");
+  EXPECT_EQ((*ask("GET http://web.shop/"))["backends"][0]["backend"], "shop/v1:80");
+}
+
 TEST_F(WhereRequest, BackendsByTheirShares) {
   publish(routed(
       {rule(0, {prefix("/")},
