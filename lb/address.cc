@@ -19,9 +19,48 @@ bool parse_by(int family, std::string_view text, void* address) {
   return std::strlen(buffer.data()) == text.size() && inet_pton(family, buffer.data(), address) == 1;
 }
 
-std::string print_by(int family, const void* address) {
-  std::array<char, INET6_ADDRSTRLEN> buffer{};
-  return inet_ntop(family, address, buffer.data(), buffer.size());
+char* put(char* at, unsigned number, int base) {
+  return std::to_chars(at, at + 5, number, base).ptr;
+}
+
+char* write_ipv4(Ipv4Address address, char* at) {
+  for (uint32_t shift = 32, host = to_host(address); shift > 0;) {
+    shift -= 8;
+    at = put(at, host >> shift & 0xff, 10);
+    *at++ = '.';
+  }
+  return at - 1;
+}
+
+/// RFC 5952, section 4: the longest run of two groups or more that are zero, of equals the first, is left out.
+char* write_ipv6(const Ipv6Address& address, char* at) {
+  constexpr size_t kGroups = 8;
+  std::array<unsigned, kGroups> groups;
+  size_t longest = kGroups;
+  size_t most = 1;
+  for (size_t i = 0, run = 0; i < kGroups; ++i) {
+    groups[i] = unsigned{address.bytes[2 * i]} << 8 | address.bytes[2 * i + 1];
+    run = groups[i] == 0 ? run + 1 : 0;
+    if (run > most) {
+      most = run;
+      longest = i + 1 - run;
+    }
+  }
+  for (size_t i = 0; i < kGroups;) {
+    if (i == longest) {
+      *at++ = ':';
+      i += most;
+      if (i == kGroups) {
+        *at++ = ':';
+      }
+      continue;
+    }
+    if (i > 0) {
+      *at++ = ':';
+    }
+    at = put(at, groups[i++], 16);
+  }
+  return at;
 }
 
 }  // namespace
@@ -68,16 +107,23 @@ std::optional<Protocol> parse_protocol(std::string_view text) {
   return std::nullopt;
 }
 
+std::string_view write(const Address& address, AddressText& room) {
+  const char* const end =
+      address.is_ipv4() ? write_ipv4(address.ipv4(), room.data()) : write_ipv6(address.ipv6(), room.data());
+  return {room.data(), static_cast<size_t>(end - room.data())};
+}
+
 std::string to_string(Ipv4Address address) {
-  return print_by(AF_INET, &address);
+  return to_string(Address(address));
 }
 
 std::string to_string(const Ipv6Address& address) {
-  return print_by(AF_INET6, &address);
+  return to_string(Address(address));
 }
 
 std::string to_string(const Address& address) {
-  return address.is_ipv4() ? to_string(address.ipv4()) : to_string(address.ipv6());
+  AddressText text;  // NOLINT: written as far as it is read
+  return std::string(write(address, text));
 }
 
 std::string to_string(const Address& address, Port port) {

@@ -113,6 +113,10 @@ std::optional<Port> parse_port(std::string_view text);
 /// "tcp", "udp" or "icmp", in any case.
 std::optional<Protocol> parse_protocol(std::string_view text);
 
+/// Room for any address's text.
+using AddressText = std::array<char, 40>;
+/// As to_string(), without an allocation. @returns what it has written, to the front of `room`
+std::string_view write(const Address& address, AddressText& room);
 std::string to_string(Ipv4Address address);
 std::string to_string(const Ipv6Address& address);  ///< RFC 5952
 std::string to_string(const Address& address);

@@ -44,7 +44,7 @@ RequestBalancer::RequestBalancer(uint32_t max_services, uint32_t max_endpoints, 
     : active_(max_endpoints), positions_(max_services), random_(seed) {
   // Else all workers would begin all their rounds with the same endpoint.
   for (uint32_t& position : positions_) {
-    position = static_cast<uint32_t>(random());
+    position = static_cast<uint32_t>(random_());
   }
 }
 
@@ -83,7 +83,7 @@ const Target* RequestBalancer::pick(const Service& service, const Asked& asked) 
 
 uint32_t RequestBalancer::least_request(const WeightedOrder& order, const Service& service, uint32_t avoid) {
   const uint32_t first = by_chance(order, service, avoid);
-  const uint32_t second = another(order, first, random());
+  const uint32_t second = another(order, first, random_());
   if (service.targets[second].slot == avoid) {
     return first;
   }
@@ -97,12 +97,12 @@ uint32_t RequestBalancer::round_robin(const WeightedOrder& order, const Service&
   uint32_t& position = positions_[std::min<size_t>(service.slot, positions_.size() - 1)];
   position = order.after(position);
   const uint32_t target = order.member_at(position);
-  return service.targets[target].slot == avoid ? another(order, target, random()) : target;
+  return service.targets[target].slot == avoid ? another(order, target, random_()) : target;
 }
 
 uint32_t RequestBalancer::by_chance(const WeightedOrder& order, const Service& service, uint32_t avoid) {
-  const uint32_t target = order.member_at(static_cast<uint32_t>(scaled(random(), order.total())));
-  return service.targets[target].slot == avoid ? another(order, target, random()) : target;
+  const uint32_t target = order.member_at(static_cast<uint32_t>(scaled(random_(), order.total())));
+  return service.targets[target].slot == avoid ? another(order, target, random_()) : target;
 }
 
 uint32_t RequestBalancer::another(const WeightedOrder& order, uint32_t target, uint64_t random) const {
@@ -138,15 +138,6 @@ void RequestBalancer::end(uint32_t endpoint_slot) {
 
 uint32_t RequestBalancer::active(uint32_t endpoint_slot) const {
   return endpoint_slot < active_.size() ? active_[endpoint_slot] : 0;
-}
-
-/// SplitMix64.
-uint64_t RequestBalancer::random() {
-  random_ += kFold;
-  uint64_t value = random_;
-  value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9;
-  value = (value ^ value >> 27) * 0x94d049bb133111eb;
-  return value ^ value >> 31;
 }
 
 }  // namespace weft::lb

@@ -22,6 +22,7 @@
 #include "lb/http_policy.h"
 #include "lb/http_request.h"
 #include "lb/snapshot.h"
+#include "lb/split_mix.h"
 
 namespace weft::lb {
 
@@ -55,11 +56,10 @@ class RequestBalancer {
   uint32_t by_chance(const WeightedOrder& order, const Service& service, uint32_t avoid);
   /// A target that is not this one, by weight, if there is one.
   uint32_t another(const WeightedOrder& order, uint32_t target, uint64_t random) const;
-  uint64_t random();
 
   std::vector<uint32_t> active_;     ///< by endpoint slot
   std::vector<uint32_t> positions_;  ///< in the round, by service slot
-  uint64_t random_;
+  SplitMix64 random_;
 };
 
 }  // namespace weft::lb

@@ -6,6 +6,7 @@
 #include <cassert>
 
 #include "lb/snapshot.h"
+#include "lb/split_mix.h"
 
 namespace weft::lb {
 namespace {
@@ -13,14 +14,6 @@ namespace {
 // A flood is looked up twice a packet: what hashes and compares bytes one by one would be a third of its cost.
 std::array<uint64_t, 2> words_of(const Address& address) {
   return std::bit_cast<std::array<uint64_t, 2>>(address);
-}
-
-/// SplitMix64's finalizer: every bit of the input moves every bit of the outcome. The table holds what operators wrote,
-/// so nobody can fill it with collisions, and it needs no secret.
-constexpr uint64_t mixed(uint64_t value) {
-  value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9;
-  value = (value ^ value >> 27) * 0x94d049bb133111eb;
-  return value ^ value >> 31;
 }
 
 }  // namespace
@@ -45,7 +38,8 @@ std::optional<uint32_t> VipIndex::find(const Address& address, Port port, Protoc
 size_t VipIndex::home_of(const Address& address, Port port, Protocol protocol) const {
   const auto [high, low] = words_of(address);
   const uint64_t rest = static_cast<uint64_t>(port) << 8 | static_cast<uint64_t>(protocol);
-  return mixed(low ^ mixed(high ^ rest << 32)) & (entries_.size() - 1);
+  // The table holds what operators wrote, so nobody can fill it with collisions, and it needs no secret.
+  return SplitMix64::mixed(low ^ SplitMix64::mixed(high ^ rest << 32)) & (entries_.size() - 1);
 }
 
 const VipIndex::Entry* VipIndex::look_up(const Address& address, Port port, Protocol protocol) const {

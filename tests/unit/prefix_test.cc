@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lb/prefix.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <random>
 
 namespace weft::lb {
@@ -10,6 +12,24 @@ namespace {
 
 Address address(const char* text) {
   return parse_address(text).value();
+}
+
+TEST(Address, IsWrittenAsTheLibraryWritesIt) {
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 20'000; ++i) {
+    Ipv6Address ipv6;
+    for (uint8_t& byte : ipv6.bytes) {  // with runs of zeros of all lengths, and short groups
+      byte = static_cast<uint8_t>(random() % 3 == 0 ? random() : 0);
+    }
+    ipv6.bytes[0] |= 0x20;  // neither mapped nor compatible, which the library writes as IPv4
+    const uint64_t more = random();
+    const auto ipv4 = Ipv4Address{static_cast<uint32_t>(more) & (more >> 63 == 0 ? 0xff00ff0f : ~0U)};
+    std::array<char, INET6_ADDRSTRLEN> text;
+    ASSERT_EQ(to_string(ipv6), inet_ntop(AF_INET6, &ipv6, text.data(), text.size()));
+    ASSERT_EQ(to_string(ipv4), inet_ntop(AF_INET, &ipv4, text.data(), text.size()));
+  }
+  EXPECT_EQ(to_string(Address(Ipv6Address{})), "::");
+  EXPECT_EQ(to_string(Address(address_from_host(0xffffffff))), "255.255.255.255");
 }
 
 TEST(Address, ReadsAndWritesBothFamilies) {
