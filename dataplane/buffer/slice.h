@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <utility>
 
 namespace weft::buffer {
@@ -155,5 +156,11 @@ class Slice {
   bool is_summed_ = false;
 };
 static_assert(sizeof(Slice) == 16);
+
+/// Its bytes as characters.
+inline std::string_view text_of(const Slice& slice) {
+  return slice.empty() ? std::string_view()
+                       : std::string_view(reinterpret_cast<const char*>(slice.data()), slice.size());
+}
 
 }  // namespace weft::buffer

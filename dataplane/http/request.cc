@@ -2,6 +2,7 @@
 #include "http/ascii_set.h"
 #include "http/fields.h"
 #include "http/target.h"
+#include "lb/bytes.h"
 
 namespace weft::http {
 namespace {
@@ -124,6 +125,21 @@ Defect read_body(uint64_t repeated, RequestHead& head) {
   return defect;
 }
 
+/// In clear text (RFC 7540, section 3.2, which RFC 9113 has dropped): whatever followed would be requests that no rule
+/// has seen. Who asks for it may be answered in HTTP/1.1.
+[[gnu::cold]] bool asks_for_http2(const Fields& fields) {
+  for (size_t i = 0; i < fields.size(); ++i) {
+    if (fields.name(i) == Name::upgrade) {
+      for (std::string_view list = fields[i].value; !list.empty();) {
+        if (lb::same_name(take_element(list), "h2c")) {
+          return true;
+        }
+      }
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 Defect parse_request(std::string_view bytes, const Limits& limits, RequestHead& head) {
@@ -161,7 +177,8 @@ Defect parse_request(std::string_view bytes, const Limits& limits, RequestHead& 
   head.view.fields = head.fields.all();
   const ConnectionOptions connection = connection_options(head.fields, repeated);
   head.keep_alive = connection.persists(head.minor_version);
-  head.upgrades = connection.upgrade && head.fields.has(Name::upgrade) && head.minor_version > 0;
+  head.upgrades =
+      connection.upgrade && head.fields.has(Name::upgrade) && head.minor_version > 0 && !asks_for_http2(head.fields);
   // RFC 9110, section 10.1.1: HTTP/1.0 has no 100 (Continue), and other expectations are not weft's.
   head.expects_continue = head.fields.has(Name::expect) && head.minor_version > 0 &&
                           is_word(head.fields.find(Name::expect)->value, "100-continue");

@@ -2,8 +2,13 @@
 #include "proxy/body.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cstring>
 #include <string_view>
+#include <utility>
+
+#include "http/head_writer.h"
 
 namespace weft::proxy {
 namespace {
@@ -13,14 +18,14 @@ using Kind = http::Framing::Kind;
 
 /// The first bytes of what was received go on, as a part of their buffer if they are not all of it.
 /// @returns false: there is no room for them
-bool pass(tcp::Engine& engine, tcp::ConnectionId from, tcp::ConnectionId to, size_t bytes, KeptBody* kept) {
+bool pass(tcp::Engine& engine, tcp::ConnectionId from, tcp::ConnectionId to, size_t bytes, Keeping* keeping) {
   const buffer::Slice& front = *engine.front(from);
-  if (kept != nullptr && kept->is_whole) {
+  if (keeping != nullptr && keeping->body.is_whole) {
     buffer::Slice share = front.part(0, static_cast<uint16_t>(bytes));
     if (!engine.write(to, share.share())) {
       return false;
     }
-    kept->keep(std::move(share));
+    keeping->bodies.keep(keeping->body, std::move(share));
     engine.consume(from, bytes);
     return true;
   }
@@ -39,16 +44,32 @@ bool has_ended(const tcp::Engine& engine, tcp::ConnectionId from) {
   return engine.is_open(from) && engine.is_at_end(from);
 }
 
+/// What stands in front of a chunk, and behind the one before; of none, the body's end. Empty: no buffer is left.
+buffer::Slice size_line(size_t size, bool is_first_over, buffer::Pool& pool) {
+  buffer::Buffer* const buffer = pool.take();
+  if (buffer == nullptr) {
+    return {};
+  }
+  std::array<char, 24> line;  // NOLINT: written as far as it is read
+  char* at = std::copy_n("\r\n", is_first_over ? 2 : 0, line.data());
+  at = std::to_chars(at, line.data() + line.size(), size, 16).ptr;
+  at = std::copy_n("\r\n\r\n", size == 0 ? 4 : 2, at);
+  buffer::Slice slice(buffer, http::HeadWriter::kHeadroom, 0);
+  const auto length = static_cast<size_t>(at - line.data());
+  std::memcpy(slice.grow(static_cast<uint16_t>(length)).data(), line.data(), length);
+  return slice;
+}
+
 }  // namespace
 
-Body::State Body::move(tcp::Engine& engine, tcp::ConnectionId from, tcp::ConnectionId to, KeptBody* kept) {
+Body::State Body::move(tcp::Engine& engine, tcp::ConnectionId from, tcp::ConnectionId to, Keeping* keeping) {
   switch (is_done_ ? Kind::none : kind_) {
     case Kind::none:
       return State::done;
     case Kind::length:
-      return move_length(engine, from, to, kept);
+      return move_length(engine, from, to, keeping);
     case Kind::chunked:
-      return move_chunks(engine, from, &to, kept);
+      return move_chunks(engine, from, &to, keeping);
     case Kind::close:
       return move_rest(engine, from, to);
   }
@@ -82,29 +103,57 @@ Body::State Body::discard(tcp::Engine& engine, tcp::ConnectionId from) {
   return what_is_missing(engine, from);
 }
 
-Body::State Body::move_length(tcp::Engine& engine, tcp::ConnectionId from, tcp::ConnectionId to, KeptBody* kept) {
+/// What is left of the body, or of the chunk. @returns whether all of that has gone
+bool Body::move_left(tcp::Engine& engine, tcp::ConnectionId from, tcp::ConnectionId to, Keeping* keeping) {
   while (const buffer::Slice* front = engine.front(from)) {
     // Many at once if they are this body's; the last one may hold what comes after it.
     const size_t some = std::min<uint64_t>(front->size(), left_);
-    const bool at_once = (kept == nullptr || !kept->is_whole) && front->size() <= left_;
-    const size_t moved = at_once ? engine.relay(from, to, left_) : pass(engine, from, to, some, kept) ? some : 0;
+    const bool at_once = (keeping == nullptr || !keeping->body.is_whole) && front->size() <= left_;
+    const size_t moved = at_once ? engine.relay(from, to, left_) : pass(engine, from, to, some, keeping) ? some : 0;
     left_ -= moved;
     moved_ += moved;
     if (left_ == 0) {
-      is_done_ = true;
-      break;
+      return true;
     }
     if (moved == 0) {
       break;
     }
   }
+  return false;
+}
+
+Body::State Body::move_length(tcp::Engine& engine, tcp::ConnectionId from, tcp::ConnectionId to, Keeping* keeping) {
+  is_done_ = move_left(engine, from, to, keeping);
   return !is_done_ && engine.readable(from) > 0 ? State::blocked : what_is_missing(engine, from);
 }
 
+Body::State Body::move_in_chunks(tcp::Engine& engine, tcp::ConnectionId from, tcp::ConnectionId to,
+                                 buffer::Pool& pool) {
+  while (!is_done_) {
+    if (left_ > 0 && !move_left(engine, from, to, nullptr)) {
+      return State::blocked;  // a chunk is begun when all of it has come
+    }
+    const size_t some = engine.readable(from);
+    if (some == 0 && !has_ended(engine, from)) {
+      return State::waiting;
+    }
+    buffer::Slice size = size_line(some, moved_ > 0, pool);
+    if (size.empty()) {
+      return State::no_buffer;
+    }
+    if (!engine.write(to, std::move(size))) {
+      return State::blocked;
+    }
+    left_ = some;
+    is_done_ = some == 0;
+  }
+  return State::done;
+}
+
 Body::State Body::move_chunks(tcp::Engine& engine, tcp::ConnectionId from, const tcp::ConnectionId* to,
-                              KeptBody* kept) {
+                              Keeping* keeping) {
   while (const buffer::Slice* front = engine.front(from)) {
-    const std::string_view bytes(reinterpret_cast<const char*>(front->data()), front->size());
+    const std::string_view bytes = text_of(*front);
     // What was read counts only once it has gone on.
     ChunkedReader read = chunks_;
     size_t some = 0;
@@ -112,16 +161,16 @@ Body::State Body::move_chunks(tcp::Engine& engine, tcp::ConnectionId from, const
     do {
       part = read.next(bytes.substr(some));
       some += part.bytes;
-    } while (some < bytes.size() && !unchunks_ && part.kind != ChunkedReader::Part::Kind::end &&
+    } while (some < bytes.size() && coding_ != Coding::data && part.kind != ChunkedReader::Part::Kind::end &&
              part.kind != ChunkedReader::Part::Kind::defect);
     if (part.kind == ChunkedReader::Part::Kind::defect) {
       chunks_ = read;
       return State::malformed;
     }
-    const bool goes_on = to != nullptr && (!unchunks_ || part.kind == ChunkedReader::Part::Kind::data);
+    const bool goes_on = to != nullptr && (coding_ != Coding::data || part.kind == ChunkedReader::Part::Kind::data);
     if (!goes_on) {
       engine.consume(from, some);
-    } else if (!pass(engine, from, *to, some, kept)) {
+    } else if (!pass(engine, from, *to, some, keeping)) {
       return State::blocked;
     }
     chunks_ = read;

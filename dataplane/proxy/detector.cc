@@ -72,7 +72,10 @@ void Detector::act(const tcp::Event& event) {
     ring_[place].is_over = true;
     return;
   }
-  const Spoken spoken = engine_.has_peer_closed(event.id) ? Spoken::opaque : look_at(event.id);
+  Spoken spoken = look_at(event.id);
+  if (spoken == Spoken::undecided && engine_.has_peer_closed(event.id)) {
+    spoken = Spoken::opaque;
+  }
   if (spoken != Spoken::undecided) {
     ring_[place].is_over = true;
     found_.push_back({event.id, spoken});

@@ -72,6 +72,7 @@ struct Exchange {
   bool wishes_known = false;      ///< what its rule says of time and of trying again was copied
   bool waits_for_client = false;  ///< there is room for more of its body
   uint8_t mirrors = 0;            ///< to be made once the request is whole
+  uint8_t backend = 0;            ///< in its rule: whose mirrors are to be made too
   uint8_t fresh = 0;              ///< attempts that no rule asked for
   uint32_t generation = 0;
   uint32_t client = kNobody;         ///< in the proxy's clients
@@ -88,9 +89,9 @@ struct Exchange {
   buffer::Slice head;        ///< as the client sent it: for the record, and for whoever routes again
   HeadOut request;           ///< as it goes to the endpoint; kept for another attempt
   Body request_body;
-  KeptBody kept;          ///< of the body, what was sent, while another attempt may be made
-  uint8_t kept_sent = 0;  ///< of its slices, in this attempt
-  PartialHead partial;    ///< of the response
+  KeptBody kept;                         ///< of the body, what was sent, while another attempt may be made
+  uint32_t kept_next = KeptBody::kNone;  ///< of its slices, in this attempt: which goes next; none: all have gone
+  PartialHead partial;                   ///< of the response
   HeadOut response;
   Body response_body;
   buffer::Slice response_edits;  ///< header edits of its rule and backend: response_edits.h

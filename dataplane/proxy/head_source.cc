@@ -9,14 +9,6 @@
 #include "http/http1.h"
 
 namespace weft::proxy {
-namespace {
-
-std::string_view text_of(const buffer::Slice& slice) {
-  return {reinterpret_cast<const char*>(slice.data()), slice.size()};
-}
-
-}  // namespace
-
 HeadSource::Outcome HeadSource::take(tcp::ConnectionId id, PartialHead& partial, buffer::Slice& head) {
   const buffer::Slice* const front = engine_.front(id);
   if (partial.begun() || front == nullptr) {

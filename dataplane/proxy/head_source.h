@@ -33,6 +33,11 @@ class HeadSource {
 
   /// Takes the head, and nothing behind it, out of the connection. @param head set if whole
   Outcome take(tcp::ConnectionId id, PartialHead& partial, buffer::Slice& head);
+  /// Room as for the longest head, empty, for what else belongs to one. Without a buffer: none is left.
+  buffer::Slice spare() {
+    buffer::Buffer* const buffer = buffers_.pool().take();
+    return buffer == nullptr ? buffer::Slice() : buffer::Slice(buffer, 0, 0);
+  }
 
  private:
   Outcome gather(tcp::ConnectionId id, PartialHead& partial, buffer::Slice& head);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file Clients' connections: requests come in one after another, and what is left when weft closes is thrown away.
 #include <algorithm>
+#include <array>
 
 #include "http/http1.h"
 #include "proxy/http_proxy.h"
@@ -12,10 +13,6 @@ namespace {
 constexpr uint32_t kRequestsATurn = 8;
 /// For what a client still sends after weft has closed, lest its end be taken for a reset (RFC 9112, section 9.6).
 constexpr time::Millis kLinger = 2'000;
-
-std::string_view text_of(const buffer::Slice& slice) {
-  return {reinterpret_cast<const char*>(slice.data()), slice.size()};
-}
 
 }  // namespace
 
@@ -45,7 +42,7 @@ void HttpProxy::act_on_client(uint32_t number, const tcp::Event& event) {
   }
   constexpr uint16_t kOver = tcp::event::closed | tcp::event::reset | tcp::event::timed_out;
   if ((event.what & kOver) != 0) {
-    return client_gone(number);
+    return client_gone(number, (event.what & kOver) == tcp::event::closed);
   }
   switch (client.state) {
     case Client::State::reading:
@@ -80,10 +77,10 @@ void HttpProxy::read_requests(uint32_t number) {
     if (i == kRequestsATurn) {
       return look_again(number);
     }
-    if (const buffer::Slice* front = engine_.front(client.id); front != nullptr && !client.partial.begun()) {
-      if (const size_t blank = http::leading_blank(text_of(*front)); blank > 0) {
-        engine_.consume(client.id, blank);
-      }
+    if (const buffer::Slice* front = engine_.front(client.id);
+        front != nullptr && *front->data() == std::byte{'\r'} && !client.skipped_blank && !client.partial.begun())
+        [[unlikely]] {
+      skip_blank(client);
     }
     const bool had_begun = client.partial.begun() || client.partial.searched > 0;
     buffer::Slice head;
@@ -98,18 +95,18 @@ void HttpProxy::read_requests(uint32_t number) {
               : linger(number);
           return;
         }
-        if (!had_begun && (client.partial.begun() || engine_.readable(client.id) > 0)) {
+        if (engine_.has_peer_closed(client.id)) {
+          refuse(number, {400, response_flag::downstream_termination, "the request is cut off"});
+        } else if (!had_begun && (client.partial.begun() || engine_.readable(client.id) > 0)) {
           client.until = turn_.millis + config_.head;
           client_wheel_.arm(number, client.until);
-        } else if (engine_.has_peer_closed(client.id)) {
-          refuse(number, {400, response_flag::downstream_termination, "the request is cut off"});
         }
         return;
       case HeadSource::Outcome::too_long: {
-        // Of a request line without an end, its target is what is too long.
         const buffer::Slice& lies = client.partial.begun() ? client.partial.gathered : *engine_.front(client.id);
-        const bool is_target = text_of(lies).find('\n') == std::string_view::npos;
-        const http::Defect defect = is_target ? http::Defect::target_too_long : http::Defect::head_too_long;
+        http::Limits limits = config_.limits;
+        limits.head = static_cast<uint32_t>(lies.size() - 1);  // it may be its target that is too long
+        const http::Defect defect = http::parse_request(text_of(lies), limits, request_);
         ++books_.defects[static_cast<size_t>(defect)];
         refuse(number, {http::status_of(defect), response_flag::downstream_protocol_error, http::to_string(defect)});
         return;
@@ -122,9 +119,21 @@ void HttpProxy::read_requests(uint32_t number) {
   }
 }
 
+/// One, in however many segments it comes. Precondition: no head is being put together.
+void HttpProxy::skip_blank(Client& client) {
+  std::array<std::byte, 2> first;
+  const size_t count = engine_.peek(client.id, first);
+  if (const size_t blank = http::leading_blank({reinterpret_cast<const char*>(first.data()), count}); blank > 0) {
+    engine_.consume(client.id, blank);
+    client.skipped_blank = true;
+    client.partial.searched = 0;
+  }
+}
+
 void HttpProxy::start(uint32_t number, buffer::Slice head) {
   Client& client = clients_[number];
   client.partial = {};
+  client.skipped_blank = false;
   const uint32_t exchange = open_exchange(number);
   if (exchange == kNobody) {
     return;
@@ -184,12 +193,15 @@ void HttpProxy::forget_client(uint32_t number) {
   free_clients_.push_back(number);
 }
 
-void HttpProxy::client_gone(uint32_t number) {
+/// @param in_order both sides have said all, as they do at the end of a tunnel
+void HttpProxy::client_gone(uint32_t number, bool in_order) {
   const uint32_t exchange = clients_[number].state == Client::State::busy ? clients_[number].exchange : kNobody;
   forget_client(number);
   if (exchange != kNobody) {
     Exchange& x = exchanges_[exchange];
-    x.flags |= response_flag::downstream_termination;
+    if (!in_order || x.stage != Exchange::Stage::tunnel) {
+      x.flags |= response_flag::downstream_termination;
+    }
     x.client = kNobody;
     release_upstream(exchange, false);
     close_exchange(exchange);

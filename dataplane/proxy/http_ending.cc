@@ -156,6 +156,9 @@ void HttpProxy::fail(uint32_t number, const Reply& why) {
 /// A response of weft's own, with the fields that stand in edits_. Precondition: nothing of another has gone out.
 void HttpProxy::reply(uint32_t number, const Reply& reply) {
   Exchange& x = exchanges_[number];
+  if (x.keeps_client && !x.request_body.done()) {
+    x.request_body.discard(engine_, clients_[x.client].id);
+  }
   // What is still to come of the request's body would be read as the next request.
   x.keeps_client &= x.request_body.done() && !draining_;
   x.status = reply.status;
@@ -169,6 +172,7 @@ void HttpProxy::reply(uint32_t number, const Reply& reply) {
                               .why = reply.why,
                               .flags = reply.flags,
                               .edits = &edits_,
+                              .date = date(),
                               .after = after(x),
                               .of_head = x.method == http::Method::head});
   if (!take_written(x.response)) {
@@ -184,10 +188,11 @@ void HttpProxy::reply(uint32_t number, const Reply& reply) {
 /// All of the response has gone to the client.
 void HttpProxy::finish(uint32_t number) {
   Exchange& x = exchanges_[number];
-  const bool is_whole = x.request_body.done() && x.request.all_sent();
-  release_upstream(number, is_whole && x.keeps_upstream && x.stage != Exchange::Stage::tunnel);
+  const bool is_read = x.request_body.done();
+  const bool is_sent = is_read && x.request.all_sent() && x.kept_next == KeptBody::kNone;
+  release_upstream(number, is_sent && x.keeps_upstream && x.stage != Exchange::Stage::tunnel);
   const uint32_t client = std::exchange(x.client, kNobody);
-  const bool keeps = x.keeps_client && is_whole;
+  const bool keeps = x.keeps_client && is_read;
   close_exchange(number);
   if (client == kNobody) {
     return;
@@ -218,7 +223,7 @@ void HttpProxy::close_exchange(uint32_t number) {
   x.response.clear();
   x.response_edits = {};
   x.partial = {};
-  x.kept.forget();
+  kept_.forget(x.kept);
   free_exchanges_.push_back(number);
 }
 

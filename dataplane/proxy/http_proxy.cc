@@ -7,12 +7,18 @@
 #include "proxy/connection_user.h"
 
 namespace weft::proxy {
+namespace {
+
+constexpr uint32_t kKeptAnExchange = 4;  ///< slices of bodies; most need none
+
+}  // namespace
 
 HttpProxy::HttpProxy(tcp::Engine& engine, buffer::Pool& buffers, const HttpConfig& config, time::Time now)
     : engine_(engine),
       pool_(buffers),
       config_(config),
       heads_(engine, config.limits.head, config.gathered_heads),
+      kept_(kKeptAnExchange * config.exchanges),
       writer_(buffers),
       upstreams_(config.upstreams, config.endpoint_slots, time::to_millis(now)),
       balancer_(config.service_slots, config.endpoint_slots, config.seed),
@@ -82,14 +88,6 @@ void HttpProxy::prefetch(std::span<const tcp::Event> events) const {
   }
 }
 
-/// SplitMix64 (Steele et al., 2014): for choices, not for secrets.
-uint64_t HttpProxy::random() {
-  uint64_t z = random_ += 0x9e37'79b9'7f4a'7c15;
-  z = (z ^ z >> 30) * 0xbf58'476d'1ce4'e5b9;
-  z = (z ^ z >> 27) * 0x94d0'49bb'1331'11eb;
-  return z ^ z >> 31;
-}
-
 HttpBooks HttpProxy::books() const {
   HttpBooks books = books_;
   books.clients = static_cast<uint32_t>(clients_.size() - free_clients_.size());
@@ -102,7 +100,7 @@ HttpBooks HttpProxy::books() const {
 size_t HttpProxy::memory_bytes() const {
   return clients_.size() * (sizeof(Client) + 3 * sizeof(uint32_t)) +
          exchanges_.size() * (sizeof(Exchange) + sizeof(uint32_t)) + client_wheel_.memory_bytes() +
-         exchange_wheel_.memory_bytes() + upstreams_.memory_bytes();
+         exchange_wheel_.memory_bytes() + upstreams_.memory_bytes() + kept_.memory_bytes();
 }
 
 }  // namespace weft::proxy

@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "http/date.h"
 #include "http/head.h"
 #include "http/head_writer.h"
 #include "lb/http_cors.h"
@@ -25,12 +26,14 @@
 #include "lb/route_scratch.h"
 #include "lb/session_token.h"
 #include "lb/snapshot.h"
+#include "lb/split_mix.h"
 #include "proxy/access_record.h"
 #include "proxy/call.h"
 #include "proxy/connection_user.h"
 #include "proxy/exchange.h"
 #include "proxy/head_source.h"
 #include "proxy/http_books.h"
+#include "proxy/kept_body.h"
 #include "proxy/request_writer.h"
 #include "proxy/response_writer.h"
 #include "proxy/texts.h"
@@ -103,6 +106,7 @@ class HttpProxy {
     tcp::SocketPair pair;
     State state = State::free;
     bool in_again = false;
+    bool skipped_blank = false;  ///< an empty line in front of the request
     uint32_t exchange = kNobody;
     uint32_t requests = 0;
     time::Millis until = 0;  ///< of reading and lingering
@@ -126,12 +130,13 @@ class HttpProxy {
   // http_client.cc: clients' connections.
   void act_on_client(uint32_t number, const tcp::Event& event);
   void read_requests(uint32_t number);
+  void skip_blank(Client& client);
   void start(uint32_t number, buffer::Slice head);
   void refuse(uint32_t number, const Reply& reply);
   void await_request(uint32_t number);
   void linger(uint32_t number);
   void forget_client(uint32_t number);
-  void client_gone(uint32_t number);
+  void client_gone(uint32_t number, bool in_order);
   void drop_input(uint32_t number);
   void look_again(uint32_t number);
 
@@ -153,6 +158,7 @@ class HttpProxy {
                      lb::SessionToken token);
   std::optional<uint64_t> begin_cookie(const lb::RequestPolicy& policy, const lb::RequestBalancer::Asked& asked);
   uint32_t wall_clock_s() const;
+  std::string_view date();
   const lb::Target* choose_endpoint(Exchange& x, const lb::Service& service, const lb::HttpRule& rule);
   void attempt(uint32_t number, const lb::Service& service, const lb::Target& target);
   uint8_t path_of(const Exchange& x) const;
@@ -161,6 +167,7 @@ class HttpProxy {
   void start_mirrors(uint32_t number);
   void start_mirror(uint32_t of, const lb::RouteTable::Match& match, const lb::Mirror& mirror,
                     const lb::Service& listener);
+  void forget_kept(Exchange& x);
 
   // http_response.cc: what the endpoint says.
   void act_on_upstream(uint32_t number, const tcp::Event& event);
@@ -195,8 +202,6 @@ class HttpProxy {
   std::optional<time::Millis> fire_client(uint32_t number);
   void sweep();
 
-  uint64_t random();
-
   static constexpr size_t kRecords = 4096;  ///< in a turn
   static constexpr size_t kLongestPath = 16 << 10;
 
@@ -204,6 +209,7 @@ class HttpProxy {
   buffer::Pool& pool_;
   const HttpConfig config_;
   HeadSource heads_;
+  KeptBodies kept_;
   http::HeadWriter writer_;
   Upstreams upstreams_;
   lb::RequestBalancer balancer_;
@@ -218,6 +224,7 @@ class HttpProxy {
   http::ResponseHead response_;  ///< and the one that is
   EditList edits_;               ///< of the head that is written
   Texts texts_;                  ///< of the request that is routed
+  http::Date date_;
   std::array<char, kLongestPath> path_;
   std::vector<Call> calls_;
   std::vector<Change> changes_;
@@ -226,7 +233,7 @@ class HttpProxy {
   std::vector<uint32_t> later_;
   Turn turn_;
   HttpBooks books_;
-  uint64_t random_;
+  lb::SplitMix64 random_;
   uint64_t epoch_ = 0;     ///< of the last snapshot
   uint32_t to_sweep_ = 0;  ///< upstreams that were not looked at since
   bool records_wanted_ = false;

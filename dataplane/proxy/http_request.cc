@@ -20,10 +20,6 @@ constexpr time::Millis kMirrorTimeout = 15'000;
 const lb::HttpRule kOwnRule;
 const lb::RequestPolicy kDefaultPolicy;
 
-std::string_view text_of(const buffer::Slice& slice) {
-  return {reinterpret_cast<const char*>(slice.data()), slice.size()};
-}
-
 }  // namespace
 
 uint32_t HttpProxy::open_exchange(uint32_t client) {
@@ -104,6 +100,10 @@ void HttpProxy::add_cors(const lb::CorsAnswer& answer) {
   }
   if (answer.vary_by_origin) {
     edits_.add({HeaderEdit::Kind::add, "vary", "origin"});
+  }
+  if (!answer.is_allowed) {  // whatever the endpoint says of it
+    edits_.add({HeaderEdit::Kind::remove, "access-control-allow-origin", {}});
+    edits_.add({HeaderEdit::Kind::remove, "access-control-allow-credentials", {}});
   }
 }
 
@@ -194,7 +194,7 @@ bool HttpProxy::write_heads(uint32_t number, const lb::RouteTable::Match& match,
                          .marks = &config_.marks,
                          .client = x.pair.remote,
                          .at_edge = listener.http->at_edge,
-                         .random = {random(), random(), random()}};
+                         .random = {random_(), random_(), random_()}};
   const lb::HttpField* const id = listener.http->at_edge ? nullptr : request_.fields.find(http::Name::x_request_id);
   if (id != nullptr) {
     x.request_id.set(id->value);
@@ -220,24 +220,27 @@ bool HttpProxy::keep_response_edits(Exchange& x, const lb::HttpRule& rule, const
     return true;
   }
   buffer::Buffer* const buffer = pool_.take();
-  if (buffer == nullptr) {
-    return false;
+  x.response_edits = buffer == nullptr ? buffer::Slice() : buffer::Slice(buffer, 0, 0);
+  if (buffer == nullptr || edits_.pack(x.response_edits)) {
+    return buffer != nullptr;
   }
-  x.response_edits = buffer::Slice(buffer, 0, 0);
-  return edits_.pack(x.response_edits);
+  x.response_edits = heads_.spare();  // Gateway API allows for values of 4,096 characters
+  return x.response_edits.buffer() != nullptr && edits_.pack(x.response_edits);
 }
 
 void HttpProxy::route_by(uint32_t number, const lb::Service& listener, const lb::RouteTable::Match& match) {
   Exchange& x = exchanges_[number];
   const lb::HttpRule& rule = *match.rule;
-  if (!x.wishes_known) {
+  const bool is_first = !x.wishes_known;
+  if (is_first) {
     copy_wishes(x, rule);
     x.route.set(rule.route);
   }
   const lb::HttpBackend* backend = nullptr;
   const lb::Service* service = &listener;
   if (&rule != &kOwnRule) {
-    backend = lb::choose_backend(rule, random());
+    backend = lb::choose_backend(rule, random_());
+    x.backend = static_cast<uint8_t>(backend == nullptr ? 0 : backend - rule.backends.data());
     service = backend == nullptr ? nullptr : backend_of(backend->port, x);
     if (service == nullptr) {  // Gateway API: its share of the requests fails
       return fail(number, {500, response_flag::no_route, "the route leads to no service that there is"});
@@ -260,8 +263,11 @@ void HttpProxy::route_by(uint32_t number, const lb::Service& listener, const lb:
     }
     return;
   }
-  x.mirrors =
-      static_cast<uint8_t>(rule.filters.mirrors.size() + (backend == nullptr ? 0 : backend->filters.mirrors.size()));
+  if (is_first) {  // another attempt is not another request
+    x.mirrors =
+        static_cast<uint8_t>(rule.filters.mirrors.size() + (backend == nullptr ? 0 : backend->filters.mirrors.size()));
+    x.kept.most = x.mirrors > 0 || x.retries.left > 0 ? KeptBody::kLong : KeptBody::kShort;
+  }
   attempt(number, *service, *target);
 }
 
@@ -297,7 +303,7 @@ void HttpProxy::attempt(uint32_t number, const lb::Service& service, const lb::T
   x.endpoint_slot = target.slot;
   x.endpoint = target.address;
   x.endpoint_port = target.port;
-  x.kept_sent = 0;
+  x.kept_next = x.kept.first;
   x.tried_at = x.moved_at = turn_.millis;
   x.try_deadline = x.backend_timeout_ms > 0 ? std::optional(turn_.millis + x.backend_timeout_ms) : std::nullopt;
   x.park_for = static_cast<time::Millis>(policy.idle_timeout.count());
@@ -389,30 +395,39 @@ void HttpProxy::pump_request(uint32_t number) {
   if (!put(to, x.request)) {
     return;
   }
-  for (; x.kept_sent < x.kept.count; ++x.kept_sent) {
-    if (!engine_.write(to, x.kept.slices[x.kept_sent].share())) {
+  for (; x.kept_next != KeptBody::kNone; x.kept_next = kept_.after(x.kept_next)) {
+    if (!engine_.write(to, kept_[x.kept_next].share())) {
       return;
     }
   }
-  if (x.request_body.done() || x.client == kNobody) {
-    return;
+  if (!x.request_body.done() && x.client != kNobody) {
+    const uint64_t before = x.request_body.moved();
+    Keeping keeping{kept_, x.kept};
+    const Body::State state = x.request_body.move(engine_, clients_[x.client].id, to, &keeping);
+    if (x.request_body.moved() != before) {
+      x.moved_at = turn_.millis;
+    }
+    x.waits_for_client = state == Body::State::waiting;
+    if (state == Body::State::malformed) {
+      ++books_.defects[static_cast<size_t>(x.request_body.defect())];
+      x.keeps_client = false;
+      return fail(number, {400, response_flag::downstream_protocol_error, http::to_string(x.request_body.defect())});
+    }
+    if (state == Body::State::cut) {
+      x.keeps_client = false;
+      return fail(number, {400, response_flag::downstream_termination, "the request's body is cut off"});
+    }
   }
-  const uint64_t before = x.request_body.moved();
-  const Body::State state = x.request_body.move(engine_, clients_[x.client].id, to, &x.kept);
-  x.kept_sent = x.kept.count;
-  if (x.request_body.moved() != before) {
-    x.moved_at = turn_.millis;
-  }
-  x.waits_for_client = state == Body::State::waiting;
-  if (state == Body::State::malformed) {
-    ++books_.defects[static_cast<size_t>(x.request_body.defect())];
-    x.keeps_client = false;
-    fail(number, {400, response_flag::downstream_protocol_error, http::to_string(x.request_body.defect())});
-  } else if (state == Body::State::cut) {
-    x.keeps_client = false;
-    fail(number, {400, response_flag::downstream_termination, "the request's body is cut off"});
-  } else if (state == Body::State::done && x.mirrors > 0) {
+  if (x.mirrors > 0 && x.request_body.done()) {
     start_mirrors(number);
+  }
+}
+
+/// No other attempt will be made. What is still on its way to the endpoint stays.
+void HttpProxy::forget_kept(Exchange& x) {
+  x.kept.is_whole = false;
+  if (x.kept_next == KeptBody::kNone) {
+    kept_.forget(x.kept);
   }
 }
 
@@ -439,10 +454,16 @@ void HttpProxy::start_mirrors(uint32_t number) {
   if (match.rule == nullptr) {
     return;
   }
-  for (const lb::Mirror& mirror : match.rule->filters.mirrors) {
-    if (lb::is_mirrored(mirror.fraction, random())) {
-      start_mirror(number, match, mirror, *listener);
+  const auto start_those = [&](const std::vector<lb::Mirror>& mirrors) {
+    for (const lb::Mirror& mirror : mirrors) {
+      if (lb::is_mirrored(mirror.fraction, random_())) {
+        start_mirror(number, match, mirror, *listener);
+      }
     }
+  };
+  start_those(match.rule->filters.mirrors);
+  if (const size_t backend = exchanges_[number].backend; backend < match.rule->backends.size()) {
+    start_those(match.rule->backends[backend].filters.mirrors);
   }
 }
 
@@ -465,8 +486,13 @@ void HttpProxy::start_mirror(uint32_t of, const lb::RouteTable::Match& match, co
   x.listener_slot = original.listener_slot;
   x.backend_slot = service->slot;
   x.head = original.head.share();
-  for (uint8_t i = 0; i < original.kept.count; ++i) {
-    x.kept.keep(original.kept.slices[i].share());
+  x.kept.most = original.kept.most;
+  for (uint32_t i = original.kept.first; i != KeptBody::kNone; i = kept_.after(i)) {
+    kept_.keep(x.kept, kept_[i].share());
+  }
+  if (!x.kept.is_whole) {
+    ++books_.mirrors_left_out;
+    return close_exchange(number);
   }
   x.request_deadline = turn_.millis + kMirrorTimeout;
   edits_.clear();

@@ -16,10 +16,6 @@ constexpr size_t kCopiedBody = 1024;
 constexpr uint16_t kContinue = 100;
 constexpr uint16_t kSwitchingProtocols = 101;
 
-std::string_view text_of(const buffer::Slice& slice) {
-  return {reinterpret_cast<const char*>(slice.data()), slice.size()};
-}
-
 }  // namespace
 
 void HttpProxy::act_on_upstream(uint32_t number, const tcp::Event& event) {
@@ -66,7 +62,8 @@ void HttpProxy::act_on_upstream(uint32_t number, const tcp::Event& event) {
 void HttpProxy::read_response(uint32_t number) {
   Exchange& x = exchanges_[number];
   const uint32_t generation = x.generation;
-  while (x.generation == generation && x.stage == Exchange::Stage::asking) {
+  // An interim response that the client does not take goes before the next one.
+  while (x.generation == generation && x.stage == Exchange::Stage::asking && x.response.all_sent()) {
     const tcp::ConnectionId from = upstreams_[x.upstream].id;
     buffer::Slice head;
     switch (heads_.take(from, x.partial, head)) {
@@ -108,13 +105,14 @@ void HttpProxy::read_response(uint32_t number) {
 /// RFC 9110, section 15.2: to a client of HTTP/1.0 none is sent.
 void HttpProxy::pass_interim(uint32_t number) {
   Exchange& x = exchanges_[number];
-  if (x.client_is_http10 || x.client == kNobody || !x.response.all_sent()) {
+  if (x.client_is_http10 || x.client == kNobody) {
     return;
   }
   write_interim(writer_, response_);
   if (take_written(x.response)) {
     x.answered |= response_.status != kContinue;
     put(clients_[x.client].id, x.response);
+    x.answered |= x.response.sent > 0 && !x.response.all_sent();
   }
 }
 
@@ -132,21 +130,31 @@ void HttpProxy::respond(uint32_t number) {
   x.status = response_.status;
   x.responded = turn_.time;
   x.stage = Exchange::Stage::responding;
-  x.kept.forget();
-  x.kept.is_whole = false;
+  forget_kept(x);
   if (x.retries.has(x.status)) {
     x.flags |= response_flag::upstream_retry_limit;
   }
-  const bool unchunks = x.client_is_http10 && framing.kind == Framing::Kind::chunked;
-  x.response_body = Body(framing, unchunks);
-  x.keeps_client &= framing.kind != Framing::Kind::close && !unchunks && !draining_;
+  Framing told = framing;
+  Body::Coding coding = Body::Coding::as_it_is;
+  if (x.client_is_http10 && framing.kind == Framing::Kind::chunked) {
+    coding = Body::Coding::data;
+    told.kind = Framing::Kind::close;
+  } else if (framing.kind == Framing::Kind::close && !x.client_is_http10) {
+    coding = Body::Coding::chunks;
+    told.kind = Framing::Kind::chunked;
+  }
+  x.response_body = Body(framing, coding);
+  x.keeps_client &= told.kind != Framing::Kind::close && !draining_;
   if (x.client == kNobody) {
     return pump_response(number);
   }
   edits_.unpack(x.response_edits);
-  const Framing told = unchunks ? Framing{.kind = Framing::Kind::close} : framing;
-  write_response(writer_,
-                 {.head = &response_, .body = told, .edits = &edits_, .marks = &config_.marks, .after = after(x)});
+  write_response(writer_, {.head = &response_,
+                           .body = told,
+                           .edits = &edits_,
+                           .marks = &config_.marks,
+                           .date = response_.fields.has(http::Name::date) ? std::string_view() : date(),
+                           .after = after(x)});
   if (!take_written(x.response)) {
     return fail(number, {503, response_flag::upstream_overflow, "no packet buffer is left"});
   }
@@ -171,7 +179,7 @@ void HttpProxy::begin_tunnel(uint32_t number) {
   x.keeps_client = x.keeps_upstream = false;
   x.stage = Exchange::Stage::tunnel;
   x.request_deadline = x.try_deadline = std::nullopt;
-  x.kept.forget();
+  forget_kept(x);
   x.request_body = x.response_body = Body({.kind = Framing::Kind::close});
   arm(number);
   pump_tunnel(number);
@@ -212,13 +220,21 @@ void HttpProxy::pump_response(uint32_t number) {
   if (x.client != kNobody && !put(clients_[x.client].id, x.response)) {
     return;
   }
+  if (x.stage == Exchange::Stage::asking) {
+    return read_response(number);  // what came behind an interim response
+  }
   if (x.stage != Exchange::Stage::responding) {
     return;
+  }
+  if (x.is_local) {
+    return finish(number);
   }
   const tcp::ConnectionId from = upstreams_[x.upstream].id;
   const uint64_t before = x.response_body.moved();
   const Body::State state = x.client == kNobody ? x.response_body.discard(engine_, from)
-                                                : x.response_body.move(engine_, from, clients_[x.client].id);
+                            : x.response_body.coding() == Body::Coding::chunks
+                                ? x.response_body.move_in_chunks(engine_, from, clients_[x.client].id, pool_)
+                                : x.response_body.move(engine_, from, clients_[x.client].id);
   if (x.response_body.moved() != before) {
     x.moved_at = turn_.millis;
   }
@@ -229,6 +245,9 @@ void HttpProxy::pump_response(uint32_t number) {
     fail(number, {502, response_flag::upstream_protocol_error, "the response's body is malformed"});
   } else if (state == Body::State::cut) {
     fail(number, {502, response_flag::upstream_connection_termination, "the response's body is cut off"});
+  } else if (state == Body::State::no_buffer) {
+    ++books_.overflows;
+    fail(number, {503, response_flag::upstream_overflow, "no packet buffer is left"});
   } else {
     arm(number);
   }

@@ -6,6 +6,10 @@
 
 namespace weft::proxy {
 
+std::string_view HttpProxy::date() {
+  return date_.at(wall_clock_s());
+}
+
 uint32_t HttpProxy::wall_clock_s() const {
   return static_cast<uint32_t>(config_.wall_clock_s +
                                std::chrono::duration_cast<std::chrono::seconds>(turn_.time).count());
@@ -36,8 +40,10 @@ void HttpProxy::renew_session(const lb::Service& service, const lb::Target& targ
     edits_.add({HeaderEdit::Kind::set, session.name, texts_.take_copy({text})});
     return;
   }
-  const uint64_t age = static_cast<uint64_t>(session.absolute_timeout.count());
-  const bool lasts = session.permanent && age > 0;
+  const bool lasts = session.permanent && session.absolute_timeout.count() > 0;
+  // Of the whole session, which this response does not prolong.
+  const uint32_t so_far = token.used_s - std::min(token.begun_s, token.used_s);
+  const uint64_t age = static_cast<uint64_t>(session.absolute_timeout.count()) - so_far;
   edits_.add({HeaderEdit::Kind::add, "set-cookie",
               texts_.take_copy({session.name, "=", text, "; Path=/; HttpOnly; SameSite=Lax", lasts ? "; Max-Age=" : "",
                                 lasts ? texts_.take_number(age) : std::string_view()})});
@@ -50,7 +56,7 @@ std::optional<uint64_t> HttpProxy::begin_cookie(const lb::RequestPolicy& policy,
       policy.hash.cookie_ttl.count() < 0 || balancer_.hash_of(policy, asked)) {
     return std::nullopt;
   }
-  const std::string_view value = texts_.take_hex(random());
+  const std::string_view value = texts_.take_hex(random_());
   const bool lasts = policy.hash.cookie_ttl.count() > 0;
   edits_.add({HeaderEdit::Kind::add, "set-cookie",
               texts_.take_copy({policy.hash.name, "=", value, policy.hash.cookie_path.empty() ? "" : "; Path=",

@@ -30,7 +30,7 @@ time::Millis HttpProxy::deadline_of(const Exchange& x) const {
   if (x.request_deadline) {
     consider(*x.request_deadline);
   }
-  if (x.try_deadline && x.stage == Exchange::Stage::asking) {
+  if (x.try_deadline && x.upstream != kNobody) {
     consider(*x.try_deadline);
   }
   if (x.stage == Exchange::Stage::waiting) {
@@ -59,7 +59,7 @@ std::optional<time::Millis> HttpProxy::fire(uint32_t number) {
     fail(number, {504, response_flag::upstream_request_timeout, "the request took longer than its rule allows"});
   } else if (x.stage == Exchange::Stage::waiting) {
     resume(number);
-  } else if (x.stage == Exchange::Stage::asking && x.try_deadline && is_due(*x.try_deadline, turn_.millis)) {
+  } else if (x.try_deadline && x.upstream != kNobody && is_due(*x.try_deadline, turn_.millis)) {
     upstream_timed_out(number);
   } else if (x.stage <= Exchange::Stage::asking && x.upstream != kNobody && !upstreams_[x.upstream].connected &&
              is_due(x.connect_deadline, turn_.millis)) {

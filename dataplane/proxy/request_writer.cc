@@ -32,48 +32,13 @@ bool is_replaced(Name name, bool at_edge) {
   }
 }
 
-/// In text, into `room`. @returns its length
-size_t write_address(const lb::Address& address, std::array<char, 48>& room) {
-  size_t at = 0;
-  if (address.is_ipv4()) {
-    uint32_t host = lb::to_host(address.ipv4());
-    for (int i = 0; i < 4; ++i, host <<= 8) {
-      const uint32_t byte = host >> 24;
-      if (i > 0) {
-        room[at++] = '.';
-      }
-      if (byte >= 100) {
-        room[at++] = static_cast<char>('0' + byte / 100);
-      }
-      if (byte >= 10) {
-        room[at++] = static_cast<char>('0' + byte / 10 % 10);
-      }
-      room[at++] = static_cast<char>('0' + byte % 10);
-    }
-    return at;
-  }
-  const auto& bytes = address.ipv6().bytes;
-  // Without the longest run of zeros left out: who reads it parses it, and finding the run costs more than its bytes.
-  for (size_t i = 0; i < 16; i += 2) {
-    const uint32_t group = static_cast<uint32_t>(bytes[i]) << 8 | bytes[i + 1];
-    if (i > 0) {
-      room[at++] = ':';
-    }
-    const size_t digits = group > 0xfff ? 4 : group > 0xff ? 3 : group > 0xf ? 2 : 1;
-    write_hex(&room[at], group, digits);
-    at += digits;
-  }
-  return at;
-}
-
 void write_host(http::HeadWriter& writer, const RequestWriting& what) {
   if (!what.authority.empty()) {
     return writer.write_field("host", what.authority);
   }
-  std::array<char, 48> text;
-  const std::string_view address(text.data(), write_address(what.vip, text));
+  lb::AddressText text;
   writer.write(what.vip.is_ipv4() ? "host: " : "host: [");
-  writer.write(address);
+  writer.write(lb::write(what.vip, text));
   writer.write(what.vip.is_ipv4() ? "\r\n" : "]\r\n");
 }
 
@@ -89,8 +54,8 @@ void write_forwarded_for(http::HeadWriter& writer, const RequestWriting& what) {
       }
     }
   }
-  std::array<char, 48> address;
-  writer.write({address.data(), write_address(what.client, address)});
+  lb::AddressText text;
+  writer.write(lb::write(what.client, text));
   writer.write("\r\n");
 }
 
@@ -107,22 +72,28 @@ void write_traceparent(http::HeadWriter& writer, const RequestWriting& what) {
   writer.write_field("traceparent", {text.data(), text.size()});
 }
 
+/// But for those that the rule has its own say of.
 void write_marks(http::HeadWriter& writer, const RequestWriting& what) {
   const http::Fields& fields = what.head->fields;
-  write_forwarded_for(writer, what);
-  if (what.at_edge || !fields.has(Name::x_forwarded_proto)) {
+  const bool edited = !what.edits->empty();
+  const auto is_ours = [&](std::string_view name) { return !edited || !what.edits->drops(name); };
+  if (is_ours("x-forwarded-for")) {
+    write_forwarded_for(writer, what);
+  }
+  if ((what.at_edge || !fields.has(Name::x_forwarded_proto)) && is_ours("x-forwarded-proto")) {
     writer.write("x-forwarded-proto: http\r\n");
   }
-  if (!what.head->authority.empty() && (what.at_edge || !fields.has(Name::x_forwarded_host))) {
+  if (!what.head->authority.empty() && (what.at_edge || !fields.has(Name::x_forwarded_host)) &&
+      is_ours("x-forwarded-host")) {
     writer.write_field("x-forwarded-host", what.head->authority);
   }
-  if (what.at_edge || !fields.has(Name::x_request_id)) {
+  if ((what.at_edge || !fields.has(Name::x_request_id)) && is_ours("x-request-id")) {
     writer.write_field("x-request-id", request_name(what.random[0], what.random[1]).view());
   }
-  if (!fields.has(Name::traceparent)) {
+  if (!fields.has(Name::traceparent) && is_ours("traceparent")) {
     write_traceparent(writer, what);
   }
-  if (!what.marks->via.empty()) {
+  if (!what.marks->via.empty() && is_ours("via")) {
     writer.write(what.head->minor_version == 0 ? "via: 1.0 " : "via: 1.1 ");
     writer.write(what.marks->via);
     writer.write("\r\n");

@@ -83,15 +83,19 @@ void write_response(http::HeadWriter& writer, const ResponseWriting& what) {
   const bool has_length = what.body.kind == Framing::Kind::length;
   for (size_t i = 0; i < head.fields.size(); ++i) {
     const lb::HttpField& field = head.fields[i];
-    // Of a response without a body (to HEAD, 304) the length is that of what there would be.
-    if ((head.fields.name(i) == Name::content_length && has_length) || http::is_hop_by_hop(head.fields, i) ||
-        (edited && what.edits->drops(field.name))) {
+    // Of a response without a body (to HEAD, 304) the length is that of what there would be; 204 has none (RFC 9110,
+    // section 8.6).
+    if ((head.fields.name(i) == Name::content_length && (has_length || head.status == 204)) ||
+        http::is_hop_by_hop(head.fields, i) || (edited && what.edits->drops(field.name))) {
       continue;
     }
     writer.write_field(field.name, field.value);
   }
   if (edited) {
     write_edits(writer, *what.edits);
+  }
+  if (!what.date.empty() && !(edited && what.edits->drops("date"))) {
+    writer.write_field("date", what.date);
   }
   if (!what.marks->via.empty()) {
     writer.write("via: 1.1 ");
@@ -126,6 +130,7 @@ void write_interim(http::HeadWriter& writer, const http::ResponseHead& head) {
 void write_local_reply(http::HeadWriter& writer, const LocalReply& reply) {
   write_status_line(writer, reply.status, reason_of(reply.status));
   writer.write("server: weft\r\n");
+  writer.write_field("date", reply.date);
   if (reply.edits != nullptr) {
     write_edits(writer, *reply.edits);
   }

@@ -25,6 +25,7 @@ struct ResponseWriting {
   http::Framing body;  ///< as it goes on; close: the client is told nothing of a length
   const EditList* edits = nullptr;
   const Marks* marks = nullptr;
+  std::string_view date;  ///< of a head without one (RFC 9110, section 6.6.1); empty: it has one
   After after = After::stays;
 };
 void write_response(http::HeadWriter& writer, const ResponseWriting& what);
@@ -36,6 +37,7 @@ struct LocalReply {
   std::string_view why;  ///< its text; empty: no body
   ResponseFlags flags = 0;
   const EditList* edits = nullptr;  ///< null: none
+  std::string_view date;
   After after = After::stays;
   bool of_head = false;  ///< to HEAD: no body, whatever its length
 };

@@ -48,6 +48,30 @@ inline lb::Service http_service(const std::string& name, uint32_t number, const 
   return service;
 }
 
+/// A rule's backend: the service of this number, as http_service() makes it.
+inline lb::HttpBackend backend(uint32_t number, uint32_t weight = 1, lb::HttpFilters filters = {}) {
+  return {.port = {.service = "default/s" + std::to_string(number),
+                   .port = kMeshPort,
+                   .slots = {number, lb::BackendPort::kNone}},
+          .weight = weight,
+          .filters = std::move(filters)};
+}
+
+/// A match of paths under a prefix, and what it leads to.
+struct RuleUnder {
+  std::string prefix;
+  lb::HttpRule rule;
+};
+inline std::shared_ptr<const lb::RouteTable> route_table(const std::vector<RuleUnder>& rules) {
+  lb::HttpRoute route{.key = "default/route", .hostnames = {}};
+  for (const RuleUnder& each : rules) {
+    auto rule = std::make_shared<lb::HttpRule>(each.rule);
+    rule->route = route.key;
+    route.rules.push_back({{{.path = {lb::MatchType::prefix, each.prefix}}}, std::move(rule)});
+  }
+  return std::make_shared<const lb::RouteTable>(std::vector<lb::HttpRoute>{std::move(route)});
+}
+
 class HttpMesh {
  public:
   explicit HttpMesh(HttpConfig http = {})
@@ -55,7 +79,7 @@ class HttpMesh {
                {.relay = {.sessions = 16},
                 .http =
                     [&] {
-                      http.clients = http.clients == 0 ? 64 : http.clients;
+                      http.clients = http.clients == 0 ? 128 : http.clients;
                       http.exchanges = http.exchanges == 0 ? 64 : http.exchanges;
                       http.upstreams = http.upstreams == 0 ? 64 : http.upstreams;
                       http.service_slots = 64;
@@ -94,7 +118,7 @@ class HttpMesh {
         records.push_back(record);
       }
       proxy_.http().records().clear();
-      carried += carry(middle, outside, now);
+      carried += carry(middle, outside, now, silent);
       carried += middle.events.size() + (proxy_.has_more() ? 1 : 0);
       hear();
     }
@@ -120,6 +144,26 @@ class HttpMesh {
       outside.engine.write(id, outside.slice_of(text.substr(at, 1400)));
       settle();
     }
+  }
+  /// What the connection takes of it before it says that there is no more room. @returns bytes
+  size_t offer(tcp::ConnectionId id, std::string_view text) {
+    size_t at = 0;
+    for (; at < text.size(); at += std::min<size_t>(1400, text.size() - at)) {
+      if (!outside.engine.write(id, outside.slice_of(text.substr(at, 1400)))) {
+        break;
+      }
+      settle();
+    }
+    return at;
+  }
+  /// Nothing more will be said by it.
+  void finish(tcp::ConnectionId id) {
+    outside.engine.shutdown(id);
+    settle();
+  }
+  void reset(tcp::ConnectionId id) {
+    outside.engine.abort(id);
+    settle();
   }
   std::string hear_client(tcp::ConnectionId id) { return outside.read(id); }
   /// What came to endpoints' connections and nobody has looked at, by the order of the connections.
@@ -154,6 +198,7 @@ class HttpMesh {
   HttpBooks books() const { return proxy_.http().books(); }
 
   time::Time now{std::chrono::seconds(5)};
+  lb::Address silent;  ///< whose segments are lost on their way
   tcp::Host outside{1};
   tcp::Host middle{2};
   std::optional<lb::Snapshot> snapshot;

@@ -35,11 +35,14 @@ struct Host {
   std::vector<Event> events;
 };
 
-/// What one has to say, to the other it is meant for. @returns segments
-inline size_t carry(Host& from, Host& to, time::Time now) {
+/// What one has to say, to the other it is meant for. @param silent nothing comes to this address @returns segments
+inline size_t carry(Host& from, Host& to, time::Time now, const lb::Address& silent = {}) {
   from.engine.flush(now, from.output);
   std::vector<Segment> segments;
   for (const Transmission& out : from.output.segments) {
+    if (out.pair.remote == silent) {
+      continue;
+    }
     Segment& in = segments.emplace_back();
     in.pair = {out.pair.remote, out.pair.local, out.pair.remote_port, out.pair.local_port};
     in.sequence = out.sequence;
