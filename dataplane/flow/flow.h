@@ -22,6 +22,7 @@ enum class Kind : uint8_t {
   gue,      ///< the same in UDP
   steered,  ///< the reply tuple alone: another worker's flow, whose replies arrive here
   proxy,    ///< no flow at all: a relayed session, shown beside them
+  http,     ///< nor this: a connection whose requests are read
 };
 std::string_view to_string(Kind kind);
 

@@ -17,7 +17,8 @@ std::string_view to_string(State state) {
 }
 
 std::string_view to_string(Kind kind) {
-  static constexpr std::array<std::string_view, 6> kNames = {"nat", "fullnat", "ipip", "gue", "steered", "proxy"};
+  static constexpr std::array<std::string_view, 7> kNames = {"nat",     "fullnat", "ipip", "gue",
+                                                             "steered", "proxy",   "http"};
   return kNames[static_cast<size_t>(kind)];
 }
 

@@ -64,7 +64,8 @@ Json counted_packets(uint64_t packets, const lb::Service& service) {
 
 /// The address and port that the endpoint sees instead of the client's; empty if it sees the client's.
 std::string own_source(const flow::FlowInfo& flow) {
-  const bool has_own = flow.kind == flow::Kind::fullnat || flow.kind == flow::Kind::proxy;
+  const bool has_own =
+      flow.kind == flow::Kind::fullnat || flow.kind == flow::Kind::proxy || flow.kind == flow::Kind::http;
   return has_own && flow.reply.destination != lb::Address()
              ? to_string(flow.reply.destination, flow.reply.destination_port)
              : "";
@@ -78,6 +79,11 @@ std::map<uint32_t, uint32_t> table_shares(const lb::Service& service) {
     by_slot[service.targets[i].slot] = shares[i];
   }
   return by_slot;
+}
+
+/// Either end of a connection whose requests are read may be nobody, for now.
+std::string end_of(const lb::Address& address, lb::Port port) {
+  return address == lb::Address() ? "" : to_string(address, port);
 }
 
 struct SeenFlow {
@@ -223,19 +229,20 @@ Answer show_flows(node::Node& node, const Words& arguments) {
   Json list = Json::array();
   for (const auto& [flow, worker, now] : *flows) {
     const bool is_session = flow.kind == flow::Kind::proxy;
+    const bool has_packets = !is_session && flow.kind != flow::Kind::http;
     list.push_back({{"worker", worker},
                     {"protocol", to_string(flow.request.protocol)},
-                    {"client", to_string(flow.request.source, flow.request.source_port)},
-                    {"address", to_string(flow.request.destination, flow.request.destination_port)},
-                    {"endpoint", to_string(flow.reply.source, flow.reply.source_port)},
+                    {"client", end_of(flow.request.source, flow.request.source_port)},
+                    {"address", end_of(flow.request.destination, flow.request.destination_port)},
+                    {"endpoint", end_of(flow.reply.source, flow.reply.source_port)},
                     {"endpoint_name", name_of(names, flow.endpoint_slot)},
                     {"own_source", own_source(flow)},
                     {"way", to_string(flow.kind)},
                     {"state", to_string(flow.state)},
                     {"age_seconds", time::elapsed(flow.created, now) / 1000},
                     {"idle_seconds", time::elapsed(flow.last_seen, now) / 1000},
-                    {"packets_in", is_session ? Json() : Json(flow.packets[0])},
-                    {"packets_out", is_session ? Json() : Json(flow.packets[1])},
+                    {"packets_in", has_packets ? Json(flow.packets[0]) : Json()},
+                    {"packets_out", has_packets ? Json(flow.packets[1]) : Json()},
                     {"bytes_in", is_session ? Json(flow.bytes[0]) : Json()},
                     {"bytes_out", is_session ? Json(flow.bytes[1]) : Json()}});
   }
@@ -273,11 +280,11 @@ Answer where(node::Node& node, const Words& arguments) {
   // A connection that is over has no say in where the next one from its port goes.
   if (!flows->empty() && !is_over(flows->front().flow.state)) {
     const flow::FlowInfo& flow = flows->front().flow;
-    if (flow.kind == flow::Kind::proxy) {
-      return Json{{"rule", "relayed session"},
-                  {"client", to_string(flow.request.source, flow.request.source_port)},
-                  {"address", to_string(flow.request.destination, flow.request.destination_port)},
-                  {"endpoint", to_string(flow.reply.source, flow.reply.source_port)},
+    if (flow.kind == flow::Kind::proxy || flow.kind == flow::Kind::http) {
+      return Json{{"rule", flow.kind == flow::Kind::proxy ? "relayed session" : "connection whose requests are read"},
+                  {"client", end_of(flow.request.source, flow.request.source_port)},
+                  {"address", end_of(flow.request.destination, flow.request.destination_port)},
+                  {"endpoint", end_of(flow.reply.source, flow.reply.source_port)},
                   {"endpoint_name", name_of(names, flow.endpoint_slot)},
                   {"own_source", own_source(flow)},
                   {"state", to_string(flow.state)}};

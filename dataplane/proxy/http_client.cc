@@ -29,7 +29,9 @@ void HttpProxy::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::
   }
   const uint32_t number = free_clients_.back();
   free_clients_.pop_back();
-  clients_[number] = {.id = id, .pair = *pair};
+  const lb::Service* const service = snapshot.find(pair->local, pair->local_port, lb::Protocol::tcp);
+  clients_[number] = {
+      .id = id, .pair = *pair, .service_slot = service == nullptr ? kNobody : service->slot, .began_at = turn_.millis};
   engine_.set_user(id, ConnectionUser{Role::http_client, number}.value());
   await_request(number);
   read_requests(number);
@@ -66,7 +68,8 @@ void HttpProxy::await_request(uint32_t number) {
   Client& client = clients_[number];
   client.state = Client::State::reading;
   client.exchange = kNobody;
-  client.until = turn_.millis + config_.client_idle;
+  client.moved_at = turn_.millis;
+  client.until = turn_.millis + client_idle();
   client_wheel_.arm(number, client.until);
 }
 

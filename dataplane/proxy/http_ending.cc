@@ -247,6 +247,7 @@ void HttpProxy::release_upstream(uint32_t number, bool reusable) {
                       .requested = x.request_body.moved(),
                       .replied = x.response_body.moved()});
   if (reusable && is_quiet && is_wanted) {
+    upstream.moved_at = turn_.millis;
     upstreams_.park(held, turn_.millis + x.park_for);
     return;
   }

@@ -12,6 +12,7 @@
 /// construction. One thread.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <span>
@@ -36,6 +37,7 @@
 #include "proxy/kept_body.h"
 #include "proxy/request_writer.h"
 #include "proxy/response_writer.h"
+#include "proxy/session_info.h"
 #include "proxy/texts.h"
 #include "proxy/upstreams.h"
 #include "tcp/engine.h"
@@ -88,8 +90,24 @@ class HttpProxy {
   /// Of exchanges that are over; only if somebody wants them.
   std::vector<AccessRecord>& records() { return records_; }
   void want_records(bool wanted) { records_wanted_ = wanted; }
-  /// From now on clients are told to make new connections, and idle ones are closed.
-  void drain() { draining_ = true; }
+  /// From now on clients are told with each response to make a new connection, and those that say nothing for a second
+  /// are closed; or not any more.
+  void drain(bool wanted);
+
+  /// What a connection is of.
+  std::optional<SessionSide> find(tcp::ConnectionId id) const;
+  uint32_t places() const { return static_cast<uint32_t>(clients_.size()) + upstreams_.capacity(); }
+  /// Calls use(info) for what lies in so many places from this one on. @returns the next place; 0: there is none
+  template <typename Use>
+  uint32_t visit(uint32_t from, uint32_t count, Use use) const {
+    const uint32_t end = std::min(from + count, places());
+    for (; from < end; ++from) {
+      if (const std::optional<SessionInfo> info = info_at(from)) {
+        use(*info);
+      }
+    }
+    return from < places() ? from : 0;
+  }
 
   HttpBooks books() const;
   size_t memory_bytes() const;
@@ -104,6 +122,9 @@ class HttpProxy {
     };
     tcp::ConnectionId id;
     tcp::SocketPair pair;
+    uint32_t service_slot = kNobody;
+    time::Millis began_at = 0;
+    time::Millis moved_at = 0;  ///< the last response was over
     State state = State::free;
     bool in_again = false;
     bool skipped_blank = false;  ///< an empty line in front of the request
@@ -194,7 +215,14 @@ class HttpProxy {
   bool take_written(HeadOut& head);
   After after(const Exchange& x) const;
 
+  // http_info.cc
+  std::optional<SessionInfo> info_of(const Client& client) const;
+  std::optional<SessionInfo> info_of(const Upstream& upstream) const;
+  std::optional<SessionInfo> info_at(uint32_t place) const;
+
   // http_timers.cc
+  time::Millis client_idle() const;
+  void hurry();
   void arm(uint32_t number);
   time::Millis deadline_of(const Exchange& x) const;
   std::optional<time::Millis> fire(uint32_t number);
@@ -238,6 +266,7 @@ class HttpProxy {
   uint32_t to_sweep_ = 0;  ///< upstreams that were not looked at since
   bool records_wanted_ = false;
   bool draining_ = false;
+  uint32_t to_hurry_ = 0;  ///< clients that were not looked at since
 };
 
 }  // namespace weft::proxy

@@ -333,6 +333,7 @@ void HttpProxy::attempt(uint32_t number, const lb::Service& service, const lb::T
   x.connect_deadline = turn_.millis + static_cast<time::Millis>(policy.connect_timeout.count());
   Upstream& upstream = upstreams_[made];
   upstream.exchange = number;
+  upstream.began_at = upstream.moved_at = turn_.millis;
   changes_.push_back({.what = Change::What::began, .service_slot = service.slot, .endpoint_slot = target.slot});
   calls_.push_back({.number = made,
                     .generation = upstream.generation,

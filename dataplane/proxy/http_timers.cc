@@ -8,6 +8,8 @@ namespace weft::proxy {
 namespace {
 
 constexpr uint32_t kTimersATurn = 512;
+/// That a client may say nothing while weft drains: one at work asks again before, and is told to go.
+constexpr time::Millis kDrainIdle = 1'000;
 
 bool is_due(time::Millis deadline, time::Millis now) {
   return static_cast<int32_t>(now - deadline) >= 0;
@@ -123,6 +125,31 @@ void HttpProxy::advance(const lb::Snapshot& snapshot, time::Time now) {
     to_sweep_ = upstreams_.capacity();
   }
   sweep();
+  hurry();
+}
+
+time::Millis HttpProxy::client_idle() const {
+  return draining_ ? std::min(kDrainIdle, config_.client_idle) : config_.client_idle;
+}
+
+void HttpProxy::drain(bool wanted) {
+  if (wanted != draining_) {
+    draining_ = wanted;
+    to_hurry_ = wanted ? static_cast<uint32_t>(clients_.size()) : 0;
+  }
+}
+
+/// Clients that wait for longer than they may now.
+void HttpProxy::hurry() {
+  constexpr uint32_t kACall = 256;
+  for (uint32_t i = 0; i < kACall && to_hurry_ > 0; ++i) {
+    const uint32_t number = --to_hurry_;
+    Client& client = clients_[number];
+    if (client.state == Client::State::reading && !client.partial.begun() && engine_.readable(client.id) == 0) {
+      client.until = turn_.millis + client_idle();
+      client_wheel_.arm(number, client.until);
+    }
+  }
 }
 
 /// Connections that wait for requests to endpoints that get none any more.

@@ -58,6 +58,23 @@ class Proxy {
     work_off(http_.changes(), count);
   }
 
+  /// What a connection is of.
+  std::optional<SessionSide> find(tcp::ConnectionId id) const {
+    const std::optional<SessionSide> relayed = relay_.find(id);
+    return relayed ? relayed : http_.find(id);
+  }
+  /// Calls use(info) for what lies in so many places from this one on. @returns the next place; 0: there is none
+  template <typename Use>
+  uint32_t visit(uint32_t from, uint32_t count, Use use) const {
+    const uint32_t relayed = relay_.places();
+    if (from < relayed) {
+      const uint32_t next = relay_.visit(from, count, use);
+      return next > 0 ? next : relayed;
+    }
+    const uint32_t next = http_.visit(from - relayed, count, use);
+    return next > 0 ? relayed + next : 0;
+  }
+
   Relay& relay() { return relay_; }
   const Relay& relay() const { return relay_; }
   HttpProxy& http() { return http_; }

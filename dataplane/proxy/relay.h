@@ -57,6 +57,7 @@ class Relay {
   uint64_t idled() const { return idled_; }  ///< sessions that were ended so
   uint32_t size() const { return static_cast<uint32_t>(sessions_.size() - free_.size()); }
 
+  uint32_t places() const { return static_cast<uint32_t>(sessions_.size()); }
   /// The session that a connection is of.
   std::optional<SessionSide> find(tcp::ConnectionId id) const;
   /// Calls use(info) for the sessions that lie in so many places from this one on. @returns the next place; 0: there is

@@ -14,6 +14,7 @@ struct SessionInfo {
   tcp::SocketPair endpoint;  ///< its local end is the node's own; nothing yet while there is no port for it
   uint32_t service_slot = 0;
   uint32_t endpoint_slot = 0;
+  bool is_read = false;    ///< by requests: the endpoint is that of the one under way; either end may be nobody
   bool connected = false;  ///< to the endpoint
   bool client_closed = false;
   bool endpoint_closed = false;

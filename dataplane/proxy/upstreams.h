@@ -36,6 +36,8 @@ struct Upstream {
   uint32_t previous = UINT32_MAX;  ///< parked ones of the endpoint
   uint32_t next = UINT32_MAX;
   time::Millis parked_until = 0;
+  time::Millis began_at = 0;
+  time::Millis moved_at = 0;  ///< the last response was over
 };
 
 class Upstreams {

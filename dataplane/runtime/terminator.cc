@@ -81,7 +81,7 @@ Terminator::~Terminator() {
 }
 
 Terminator::Packets::~Packets() {
-  drain(*this, 0);
+  runtime::drain(*this, 0);
 }
 
 void Terminator::prefetch(rte_mbuf* packet) {
@@ -171,7 +171,7 @@ const std::vector<Terminator::Departure>& Terminator::work(const lb::Snapshot& s
     has_more_ = engine_.flush(now, output_, kBudget) || proxy_.has_more() || timers_wait_;
   }
   depart(forwarding);
-  drain(pool_, 0);
+  runtime::drain(pool_, 0);
   return departures_;
 }
 
@@ -226,13 +226,13 @@ flow::FlowInfo Terminator::info_of(const proxy::SessionInfo& session) {
           .endpoint_slot = session.endpoint_slot,
           .bytes = {session.requested, session.replied},
           .state = state,
-          .kind = flow::Kind::proxy};
+          .kind = session.is_read ? flow::Kind::http : flow::Kind::proxy};
 }
 
 std::optional<Terminator::Sighting> Terminator::find(const lb::Tuple& tuple) const {
   const auto look = [&](const tcp::SocketPair& pair, bool is_ours) -> std::optional<Sighting> {
     const auto id = engine_.connection_of(pair);
-    const auto side = id ? proxy_.relay().find(*id) : std::nullopt;
+    const auto side = id ? proxy_.find(*id) : std::nullopt;
     if (!side) {
       return std::nullopt;
     }

@@ -57,6 +57,9 @@ class Terminator {
 
   TcpBooks books() const;
 
+  /// Clients of HTTP are to go elsewhere; or not any more.
+  void drain(bool wanted) { proxy_.http().drain(wanted); }
+
   /// From now on requests that finish in work() are recorded, or are not.
   void want_records(bool wanted) { proxy_.http().want_records(wanted); }
   /// The caller's to empty.
@@ -76,7 +79,7 @@ class Terminator {
   /// none
   template <typename Use>
   uint32_t visit(uint32_t from, uint32_t count, Use use) const {
-    return proxy_.relay().visit(from, count, [&](const proxy::SessionInfo& session) { use(info_of(session)); });
+    return proxy_.visit(from, count, [&](const proxy::SessionInfo& session) { use(info_of(session)); });
   }
 
  private:
