@@ -2,10 +2,12 @@
 #include "node/config.h"
 
 #include <fmt/format.h>
+#include <sodium/utils.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstdio>
 #include <set>
 
@@ -28,6 +30,11 @@ constexpr int64_t kMaxCore = 1023;
 constexpr int64_t kMaxMicroseconds = 1'000'000;
 constexpr int64_t kMaxSeconds = 7 * 86400;  // well below the 49 days after which a flow's time stamps wrap
 constexpr size_t kMaxSocketPath = 107;      // sockaddr_un
+constexpr int64_t kMaxDetect = 60'000;      // milliseconds
+constexpr int64_t kMaxDrain = 3600;         // seconds
+constexpr int64_t kMaxHead = 24 << 10;      // that a head may grow on its way, and still fit the buffers of one
+constexpr int64_t kMaxTarget = 16 << 10;
+constexpr size_t kMaxVia = 64;
 constexpr uint32_t kMinFlows = 1024;
 constexpr uint32_t kMinMtu = 576;
 constexpr uint32_t kMaxMtu = 9216;  // what most switches and NICs take
@@ -138,6 +145,80 @@ void read_tcp(Fields fields, Config& config) {
   seconds("connect_timeout_s", config.tcp.connect_timeout);
   seconds("time_wait_s", config.tcp.time_wait);
   seconds("keepalive_idle_s", config.tcp.keepalive_idle);
+  fields.finish();
+}
+
+void read_http_timeouts(Fields fields, HttpSettings& http) {
+  const auto seconds = [&](const char* key, time::Millis& value) {
+    if (const auto found = fields.integer(key, 1, kMaxSeconds)) {
+      value = static_cast<time::Millis>(*found * 1000);
+    }
+  };
+  seconds("client_idle_s", http.proxy.client_idle);
+  seconds("head_s", http.proxy.head);
+  seconds("body_s", http.proxy.body_idle);
+  seconds("stream_s", http.proxy.stream_idle);
+  seconds("tunnel_s", http.proxy.tunnel_idle);
+  http.detect = static_cast<time::Millis>(fields.integer("detect_ms", 1, kMaxDetect).value_or(http.detect));
+  if (const auto drain = fields.integer("drain_s", 0, kMaxDrain)) {
+    http.drain = std::chrono::seconds(*drain);
+  }
+  fields.finish();
+}
+
+/// A file of 32 hexadecimal digits.
+void read_session_key(Fields& fields, HttpSettings& http) {
+  const auto file = fields.string("session_key_file");
+  if (!file) {
+    return;
+  }
+  const auto text = registry::read_text_file(*file);
+  if (!text) {
+    return fields.error("session_key_file", text.error().message);
+  }
+  const std::string digits = text->substr(0, text->find_last_not_of(" \t\r\n") + 1);
+  lb::SessionKey key{};
+  size_t bytes = 0;
+  const bool is_key =
+      digits.size() == 2 * key.size() &&
+      sodium_hex2bin(key.data(), key.size(), digits.data(), digits.size(), nullptr, &bytes, nullptr) == 0 &&
+      bytes == key.size();
+  if (!is_key) {  // what is in it stays out of the log
+    return fields.error("session_key_file", fmt::format("expected a file of {} hexadecimal digits", 2 * key.size()));
+  }
+  http.session_key = key;
+}
+
+/// What stands in Via fields: RFC 9110, section 7.6.3.
+void read_via(Fields& fields, HttpSettings& http) {
+  http.proxy.marks.via = fields.string("via").value_or("");
+  const auto is_allowed = [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_'; };
+  if (http.proxy.marks.via.size() > kMaxVia ||
+      !std::all_of(http.proxy.marks.via.begin(), http.proxy.marks.via.end(), is_allowed)) {
+    fields.error("via", fmt::format("expected at most {} letters, digits, -, . or _, got {}", kMaxVia,
+                                    registry::in_quotes(http.proxy.marks.via)));
+  }
+}
+
+void read_http(Fields fields, HttpSettings& http) {
+  const auto number = [&](Fields& from, const char* key, int64_t least, int64_t most, uint32_t& value) {
+    value = static_cast<uint32_t>(from.integer(key, least, most).value_or(value));
+  };
+  number(fields, "exchanges", 16, 1 << 20, http.proxy.exchanges);
+  number(fields, "upstreams", 16, 1 << 20, http.proxy.upstreams);
+  Fields limits = fields.mapping("limits");
+  number(limits, "head_bytes", 1024, kMaxHead, http.proxy.limits.head);
+  number(limits, "target_bytes", 256, kMaxTarget, http.proxy.limits.target);
+  number(limits, "fields", 16, http::kMaxFields, http.proxy.limits.fields);
+  if (http.proxy.limits.target >= http.proxy.limits.head) {
+    limits.error("target_bytes", fmt::format("expected less than head_bytes, which is {}, got {}",
+                                             http.proxy.limits.head, http.proxy.limits.target));
+  }
+  limits.finish();
+  read_http_timeouts(fields.mapping("timeouts"), http);
+  read_via(fields, http);
+  number(fields, "traces_per_million", 0, 1'000'000, http.proxy.marks.sampled_per_million);
+  read_session_key(fields, http);
   fields.finish();
 }
 
@@ -310,6 +391,7 @@ tl::expected<Config, std::vector<Diagnostic>> parse_config(const std::string& fi
   read_memory(root.mapping("memory"), config);
   read_flows(root.mapping("flows"), config);
   read_tcp(root.mapping("tcp"), config);
+  read_http(root.mapping("http"), config.http);
   read_limits(root.mapping("limits"), config);
   read_pods(root.mapping("pods"), config);
   read_sources(root, config);

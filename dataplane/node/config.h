@@ -14,7 +14,9 @@
 #include "flow/state.h"
 #include "kernel/twin.h"
 #include "lb/prefix.h"
+#include "lb/session_token.h"
 #include "pods/pods.h"
+#include "proxy/proxy.h"
 #include "registry-sync/diagnostic.h"
 #include "registry-sync/validate.h"
 #include "runtime/idle.h"
@@ -42,6 +44,15 @@ struct UplinkConfig {
   std::vector<lb::Prefix> networks;  ///< endpoints and clients in these are reached through this port
 };
 
+/// Of connections whose requests are read.
+struct HttpSettings {
+  proxy::HttpConfig proxy;    ///< exchanges, upstreams: 0, as many as tcp.connections ask for; what nobody sets is the
+                              ///< node's to fill in
+  time::Millis detect = 200;  ///< that a client may say nothing where the service does not say what it speaks
+  std::chrono::seconds drain{5};              ///< that clients have to go elsewhere when the node stops
+  std::optional<lb::SessionKey> session_key;  ///< none: another one each start
+};
+
 struct Config {
   std::string node;
   std::string zone;  ///< may be empty: no zone is preferred
@@ -59,6 +70,7 @@ struct Config {
   uint32_t new_flows_a_second = 400'000;  ///< of each worker; more is overload
   flow::Timeouts timeouts;
   tcp::Config tcp = {.connections = 65536, .half_open = 16384, .time_waits = 65536};  ///< of each worker
+  HttpSettings http;
   uint32_t max_services = 16384;
   uint32_t max_endpoints = 131072;
   std::optional<pods::Config> pods;

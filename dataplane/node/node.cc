@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <random>
 #include <set>
 #include <thread>
@@ -71,12 +70,11 @@ tcp::Secret random_secret() {
   return secret;
 }
 
-/// Of the mesh's seed, which all nodes share.
-lb::SessionKey session_key_of(uint64_t seed) {
-  const std::string text = fmt::format("weft session {}", seed);
-  const std::array<uint64_t, 2> halves = {XXH3_64bits_withSeed(text.data(), text.size(), seed),
-                                          XXH3_64bits_withSeed(text.data(), text.size(), ~seed)};
-  return std::bit_cast<lb::SessionKey>(halves);
+lb::SessionKey random_key() {
+  std::random_device random;
+  lb::SessionKey key;
+  std::generate(key.begin(), key.end(), [&] { return static_cast<uint8_t>(random()); });
+  return key;
 }
 
 }  // namespace
@@ -85,7 +83,7 @@ Node::Node(const Config& config)
     : config_(config),
       started_(std::chrono::steady_clock::now()),
       tcp_secret_(random_secret()),
-      session_key_(session_key_of(config.seed)) {}
+      session_key_(config.http.session_key ? *config.http.session_key : random_key()) {}
 
 tl::expected<std::unique_ptr<Node>, std::string> Node::start(const Config& config) {
   std::unique_ptr<Node> node(new Node(config));
@@ -258,7 +256,9 @@ runtime::WorkerConfig Node::worker_config(uint32_t number) const {
                             .half_closed = static_cast<time::Millis>(config_.timeouts.tcp_closing.count())};
   proxy::HttpConfig& http = terminator.proxy.http;
   http.clients = config_.tcp.connections;
-  http.exchanges = http.upstreams = std::min(config_.tcp.connections / 2 + 1, kMostExchanges);
+  const uint32_t by_connections = std::min(config_.tcp.connections / 2 + 1, kMostExchanges);
+  http.exchanges = http.exchanges == 0 ? by_connections : http.exchanges;
+  http.upstreams = http.upstreams == 0 ? by_connections : http.upstreams;
   http.service_slots = config_.max_services;
   http.endpoint_slots = config_.max_endpoints;
   http.worker = number;
@@ -271,7 +271,9 @@ runtime::WorkerConfig Node::worker_config(uint32_t number) const {
 }
 
 Node::Step Node::make_workers() {
+  terminator.proxy.detect = config_.http.detect;
   if (!config_.own_addresses.empty() && pieces() < tcp::Pieces::kLeast) {
+  http = config_.http.proxy;
     return tl::unexpected(
         fmt::format("the ports' queues take all packet buffers, and none are left for connections that end here (mode "
                     "proxy): raise "

@@ -315,7 +315,7 @@ Answer where_request(node::Node& node, const Words& arguments) {
   const auto snapshot = node.snapshots().current();
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return answer_request({.snapshot = *snapshot,
-                         .limits = {},
+                         .limits = node.config().http.proxy.limits,
                          .session_key = node.session_key(),
                          .now_s = static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count())},
                         *question);

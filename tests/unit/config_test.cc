@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
 namespace weft::node {
 namespace {
 
@@ -86,6 +89,73 @@ ports:
   EXPECT_TRUE(config->ports[0].port.transmit_offload);
 }
 
+TEST(NodeConfig, HttpIsSetFieldByField) {
+  const std::string key_file = ::testing::TempDir() + "weft-session-key";
+  std::ofstream(key_file) << "000102030405060708090a0b0c0d0e0F\n";
+  const std::string text = std::string(kLeast) + R"(
+http:
+  exchanges: 100
+  upstreams: 200
+  limits: {head_bytes: 8000, target_bytes: 4000, fields: 50}
+  timeouts: {client_idle_s: 1, head_s: 2, body_s: 3, stream_s: 4, tunnel_s: 5, detect_ms: 6, drain_s: 0}
+  via: weft-1
+  traces_per_million: 0
+  session_key_file: )" + key_file;
+  const auto config = parse_config("node.yaml", text);
+  std::filesystem::remove(key_file);
+  ASSERT_TRUE(config) << errors_of(text);
+  const HttpSettings& http = config->http;
+  EXPECT_EQ(http.proxy.exchanges, 100U);
+  EXPECT_EQ(http.proxy.upstreams, 200U);
+  EXPECT_EQ(http.proxy.limits.head, 8000U);
+  EXPECT_EQ(http.proxy.limits.target, 4000U);
+  EXPECT_EQ(http.proxy.limits.fields, 50U);
+  EXPECT_EQ(http.proxy.client_idle, 1000U);
+  EXPECT_EQ(http.proxy.head, 2000U);
+  EXPECT_EQ(http.proxy.body_idle, 3000U);
+  EXPECT_EQ(http.proxy.stream_idle, 4000U);
+  EXPECT_EQ(http.proxy.tunnel_idle, 5000U);
+  EXPECT_EQ(http.detect, 6U);
+  EXPECT_EQ(http.drain.count(), 0);
+  EXPECT_EQ(http.proxy.marks.via, "weft-1");
+  EXPECT_EQ(http.proxy.marks.sampled_per_million, 0U);
+  ASSERT_TRUE(http.session_key);
+  EXPECT_EQ((*http.session_key)[1], 1);
+  EXPECT_EQ((*http.session_key)[15], 15);
+}
+
+TEST(NodeConfig, AKeyThatIsNoneIsNotShown) {
+  const std::string key_file = ::testing::TempDir() + "weft-no-session-key";
+  for (const std::string text :
+       {"", "5ec2e7", "5ec2e75ec2e75ec2e75ec2e75ec2e7xx", "5ec2e75ec2e75ec2e75ec2e75ec2e75ec2e7"}) {
+    std::ofstream(key_file) << text;
+    const std::string errors = errors_of(std::string(kLeast) + "http: {session_key_file: " + key_file + "}");
+    EXPECT_NE(errors.find("http.session_key_file: expected a file of 32 hexadecimal digits"), std::string::npos)
+        << errors;
+    EXPECT_EQ(errors.find("5ec2e7"), std::string::npos) << errors;
+  }
+  std::filesystem::remove(key_file);
+}
+
+TEST(NodeConfig, HttpHasTheDocumentedDefaults) {
+  const auto config = parse_config("node.yaml", kLeast);
+  ASSERT_TRUE(config);
+  const HttpSettings& http = config->http;
+  EXPECT_EQ(http.proxy.limits.head, 16384U);
+  EXPECT_EQ(http.proxy.limits.target, 8192U);
+  EXPECT_EQ(http.proxy.limits.fields, 100U);
+  EXPECT_EQ(http.proxy.client_idle, 60'000U);
+  EXPECT_EQ(http.proxy.head, 10'000U);
+  EXPECT_EQ(http.proxy.body_idle, 30'000U);
+  EXPECT_EQ(http.proxy.stream_idle, 300'000U);
+  EXPECT_EQ(http.proxy.tunnel_idle, 3'600'000U);
+  EXPECT_EQ(http.detect, 200U);
+  EXPECT_EQ(http.drain.count(), 5);
+  EXPECT_EQ(http.proxy.marks.via, "");
+  EXPECT_EQ(http.proxy.marks.sampled_per_million, 10'000U);
+  EXPECT_FALSE(http.session_key);
+}
+
 TEST(NodeConfig, AnUplinkWithATwinNeedsNoNextHop) {
   const auto config = parse_config(
       "node.yaml", std::string(kLeast) +
@@ -142,6 +212,18 @@ TEST(NodeConfig, WhatIsWrongIsNamedByLineAndField) {
            Wrong{"snat: {addresses: [\"::1\"]}",
                  "node.yaml:5: snat.addresses: expected a unicast address, got \"::1\", which is loopback"},
            Wrong{"snat: {addresses: [10.9.0.1, 10.9.0.1]}", "node.yaml:5: snat.addresses: \"10.9.0.1\" is there twice"},
+           Wrong{"http: {exchange: 1}", "node.yaml:5: http.exchange: unknown field; expected one of exchanges"},
+           Wrong{"http: {exchanges: 15}", "http.exchanges: expected an integer from 16 to 1048576, got \"15\""},
+           Wrong{"http: {limits: {head_bytes: 65536}}",
+                 "http.limits.head_bytes: expected an integer from 1024 to 24576"},
+           Wrong{"http: {limits: {fields: 129}}", "http.limits.fields: expected an integer from 16 to 128"},
+           Wrong{"http: {limits: {head_bytes: 4096}}",
+                 "http.limits.target_bytes: expected less than head_bytes, which is 4096, got 8192"},
+           Wrong{"http: {timeouts: {head_s: 0}}", "http.timeouts.head_s: expected an integer from 1 to"},
+           Wrong{"http: {timeouts: {drain_s: 3601}}", "http.timeouts.drain_s: expected an integer from 0 to 3600"},
+           Wrong{"http: {via: 'a b'}", "http.via: expected at most 64 letters, digits, -, . or _, got \"a b\""},
+           Wrong{"http: {traces_per_million: 1000001}", "http.traces_per_million: expected an integer from 0 to"},
+           Wrong{"http: {session_key_file: /nowhere/key}", "http.session_key_file: "},
            Wrong{"tunnels: {sources: [10.8.0.0/24, 10.9.0.0/24]}", "tunnels.sources: expected one prefix of each"},
        }) {
     const std::string errors = errors_of(std::string(kLeast) + more);
