@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // weftd: wiring only. Reads the configuration, starts the node, serves the runtime socket until it is told to stop.
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdio>
 
 #include "node/config.h"
@@ -56,6 +58,18 @@ int open_stop_signals() {
   return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/// Clients of HTTP have so long to go elsewhere; a second signal ends it.
+void drain(weft::node::Node& node, int stop) {
+  constexpr int kPeriodMs = 10;
+  signalfd_siginfo heard;
+  [[maybe_unused]] const ssize_t size = read(stop, &heard, sizeof heard);
+  const auto deadline = std::chrono::steady_clock::now() + node.config().http.drain;
+  node.drain(true);
+  pollfd again{.fd = stop, .events = POLLIN, .revents = 0};
+  while (node.http_clients() > 0 && std::chrono::steady_clock::now() < deadline && poll(&again, 1, kPeriodMs) == 0) {
+  }
+}
+
 int run(const weft::node::Config& config) {
   spdlog::set_default_logger(spdlog::stderr_logger_mt("weftd"));
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
@@ -83,6 +97,7 @@ int run(const weft::node::Config& config) {
     });
   }
   (*server)->run(stop);
+  drain(**node, stop);
   spdlog::info("stopping");
   return 0;
 }

@@ -109,6 +109,21 @@ Node::~Node() {
   }
 }
 
+void Node::drain(bool wanted) {
+  draining_ = wanted;
+  for (const auto& worker : workers_) {
+    worker->drain(wanted);
+  }
+}
+
+uint64_t Node::http_clients() const {
+  uint64_t sum = 0;
+  for (const auto& worker : workers_) {
+    sum += worker->books().tcp.http.clients;
+  }
+  return sum;
+}
+
 /// Peers of what ended here would wait for ever: they are told, in a second at most.
 void Node::leave() {
   if (!launched_) {
@@ -254,7 +269,9 @@ runtime::WorkerConfig Node::worker_config(uint32_t number) const {
   terminator.proxy.relay = {.sessions = config_.tcp.connections / 2 + 1,
                             .idle = static_cast<time::Millis>(config_.timeouts.tcp_established.count()),
                             .half_closed = static_cast<time::Millis>(config_.timeouts.tcp_closing.count())};
+  terminator.proxy.detect = config_.http.detect;
   proxy::HttpConfig& http = terminator.proxy.http;
+  http = config_.http.proxy;
   http.clients = config_.tcp.connections;
   const uint32_t by_connections = std::min(config_.tcp.connections / 2 + 1, kMostExchanges);
   http.exchanges = http.exchanges == 0 ? by_connections : http.exchanges;
@@ -271,9 +288,7 @@ runtime::WorkerConfig Node::worker_config(uint32_t number) const {
 }
 
 Node::Step Node::make_workers() {
-  terminator.proxy.detect = config_.http.detect;
   if (!config_.own_addresses.empty() && pieces() < tcp::Pieces::kLeast) {
-  http = config_.http.proxy;
     return tl::unexpected(
         fmt::format("the ports' queues take all packet buffers, and none are left for connections that end here (mode "
                     "proxy): raise "

@@ -47,6 +47,12 @@ class Node {
     return jumbo_buffers_.empty() ? nullptr : &jumbo_buffers_[worker];
   }
   const runtime::SnapshotPublisher& snapshots() const { return *snapshots_; }
+  /// Clients of HTTP are to go elsewhere: they are told so with each response, or closed if they say nothing for a
+  /// second. Or not any more.
+  void drain(bool wanted);
+  bool is_draining() const { return draining_; }
+  /// Connections, now.
+  uint64_t http_clients() const;
   /// Of what a worker's clock said.
   std::chrono::system_clock::time_point time_of_day(time::Time time) const;
   /// By which persistent sessions are sealed.
@@ -120,6 +126,7 @@ class Node {
   std::string steering_error_;          ///< likewise: what was last said of it
   std::unique_ptr<registry::Syncer> syncer_;
   bool launched_ = false;  ///< the workers
+  bool draining_ = false;
 };
 
 }  // namespace weft::node

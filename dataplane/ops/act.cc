@@ -55,6 +55,16 @@ Answer set_endpoint(node::Node& node, const Words& arguments) {
   return Json{{"endpoint", arguments[0]}, {"state", arguments[2]}, {"epoch", node.snapshots().current()->epoch()}};
 }
 
+Answer drain(node::Node& node, const Words&) {
+  node.drain(true);
+  return Json{{"state", "draining"}, {"http_clients", node.http_clients()}};
+}
+
+Answer drain_stop(node::Node& node, const Words&) {
+  node.drain(false);
+  return Json{{"state", "serving"}, {"http_clients", node.http_clients()}};
+}
+
 Answer accept_registry(node::Node& node, const Words&) {
   if (auto done = node.registry().accept(); !done) {
     return tl::unexpected(done.error());

@@ -9,6 +9,10 @@ namespace weft::ops {
 /// `set endpoint <service>/<endpoint> state ready|drain`
 Answer set_endpoint(node::Node& node, const Words& arguments);
 
+/// `drain`, `drain stop`
+Answer drain(node::Node& node, const Words& arguments);
+Answer drain_stop(node::Node& node, const Words& arguments);
+
 /// `set registry accept`
 Answer accept_registry(node::Node& node, const Words& arguments);
 

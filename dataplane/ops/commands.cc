@@ -58,6 +58,8 @@ constexpr std::array kCommands = {
     Command{"set endpoint", "<service>/<endpoint> state ready|drain", "stop or resume sending new flows to an endpoint",
             set_endpoint},
     Command{"set registry accept", "", "take it as meant that most endpoints vanished, and let them", accept_registry},
+    Command{"drain stop", "", "keep clients of HTTP again", drain_stop},
+    Command{"drain", "", "tell clients of HTTP to make new connections, and close those that are idle", drain},
     Command{"pod attach", "netns <name>|interface <name>", "bring a pod's traffic to weft", pod_attach},
     Command{"pod detach", "[netns|interface] <name>", "leave a pod's traffic to the kernel again", pod_detach},
     Command{"pod list", "", "attached pods", pod_list},

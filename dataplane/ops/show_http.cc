@@ -132,7 +132,10 @@ Answer show_http(node::Node& node, const Words&) {
                    {"status", http::status_of(defect)},
                    {"meaning", http::to_string(defect)}});
   }
-  return Json{{"workers", workers}, {"counters", counters}, {"bad_requests", bad}};
+  return Json{{"state", node.is_draining() ? "draining" : "serving"},
+              {"workers", workers},
+              {"counters", counters},
+              {"bad_requests", bad}};
 }
 
 }  // namespace weft::ops

@@ -113,7 +113,11 @@ inline void Worker::put(rte_mbuf* packet, uint8_t port, l4::Verdict verdict) {
 
 /// What this worker's own TCP has to say to all that was delivered to it, and by itself. @returns whether it had
 bool Worker::terminate(const lb::Snapshot& snapshot, time::Time now) {
-  if (leaving_.load(std::memory_order_relaxed)) [[unlikely]] {
+  if (const Stage stage = stage_.load(std::memory_order_relaxed); stage != stage_seen_) [[unlikely]] {
+    stage_seen_ = stage;
+    terminator_->drain(stage != Stage::serving);
+  }
+  if (stage_seen_ == Stage::leaving) [[unlikely]] {
     left_.store(!terminator_->leave(), std::memory_order_relaxed);
   }
   const Watch* const watch = watch_point_.get();

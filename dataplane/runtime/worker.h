@@ -58,8 +58,10 @@ class Worker {
   /// Until stop(). On the thread that owns the worker.
   void run();
   void stop() { stop_.store(true, std::memory_order_relaxed); }
+  /// Of one that runs: clients of HTTP are to go elsewhere, or not any more. Their number is in the books.
+  void drain(bool wanted) { stage_.store(wanted ? Stage::draining : Stage::serving, std::memory_order_relaxed); }
   /// Before stop(), of one that runs: it resets the connections that end here, so that nobody waits for them.
-  void leave() { leaving_.store(true, std::memory_order_relaxed); }
+  void leave() { stage_.store(Stage::leaving, std::memory_order_relaxed); }
   bool has_left() const { return !terminator_ || left_.load(std::memory_order_relaxed); }
 
   /// One turn: receive, process, transmit, and a little upkeep. @returns whether there was a packet
@@ -88,6 +90,7 @@ class Worker {
   size_t flow_memory_bytes() { return pipeline_.flows4().memory_bytes() + pipeline_.flows6().memory_bytes(); }
 
  private:
+  enum class Stage : uint8_t { serving, draining, leaving };  ///< of its own TCP
   static constexpr uint32_t kTransmitBuffer = 2 * l4::Burst::kMax;
   struct TransmitBuffer {
     uint32_t size = 0;
@@ -137,7 +140,8 @@ class Worker {
   WatchPoint watch_point_;
   UnresolvedRing unresolved_;
   std::atomic<bool> stop_{false};
-  std::atomic<bool> leaving_{false};
+  std::atomic<Stage> stage_{Stage::serving};
+  Stage stage_seen_ = Stage::serving;
   std::atomic<bool> left_{false};
   std::vector<std::byte> room_;  ///< for what is shown of a packet in several buffers
 };
