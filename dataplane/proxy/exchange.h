@@ -8,6 +8,7 @@
 #include <bitset>
 #include <cstdint>
 #include <optional>
+#include <type_traits>
 
 #include "buffer/slice.h"
 #include "http/head.h"
@@ -48,7 +49,8 @@ struct Retries {
   bool has(uint16_t status) const { return status >= 400 && status < 600 && codes[status - 400U]; }
 };
 
-struct Exchange {
+/// What an exchange knows: plain values, so that the next one begins with few stores.
+struct ExchangeState {
   enum class Stage : uint8_t {
     free,
     routing,     ///< within a turn
@@ -86,15 +88,10 @@ struct Exchange {
   lb::Address endpoint;  ///< the last attempt's
   lb::Port endpoint_port{};
   uint32_t most_served = 0;  ///< requests by one connection to the endpoint; 0: no bound
-  buffer::Slice head;        ///< as the client sent it: for the record, and for whoever routes again
-  HeadOut request;           ///< as it goes to the endpoint; kept for another attempt
   Body request_body;
   KeptBody kept;                         ///< of the body, what was sent, while another attempt may be made
   uint32_t kept_next = KeptBody::kNone;  ///< of its slices, in this attempt: which goes next; none: all have gone
-  PartialHead partial;                   ///< of the response
-  HeadOut response;
   Body response_body;
-  buffer::Slice response_edits;  ///< header edits of its rule and backend: response_edits.h
 
   Retries retries;
   uint8_t attempts = 0;
@@ -112,6 +109,22 @@ struct Exchange {
   ResponseFlags flags = 0;
   ShortText<40> request_id;
   ShortText<64> route;
+};
+static_assert(std::is_trivially_copyable_v<ExchangeState>);
+
+struct Exchange : ExchangeState {
+  buffer::Slice head;   ///< as the client sent it: for the record, and for whoever routes again
+  HeadOut request;      ///< as it goes to the endpoint; kept for another attempt
+  PartialHead partial;  ///< of the response
+  HeadOut response;
+  buffer::Slice response_edits;  ///< header edits of its rule and backend: response_edits.h
+
+  /// A new one. Precondition: what the last one held of buffers is given back.
+  void begin() {
+    const uint32_t next = generation + 1;
+    static_cast<ExchangeState&>(*this) = {};
+    generation = next;
+  }
 };
 
 }  // namespace weft::proxy

@@ -34,10 +34,8 @@ uint32_t HttpProxy::open_exchange(uint32_t client) {
   const uint32_t number = free_exchanges_.back();
   free_exchanges_.pop_back();
   Exchange& x = exchanges_[number];
-  const uint32_t generation = x.generation + 1;
-  x = Exchange();
+  x.begin();
   x.stage = Exchange::Stage::routing;
-  x.generation = generation;
   x.client = client;
   x.began = turn_.time;
   x.moved_at = turn_.millis;

@@ -1,18 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/request_writer.h"
 
+#include <cstring>
+
 #include "http/http1.h"
+#include "proxy/field_run.h"
 
 namespace weft::proxy {
 namespace {
 
 using http::Name;
 
-constexpr std::string_view kHex = "0123456789abcdef";
+/// Each byte's two digits.
+constexpr auto kDigits = [] {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::array<std::array<char, 2>, 256> digits{};
+  for (size_t byte = 0; byte < digits.size(); ++byte) {
+    digits[byte] = {kHex[byte >> 4], kHex[byte & 15]};
+  }
+  return digits;
+}();
 
+/// @param digits an even number
 void write_hex(char* at, uint64_t value, size_t digits) {
-  for (size_t i = 0; i < digits; ++i) {
-    at[i] = kHex[value >> 4 * (digits - 1 - i) & 15];
+  for (size_t i = 0; i < digits; i += 2) {
+    std::memcpy(at + i, kDigits[value >> 4 * (digits - 2 - i) & 255].data(), 2);
   }
 }
 
@@ -142,14 +154,17 @@ void write_request(http::HeadWriter& writer, const RequestWriting& what) {
   if (!edited || !what.edits->drops("host")) {
     write_host(writer, what);
   }
+  FieldRun run(writer);
   for (size_t i = 0; i < head.fields.size(); ++i) {
     const lb::HttpField& field = head.fields[i];
     if (is_replaced(head.fields.name(i), what.at_edge) || http::is_hop_by_hop(head.fields, i) ||
         (edited && what.edits->drops(field.name))) {
-      continue;
+      run.end();
+    } else {
+      run.add(field);
     }
-    writer.write_field(field.name, field.value);
   }
+  run.end();
   write_marks(writer, what);
   if (edited) {
     write_edits(writer, *what.edits);

@@ -2,6 +2,7 @@
 #include "proxy/response_writer.h"
 
 #include "http/http1.h"
+#include "proxy/field_run.h"
 #include "proxy/request_writer.h"
 
 namespace weft::proxy {
@@ -81,16 +82,19 @@ void write_response(http::HeadWriter& writer, const ResponseWriting& what) {
   const bool edited = !what.edits->empty();
   write_status_line(writer, head.status, head.reason);
   const bool has_length = what.body.kind == Framing::Kind::length;
+  FieldRun run(writer);
   for (size_t i = 0; i < head.fields.size(); ++i) {
     const lb::HttpField& field = head.fields[i];
     // Of a response without a body (to HEAD, 304) the length is that of what there would be; 204 has none (RFC 9110,
     // section 8.6).
     if ((head.fields.name(i) == Name::content_length && (has_length || head.status == 204)) ||
         http::is_hop_by_hop(head.fields, i) || (edited && what.edits->drops(field.name))) {
-      continue;
+      run.end();
+    } else {
+      run.add(field);
     }
-    writer.write_field(field.name, field.value);
   }
+  run.end();
   if (edited) {
     write_edits(writer, *what.edits);
   }
