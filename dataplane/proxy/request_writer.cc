@@ -159,10 +159,9 @@ void write_request(http::HeadWriter& writer, const RequestWriting& what) {
     const lb::HttpField& field = head.fields[i];
     if (is_replaced(head.fields.name(i), what.at_edge) || http::is_hop_by_hop(head.fields, i) ||
         (edited && what.edits->drops(field.name))) {
-      run.end();
-    } else {
-      run.add(field);
+      continue;
     }
+    run.add(field);
   }
   run.end();
   write_marks(writer, what);

@@ -89,10 +89,9 @@ void write_response(http::HeadWriter& writer, const ResponseWriting& what) {
     // section 8.6).
     if ((head.fields.name(i) == Name::content_length && (has_length || head.status == 204)) ||
         http::is_hop_by_hop(head.fields, i) || (edited && what.edits->drops(field.name))) {
-      run.end();
-    } else {
-      run.add(field);
+      continue;
     }
+    run.add(field);
   }
   run.end();
   if (edited) {

@@ -17,14 +17,14 @@ class HttpDetected : public HttpProxied {
   bool is_read(const std::string& heard) { return heard.find("x-request-id") != std::string::npos; }
 };
 
-struct Row {
+struct DetectionRow {
   const char* what;
   std::string bytes;
   bool is_http;
 };
 
-const std::vector<Row>& rows() {
-  static const std::vector<Row> rows = {
+const std::vector<DetectionRow>& rows() {
+  static const std::vector<DetectionRow> rows = {
       {"a request", std::string(kGet), true},
       {"one with a long method", "SUBSCRIBE-TO-IT /a HTTP/1.1\r\nHost: web\r\n\r\n", true},
       {"absolute form", "GET http://web/a HTTP/1.1\r\nHost: web\r\n\r\n", true},
@@ -44,7 +44,7 @@ const std::vector<Row>& rows() {
 }
 
 TEST_F(HttpDetected, ByTheFirstBytesInAnyPieces) {
-  for (const Row& row : rows()) {
+  for (const DetectionRow& row : rows()) {
     for (const size_t piece : {row.bytes.size(), size_t{1}}) {
       const auto client = mesh.connect();
       std::string heard;
@@ -65,7 +65,7 @@ TEST_F(HttpDetected, ByTheFirstBytesInAnyPieces) {
 }
 
 TEST_F(HttpDetected, WithTheClientsEndToo) {
-  for (const Row& row : rows()) {
+  for (const DetectionRow& row : rows()) {
     const auto client = mesh.connect();
     mesh.outside.engine.write(client, mesh.outside.slice_of(row.bytes));
     mesh.outside.engine.shutdown(client);

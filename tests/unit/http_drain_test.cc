@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "http_mesh.h"
+#include "http_proxied.h"
 
 namespace weft::proxy {
 namespace {
@@ -13,9 +13,6 @@ using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
 namespace event = tcp::event;
-
-constexpr std::string_view kGet = "GET /a HTTP/1.1\r\nHost: web\r\n\r\n";
-constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
 class HttpDrained : public ::testing::Test {
  protected:

@@ -2,13 +2,10 @@
 /// @file What an operator sees of connections whose requests are read.
 #include <gtest/gtest.h>
 
-#include "http_mesh.h"
+#include "http_proxied.h"
 
 namespace weft::proxy {
 namespace {
-
-constexpr std::string_view kGet = "GET /a HTTP/1.1\r\nHost: web\r\n\r\n";
-constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
 class HttpShown : public ::testing::Test {
  protected:

@@ -15,14 +15,14 @@ class HttpLimits : public HttpProxied {
   explicit HttpLimits(HttpConfig http = {}) : HttpProxied(http) {}
 };
 
-struct Row {
+struct LimitRow {
   const char* what;
   std::string said;
   int status;
   Defect defect;
 };
 
-std::vector<Row> bad_requests() {
+std::vector<LimitRow> bad_requests() {
   const auto fields = [](int count) {
     std::string lines;
     for (int i = 0; i < count; ++i) {
@@ -64,7 +64,7 @@ std::vector<Row> bad_requests() {
 }
 
 TEST_F(HttpLimits, BadRequestsAreAnsweredAndCounted) {
-  for (const Row& row : bad_requests()) {
+  for (const LimitRow& row : bad_requests()) {
     for (const size_t piece : {size_t{1400}, size_t{97}, size_t{1}}) {
       if (piece == 1 && row.said.size() > 2000) {
         continue;

@@ -17,7 +17,7 @@ class HttpMarked : public HttpProxied {
 constexpr const char* kUuid = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}";
 constexpr const char* kTrace = "00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]";
 
-struct Row {
+struct MarkRow {
   const char* what;
   std::string_view came;
   const char* field;
@@ -26,7 +26,7 @@ struct Row {
 };
 
 TEST_F(HttpMarked, WhoAskedWhat) {
-  const std::vector<Row> rows = {
+  const std::vector<MarkRow> rows = {
       {"a client", "", "x-forwarded-for", "10.1.0.1", "10.1.0.1"},
       {"behind another", "X-Forwarded-For: 192.0.2.1\r\n", "x-forwarded-for", "192.0.2.1, 10.1.0.1",
        "192.0.2.1, 10.1.0.1"},
@@ -51,7 +51,7 @@ TEST_F(HttpMarked, WhoAskedWhat) {
   };
   for (const bool at_edge : {false, true}) {
     mesh.publish({http_service("default/web", 1, {1}, {lb::AppProtocol::http, nullptr, {}, at_edge})});
-    for (const Row& row : rows) {
+    for (const MarkRow& row : rows) {
       EXPECT_THAT(value_of(endpoint_gets(row.came), row.field), MatchesRegex(at_edge ? row.at_edge : row.value))
           << row.what << at_edge;
     }

@@ -257,7 +257,7 @@ TEST_F(HttpMessages, AClientMayHaveSaidAllThatItWill) {
 TEST_F(HttpMessages, AnEndpointThatDrainsTellsClients) {
   const auto client = mesh.connect();
   exchange(client, kGet);
-  mesh.proxy().http().drain();
+  mesh.proxy().http().drain(true);
   const Told told = exchange(client, kGet);
   EXPECT_EQ(value_of(told.client, "connection"), "close");
   EXPECT_EQ(body_of(told.client), "hello");

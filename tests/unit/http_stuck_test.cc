@@ -5,7 +5,6 @@
 namespace weft::proxy {
 namespace {
 
-
 class HttpStuck : public HttpProxied {
  protected:
   size_t pinned() { return 4096 - mesh.middle.buffers.pool().size(); }

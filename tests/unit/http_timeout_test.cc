@@ -117,7 +117,7 @@ TEST_F(HttpTimed, AClientHasTimeForItsHead) {
     expect_answer_after(seconds(10), client, "HTTP/1.1 408 Request Timeout", "DT");
     EXPECT_TRUE(mesh.told(client) & event::peer_closed);
   }
-  EXPECT_EQ(mesh.books().request_timeouts, 3U);
+  EXPECT_EQ(mesh.books().head_timeouts, 3U);
 }
 
 TEST_F(HttpTimed, ASlowHeadIsNotHelpedByItsBytes) {
@@ -146,7 +146,7 @@ TEST_F(HttpTimed, ABodyThatStopsIsGivenUp) {
     EXPECT_TRUE(mesh.told(client) & event::peer_closed);
     EXPECT_TRUE(mesh.told(heard.id) & event::reset);
   }
-  EXPECT_EQ(mesh.books().request_timeouts, 2U);
+  EXPECT_EQ(mesh.books().body_timeouts, 2U);
 }
 
 TEST_F(HttpTimed, AnIdleClientIsLetGoWithoutAWord) {
