@@ -29,8 +29,8 @@ l4::Forwarding forwarding(uint64_t epoch, const std::array<l4::NextHop, 3>& hops
           epoch,
           retires};
 }
-constexpr l4::NextHop kFirst = {.addresses = kUplinkAddresses, .mtu = kMtu, .port = kUplink};
-constexpr l4::NextHop kSecond = {.addresses = kOtherAddresses, .mtu = kMtu, .port = kUplink};
+constexpr l4::NextHop kFirstHop = {.addresses = kUplinkAddresses, .mtu = kMtu, .port = kUplink};
+constexpr l4::NextHop kSecondHop = {.addresses = kOtherAddresses, .mtu = kMtu, .port = kUplink};
 constexpr l4::NextHop kNowhere = {.mtu = 0, .port = kUplink};
 
 class Routes : public PipelineTest {
@@ -44,18 +44,18 @@ class Routes : public PipelineTest {
 };
 
 TEST_F(Routes, AnEstablishedFlowFollowsItsRoute) {
-  bed.set_forwarding(forwarding(1, {kFirst, kNowhere, kNowhere}, 1));
+  bed.set_forwarding(forwarding(1, {kFirstHop, kNowhere, kNowhere}, 1));
   establish();
-  bed.set_forwarding(forwarding(2, {kNowhere, kSecond, kNowhere}, 2));
+  bed.set_forwarding(forwarding(2, {kNowhere, kSecondHop, kNowhere}, 2));
   expect_bytes(send(tcp(kClient, kWeb)).bytes, tcp(kClient, kWebEndpoint).ttl(63).addresses(kOtherAddresses));
   EXPECT_EQ(flow(kClient, kWeb)->to_endpoint, 2);
   expect_bytes(send(tcp(kWebEndpoint, kClient), kUplink).bytes, tcp(kWeb, kClient).ttl(63).addresses(kPodsAddresses));
 }
 
 TEST_F(Routes, AnIcmpErrorFollowsItsFlowsRouteToo) {
-  bed.set_forwarding(forwarding(1, {kFirst, kNowhere, kNowhere}, 1));
+  bed.set_forwarding(forwarding(1, {kFirstHop, kNowhere, kNowhere}, 1));
   establish();
-  bed.set_forwarding(forwarding(2, {kNowhere, kSecond, kNowhere}, 2));
+  bed.set_forwarding(forwarding(2, {kNowhere, kSecondHop, kNowhere}, 2));
   const Bytes about = tcp(kWeb, kClient).bytes();
   const Sent error = send(icmp(kClient, kWeb).icmp(3, 4, 1400).payload(std::span(about).subspan(14)));
   EXPECT_EQ(error.verdict, Verdict::icmp_error);
@@ -69,18 +69,18 @@ TEST_F(Routes, WhatIsNotResolvedIsDroppedAndAskedForUntilItIs) {
   EXPECT_THAT(unresolved(), ::testing::Contains(lb::parse_address("10.2.0.1").value()));
   EXPECT_EQ(send(tcp(kClient, kWeb).flags(kSyn)).verdict, Verdict::no_next_hop);
   EXPECT_THAT(unresolved(), ElementsAre(lb::parse_address("10.2.0.1").value())) << "with every packet";
-  bed.set_forwarding(forwarding(2, {kNowhere, kSecond, kNowhere}, 2));
+  bed.set_forwarding(forwarding(2, {kNowhere, kSecondHop, kNowhere}, 2));
   expect_bytes(send(tcp(kClient, kWeb).flags(kSyn)).bytes,
                tcp(kClient, kWebEndpoint).flags(kSyn).ttl(63).addresses(kOtherAddresses));
   EXPECT_THAT(unresolved(), IsEmpty());
 }
 
 TEST_F(Routes, QuietFlowsAreMadeToFollowSoThatNumbersCanBeUsedAgain) {
-  bed.set_forwarding(forwarding(1, {kFirst, kNowhere, kNowhere}, 1));
+  bed.set_forwarding(forwarding(1, {kFirstHop, kNowhere, kNowhere}, 1));
   establish();
   bed.sweep(1, now);
   EXPECT_EQ(flow(kClient, kWeb)->to_endpoint, 1);
-  bed.set_forwarding(forwarding(2, {kNowhere, kSecond, kNowhere}, 2));
+  bed.set_forwarding(forwarding(2, {kNowhere, kSecondHop, kNowhere}, 2));
   EXPECT_LT(bed.pipeline().renewed_epoch(), 2U);
   for (int i = 0; i < 4 && bed.pipeline().renewed_epoch() < 2; ++i) {
     bed.sweep(1, now);
@@ -88,21 +88,21 @@ TEST_F(Routes, QuietFlowsAreMadeToFollowSoThatNumbersCanBeUsedAgain) {
   EXPECT_EQ(bed.pipeline().renewed_epoch(), 2U);
   EXPECT_EQ(flow(kClient, kWeb)->to_endpoint, 2) << "without a packet of its";
   // The old number means somebody else now: the flow does not go there.
-  bed.set_forwarding(forwarding(3, {kFirst, kSecond, kNowhere}, 2));
+  bed.set_forwarding(forwarding(3, {kFirstHop, kSecondHop, kNowhere}, 2));
   expect_bytes(send(tcp(kClient, kWeb)).bytes, tcp(kClient, kWebEndpoint).ttl(63).addresses(kOtherAddresses));
 }
 
 TEST_F(Routes, APassThatBeganBeforeAChangeDoesNotCountForIt) {
-  bed.set_forwarding(forwarding(1, {kFirst, kNowhere, kNowhere}, 1));
+  bed.set_forwarding(forwarding(1, {kFirstHop, kNowhere, kNowhere}, 1));
   establish();
   bed.sweep(1, now);  // in the first table
-  bed.set_forwarding(forwarding(2, {kNowhere, kSecond, kNowhere}, 2));
+  bed.set_forwarding(forwarding(2, {kNowhere, kSecondHop, kNowhere}, 2));
   bed.sweep(1, now);  // in the second: the pass is over
   EXPECT_EQ(bed.pipeline().renewed_epoch(), 1U);
 }
 
 TEST_F(Routes, ATooLargePacketIsAnsweredAndNotSentElsewhere) {
-  l4::NextHop narrow = kFirst;
+  l4::NextHop narrow = kFirstHop;
   narrow.mtu = 600;
   bed.set_forwarding(forwarding(1, {narrow, kNowhere, kNowhere}, 1));
   establish();
@@ -110,7 +110,7 @@ TEST_F(Routes, ATooLargePacketIsAnsweredAndNotSentElsewhere) {
 }
 
 TEST_F(Routes, OthersGoToTheTwinUnchangedAndComeFromItUnchanged) {
-  bed.set_forwarding(forwarding(1, {kFirst, kNowhere, kNowhere}, 1));
+  bed.set_forwarding(forwarding(1, {kFirstHop, kNowhere, kNowhere}, 1));
   const PacketBuilder strange = udp("10.1.0.1:1", "10.9.0.9:2").payload("x");
   const Sent passed = send(strange);
   EXPECT_EQ(passed.verdict, Verdict::passed);
@@ -123,7 +123,7 @@ TEST_F(Routes, OthersGoToTheTwinUnchangedAndComeFromItUnchanged) {
 }
 
 TEST_F(Routes, AKernelGetsNoMoreThanItsRate) {
-  bed.set_forwarding(forwarding(1, {kFirst, kNowhere, kNowhere}, 1));
+  bed.set_forwarding(forwarding(1, {kFirstHop, kNowhere, kNowhere}, 1));
   const PacketBuilder strange = udp("10.1.0.1:1", "10.9.0.9:2");
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(send(strange).verdict, Verdict::passed);
@@ -151,7 +151,7 @@ TEST_F(Routes, AFloodLeavesTheKernelWhatKeepsTheLinkUp) {
       udp("10.1.0.1:1", "10.9.0.9:2").bytes(), tcp("10.1.0.9:180", "10.1.0.2:22").bytes(),
       icmp("10.1.0.9", "10.1.0.2").bytes(), icmp("fd00:1::1", "fd00:1::2").icmp(135, 0, 0).ttl(254).bytes()};
   for (const Bytes& frame : vital) {
-    bed.set_forwarding(forwarding(1, {kFirst, kNowhere, kNowhere}, 1));
+    bed.set_forwarding(forwarding(1, {kFirstHop, kNowhere, kNowhere}, 1));
     wait(std::chrono::seconds(1));
     while (send(not_vital[0]).verdict == Verdict::passed) {
     }

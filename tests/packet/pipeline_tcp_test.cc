@@ -8,12 +8,11 @@
 namespace weft::test {
 namespace {
 
-using flow::State;
 using lb::Protocol;
 using lb::Tuple;
 using std::chrono::milliseconds;
 
-constexpr const char* kOtherEndpoint = "10.2.0.9:8080";
+constexpr const char* kNextEndpoint = "10.2.0.9:8080";
 constexpr uint32_t kOtherSlot = 9;
 
 lb::Service web(const std::vector<Backend>& ready) {
@@ -24,11 +23,11 @@ class PipelineTcp : public PipelineTest {
  protected:
   Sent from_client(uint8_t flags) { return send(tcp(kClient, kWeb).flags(flags)); }
   Sent from_endpoint(uint8_t flags) { return send(tcp(kWebEndpoint, kClient).flags(flags), kUplink); }
-  State state() { return flow(kClient, kWeb)->state; }
+  flow::State state() { return flow(kClient, kWeb)->state; }
   uint64_t flows_to(uint32_t slot) { return bed.counters().endpoint[slot].flows.get(); }
 
   /// From now on the service's only endpoint is another one.
-  void replace_endpoint() { snapshot = make_snapshot({web({{kOtherEndpoint, kOtherSlot}})}, 2); }
+  void replace_endpoint() { snapshot = make_snapshot({web({{kNextEndpoint, kOtherSlot}})}, 2); }
 };
 
 TEST_F(PipelineTcp, IsRememberedAccordingToItsState) {
@@ -44,30 +43,30 @@ TEST_F(PipelineTcp, IsRememberedAccordingToItsState) {
   from_client(kSyn);
   expect_lifetime(timeouts.tcp_opening);
   from_endpoint(kSyn | kAck);
-  EXPECT_EQ(state(), State::tcp_opened);
+  EXPECT_EQ(state(), flow::State::tcp_opened);
   expect_lifetime(timeouts.tcp_opening);
   from_client(kAck);
-  EXPECT_EQ(state(), State::tcp_established);
+  EXPECT_EQ(state(), flow::State::tcp_established);
   expect_lifetime(timeouts.tcp_established);
   from_client(kFin | kAck);
-  EXPECT_EQ(state(), State::tcp_client_closed);
+  EXPECT_EQ(state(), flow::State::tcp_client_closed);
   expect_lifetime(timeouts.tcp_closing);
   from_endpoint(kPsh | kAck);
-  EXPECT_EQ(state(), State::tcp_client_closed) << "an endpoint may go on sending";
+  EXPECT_EQ(state(), flow::State::tcp_client_closed) << "an endpoint may go on sending";
   from_endpoint(kFin | kAck);
-  EXPECT_EQ(state(), State::tcp_closed);
+  EXPECT_EQ(state(), flow::State::tcp_closed);
   expect_lifetime(timeouts.tcp_closed);
   from_client(kAck);
-  EXPECT_EQ(state(), State::tcp_closed) << "the last acknowledgement passes";
+  EXPECT_EQ(state(), flow::State::tcp_closed) << "the last acknowledgement passes";
 }
 
 TEST_F(PipelineTcp, ASpoofedResetDoesNotKillALivingConnection) {
   establish();
   EXPECT_EQ(from_client(kRst).verdict, Verdict::request) << "its receiver judges it";
-  EXPECT_EQ(state(), State::tcp_reset);
+  EXPECT_EQ(state(), flow::State::tcp_reset);
   EXPECT_EQ(from_client(kAck).verdict, Verdict::request);
   EXPECT_EQ(from_endpoint(kAck).verdict, Verdict::reply);
-  EXPECT_EQ(state(), State::tcp_established);
+  EXPECT_EQ(state(), flow::State::tcp_established);
   wait(flow::Timeouts{}.tcp_established);
   EXPECT_EQ(from_endpoint(kAck).verdict, Verdict::reply);
   EXPECT_EQ(flows_to(0), 1U);
@@ -104,8 +103,8 @@ TEST_F(PipelineTcp, ASynOnAnEndedFlowIsDecidedAfresh) {
       from_endpoint(kFin | kAck);
     }
     replace_endpoint();
-    expect_bytes(from_client(kSyn).bytes, tcp(kClient, kOtherEndpoint).flags(kSyn).ttl(63).addresses(kUplinkAddresses));
-    EXPECT_EQ(state(), State::tcp_opening);
+    expect_bytes(from_client(kSyn).bytes, tcp(kClient, kNextEndpoint).flags(kSyn).ttl(63).addresses(kUplinkAddresses));
+    EXPECT_EQ(state(), flow::State::tcp_opening);
     EXPECT_EQ(bed.flows().size(), 1U);
     EXPECT_EQ(from_endpoint(kAck).verdict, Verdict::not_ours) << "the ended flow's endpoint speaks for nobody now";
     from_client(kRst);
@@ -123,7 +122,7 @@ TEST_F(PipelineTcp, ASynOnALivingFlowStaysWithItsEndpoint) {
     expect_bytes(from_client(kSyn).bytes, tcp(kClient, kWebEndpoint).flags(kSyn).ttl(63).addresses(kUplinkAddresses));
   };
   expect_unmoved();
-  EXPECT_EQ(state(), State::tcp_established);
+  EXPECT_EQ(state(), flow::State::tcp_established);
   from_client(kFin | kAck);
   expect_unmoved();
   EXPECT_EQ(flows_to(kOtherSlot), 0U);
@@ -158,7 +157,7 @@ TEST_F(PipelineTcp, ARetransmittedSynGoesToTheSameEndpoint) {
 TEST_F(PipelineTcp, ASynToAnEndpointThatLeftWhileOpeningIsDecidedAfresh) {
   from_client(kSyn);
   replace_endpoint();
-  expect_bytes(from_client(kSyn).bytes, tcp(kClient, kOtherEndpoint).flags(kSyn).ttl(63).addresses(kUplinkAddresses));
+  expect_bytes(from_client(kSyn).bytes, tcp(kClient, kNextEndpoint).flags(kSyn).ttl(63).addresses(kUplinkAddresses));
   EXPECT_EQ(bed.flows().size(), 1U);
   EXPECT_EQ(flows_to(0), 1U);
   EXPECT_EQ(flows_to(kOtherSlot), 1U);
@@ -166,8 +165,8 @@ TEST_F(PipelineTcp, ASynToAnEndpointThatLeftWhileOpeningIsDecidedAfresh) {
 
 TEST_F(PipelineTcp, ASynToAnEndpointThatDrainsWhileOpeningIsDecidedAfresh) {
   from_client(kSyn);
-  snapshot = make_snapshot({web({{kWebEndpoint, 0, lb::EndpointState::draining}, {kOtherEndpoint, kOtherSlot}})}, 2);
-  expect_bytes(from_client(kSyn).bytes, tcp(kClient, kOtherEndpoint).flags(kSyn).ttl(63).addresses(kUplinkAddresses));
+  snapshot = make_snapshot({web({{kWebEndpoint, 0, lb::EndpointState::draining}, {kNextEndpoint, kOtherSlot}})}, 2);
+  expect_bytes(from_client(kSyn).bytes, tcp(kClient, kNextEndpoint).flags(kSyn).ttl(63).addresses(kUplinkAddresses));
 }
 
 TEST_F(PipelineTcp, ASynToAnEndpointThatLeftAfterItsAnswerIsNot) {
@@ -254,16 +253,16 @@ TEST_F(PipelineTcp, AConnectionOlderThanItsFlowIsAdoptedByItsHash) {
 
 TEST_F(PipelineTcp, AnAdoptedFlowIsEstablishedOnceTheEndpointSpeaks) {
   EXPECT_EQ(from_client(kAck).verdict, Verdict::request);
-  EXPECT_EQ(state(), State::tcp_opening);
+  EXPECT_EQ(state(), flow::State::tcp_opening);
   EXPECT_EQ(from_endpoint(kAck).verdict, Verdict::reply);
-  EXPECT_EQ(state(), State::tcp_established);
+  EXPECT_EQ(state(), flow::State::tcp_established);
 }
 
 TEST_F(PipelineTcp, AnAdoptedFlowMayBeginWithItsEnd) {
   EXPECT_EQ(from_client(kFin | kAck).verdict, Verdict::request);
-  EXPECT_EQ(state(), State::tcp_client_closed);
+  EXPECT_EQ(state(), flow::State::tcp_client_closed);
   EXPECT_EQ(from_endpoint(kFin | kAck).verdict, Verdict::reply);
-  EXPECT_EQ(state(), State::tcp_closed);
+  EXPECT_EQ(state(), flow::State::tcp_closed);
   EXPECT_EQ(bed.adopted_flows(), 1U);
 }
 

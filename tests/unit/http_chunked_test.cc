@@ -103,13 +103,13 @@ TEST(Chunked, GivesAllDataThatThereIsInOnePart) {
   EXPECT_EQ(part.kind, Kind::data);
 }
 
-struct Refused {
+struct RefusedStream {
   std::string stream;
   Defect defect;
   size_t at;  ///< the first byte that is wrong
 };
 
-class ChunkedRefusal : public testing::TestWithParam<Refused> {};
+class ChunkedRefusal : public testing::TestWithParam<RefusedStream> {};
 
 TEST_P(ChunkedRefusal, NamesItsDefectAtTheFirstWrongByte) {
   const Reading reading = read(GetParam().stream);
@@ -119,50 +119,54 @@ TEST_P(ChunkedRefusal, NamesItsDefectAtTheFirstWrongByte) {
 
 INSTANTIATE_TEST_SUITE_P(
     Size, ChunkedRefusal,
-    testing::Values(Refused{"\r\n", Defect::chunk_size, 0}, Refused{"x\r\n", Defect::chunk_size, 0},
-                    Refused{"0x5\r\n", Defect::chunk_size, 1}, Refused{"+5\r\n", Defect::chunk_size, 0},
-                    Refused{"-1\r\n", Defect::chunk_size, 0}, Refused{" 5\r\n", Defect::chunk_size, 0},
-                    Refused{"5 \r\n", Defect::chunk_size, 1}, Refused{"5\t\r\n", Defect::chunk_size, 1},
-                    Refused{"5 ;x\r\n", Defect::chunk_size, 1}, Refused{"5,5\r\n", Defect::chunk_size, 1},
-                    Refused{"00000000000000005\r\n", Defect::chunk_size, 16},
-                    Refused{"4000000000000001\r\n", Defect::chunk_size, 15},
-                    Refused{"10000000000000000\r\n", Defect::chunk_size, 16},
-                    Refused{"ffffffffffffffff\r\n", Defect::chunk_size, 15}, Refused{"5\n", Defect::line_end, 1},
-                    Refused{"5\rx", Defect::line_end, 2}, Refused{"5\r\r\n", Defect::line_end, 2},
-                    Refused{"\n", Defect::chunk_size, 0}));
+    testing::Values(RefusedStream{"\r\n", Defect::chunk_size, 0}, RefusedStream{"x\r\n", Defect::chunk_size, 0},
+                    RefusedStream{"0x5\r\n", Defect::chunk_size, 1}, RefusedStream{"+5\r\n", Defect::chunk_size, 0},
+                    RefusedStream{"-1\r\n", Defect::chunk_size, 0}, RefusedStream{" 5\r\n", Defect::chunk_size, 0},
+                    RefusedStream{"5 \r\n", Defect::chunk_size, 1}, RefusedStream{"5\t\r\n", Defect::chunk_size, 1},
+                    RefusedStream{"5 ;x\r\n", Defect::chunk_size, 1}, RefusedStream{"5,5\r\n", Defect::chunk_size, 1},
+                    RefusedStream{"00000000000000005\r\n", Defect::chunk_size, 16},
+                    RefusedStream{"4000000000000001\r\n", Defect::chunk_size, 15},
+                    RefusedStream{"10000000000000000\r\n", Defect::chunk_size, 16},
+                    RefusedStream{"ffffffffffffffff\r\n", Defect::chunk_size, 15},
+                    RefusedStream{"5\n", Defect::line_end, 1}, RefusedStream{"5\rx", Defect::line_end, 2},
+                    RefusedStream{"5\r\r\n", Defect::line_end, 2}, RefusedStream{"\n", Defect::chunk_size, 0}));
 
 INSTANTIATE_TEST_SUITE_P(
     Extensions, ChunkedRefusal,
     testing::Values(
-        Refused{"5;\r\n", Defect::chunk_extension, 2}, Refused{"5;;x\r\n", Defect::chunk_extension, 2},
-        Refused{"5; x\r\n", Defect::chunk_extension, 2}, Refused{"5;x =y\r\n", Defect::chunk_extension, 3},
-        Refused{"5;x= y\r\n", Defect::chunk_extension, 4}, Refused{"5;x=\r\n", Defect::chunk_extension, 4},
-        Refused{"5;x=y z\r\n", Defect::chunk_extension, 5}, Refused{"5;=y\r\n", Defect::chunk_extension, 2},
-        Refused{"5;x=y=z\r\n", Defect::chunk_extension, 5}, Refused{"5;x=y;z\r\n", Defect::chunk_extension, 5},
-        Refused{"5;x=\"y\r\n", Defect::chunk_extension, 6}, Refused{"5;x=\"y\"z\r\n", Defect::chunk_extension, 7},
-        Refused{"5;x=\"\\\"\"", Defect::chunk_extension, 5}, Refused{"5;x=\"\x7f\"", Defect::chunk_extension, 5},
-        Refused{"5;x\n", Defect::line_end, 3}, Refused{"5;x=y\n", Defect::line_end, 5},
-        Refused{"5;x=\"\n", Defect::chunk_extension, 5}, Refused{"5;x\rx\n", Defect::line_end, 4},
-        Refused{"5;" + std::string(254, 'x') + "\r\n", Defect::chunk_extension, 255}));
+        RefusedStream{"5;\r\n", Defect::chunk_extension, 2}, RefusedStream{"5;;x\r\n", Defect::chunk_extension, 2},
+        RefusedStream{"5; x\r\n", Defect::chunk_extension, 2}, RefusedStream{"5;x =y\r\n", Defect::chunk_extension, 3},
+        RefusedStream{"5;x= y\r\n", Defect::chunk_extension, 4}, RefusedStream{"5;x=\r\n", Defect::chunk_extension, 4},
+        RefusedStream{"5;x=y z\r\n", Defect::chunk_extension, 5}, RefusedStream{"5;=y\r\n", Defect::chunk_extension, 2},
+        RefusedStream{"5;x=y=z\r\n", Defect::chunk_extension, 5},
+        RefusedStream{"5;x=y;z\r\n", Defect::chunk_extension, 5},
+        RefusedStream{"5;x=\"y\r\n", Defect::chunk_extension, 6},
+        RefusedStream{"5;x=\"y\"z\r\n", Defect::chunk_extension, 7},
+        RefusedStream{"5;x=\"\\\"\"", Defect::chunk_extension, 5},
+        RefusedStream{"5;x=\"\x7f\"", Defect::chunk_extension, 5}, RefusedStream{"5;x\n", Defect::line_end, 3},
+        RefusedStream{"5;x=y\n", Defect::line_end, 5}, RefusedStream{"5;x=\"\n", Defect::chunk_extension, 5},
+        RefusedStream{"5;x\rx\n", Defect::line_end, 4},
+        RefusedStream{"5;" + std::string(254, 'x') + "\r\n", Defect::chunk_extension, 255}));
 
 INSTANTIATE_TEST_SUITE_P(End, ChunkedRefusal,
-                         testing::Values(Refused{"1\r\nab\r\n", Defect::chunk_end, 4},
-                                         Refused{"1\r\na\n0\r\n", Defect::chunk_end, 4},
-                                         Refused{"1\r\na\r0", Defect::chunk_end, 5},
-                                         Refused{"1\r\na0\r\n", Defect::chunk_end, 4}));
+                         testing::Values(RefusedStream{"1\r\nab\r\n", Defect::chunk_end, 4},
+                                         RefusedStream{"1\r\na\n0\r\n", Defect::chunk_end, 4},
+                                         RefusedStream{"1\r\na\r0", Defect::chunk_end, 5},
+                                         RefusedStream{"1\r\na0\r\n", Defect::chunk_end, 4}));
 
 INSTANTIATE_TEST_SUITE_P(
     Trailers, ChunkedRefusal,
-    testing::Values(Refused{"0\r\n: x\r\n", Defect::trailer, 3}, Refused{"0\r\n x\r\n", Defect::trailer, 3},
-                    Refused{"0\r\nX\r\n", Defect::trailer, 4}, Refused{"0\r\nX : y\r\n", Defect::trailer, 4},
-                    Refused{"0\r\nX: y\r\n z\r\n", Defect::trailer, 9}, Refused{"0\r\nX: \x01\r\n", Defect::trailer, 6},
-                    Refused{"0\r\nX: y\n", Defect::line_end, 7}, Refused{"0\r\nX: y\rz", Defect::line_end, 8},
-                    Refused{"0\r\n\n", Defect::line_end, 3}, Refused{"0\r\n\rx", Defect::line_end, 4},
-                    Refused{"0\r\nContent-Length: 5\r\n", Defect::trailer, 17},
-                    Refused{"0\r\nX: y\r\ntransfer-encoding: chunked\r\n", Defect::trailer, 26},
-                    Refused{"0\r\nHOST: a\r\n", Defect::trailer, 7},
-                    Refused{"0\r\nSet-Cookie: a\r\n", Defect::trailer, 13},
-                    Refused{"0\r\nX: " + std::string(9000, 'x'), Defect::trailer, 3 + 8192}));
+    testing::Values(
+        RefusedStream{"0\r\n: x\r\n", Defect::trailer, 3}, RefusedStream{"0\r\n x\r\n", Defect::trailer, 3},
+        RefusedStream{"0\r\nX\r\n", Defect::trailer, 4}, RefusedStream{"0\r\nX : y\r\n", Defect::trailer, 4},
+        RefusedStream{"0\r\nX: y\r\n z\r\n", Defect::trailer, 9}, RefusedStream{"0\r\nX: \x01\r\n", Defect::trailer, 6},
+        RefusedStream{"0\r\nX: y\n", Defect::line_end, 7}, RefusedStream{"0\r\nX: y\rz", Defect::line_end, 8},
+        RefusedStream{"0\r\n\n", Defect::line_end, 3}, RefusedStream{"0\r\n\rx", Defect::line_end, 4},
+        RefusedStream{"0\r\nContent-Length: 5\r\n", Defect::trailer, 17},
+        RefusedStream{"0\r\nX: y\r\ntransfer-encoding: chunked\r\n", Defect::trailer, 26},
+        RefusedStream{"0\r\nHOST: a\r\n", Defect::trailer, 7},
+        RefusedStream{"0\r\nSet-Cookie: a\r\n", Defect::trailer, 13},
+        RefusedStream{"0\r\nX: " + std::string(9000, 'x'), Defect::trailer, 3 + 8192}));
 
 TEST(Chunked, TakesWhatIsJustWithinItsBounds) {
   EXPECT_EQ(read("4000000000000000\r\nx").data, "x");

@@ -11,10 +11,10 @@ namespace {
 HttpMatch under(std::string prefix) {
   return {.path = {.type = MatchType::prefix, .value = std::move(prefix)}};
 }
-PathEdit full(std::string value) {
+PathEdit to_full(std::string value) {
   return {.kind = PathEdit::Kind::full, .value = std::move(value)};
 }
-PathEdit prefix(std::string value) {
+PathEdit to_prefix(std::string value) {
   return {.kind = PathEdit::Kind::prefix, .value = std::move(value)};
 }
 
@@ -52,38 +52,38 @@ TEST(HttpRewrite, ReplacesAPrefix) {
   };
   for (const PathRow& row : rows) {
     std::array<char, 64> buffer{};
-    EXPECT_EQ(edited_path(prefix(row.replacement), under(row.prefix), row.path, buffer), row.expected)
+    EXPECT_EQ(edited_path(to_prefix(row.replacement), under(row.prefix), row.path, buffer), row.expected)
         << row.path << " " << row.prefix << " " << row.replacement;
   }
 }
 
 TEST(HttpRewrite, ReplacesTheWholePath) {
   std::array<char, 64> buffer{};
-  EXPECT_EQ(edited_path(full("/one"), under("/"), "/a/b", buffer), "/one");
-  EXPECT_EQ(edited_path(full("one/"), under("/"), "/a/b", buffer), "/one/");
-  EXPECT_EQ(edited_path(full(""), under("/"), "/a/b", buffer), "/");
+  EXPECT_EQ(edited_path(to_full("/one"), under("/"), "/a/b", buffer), "/one");
+  EXPECT_EQ(edited_path(to_full("one/"), under("/"), "/a/b", buffer), "/one/");
+  EXPECT_EQ(edited_path(to_full(""), under("/"), "/a/b", buffer), "/");
   EXPECT_EQ(edited_path({}, under("/"), "/a/b", buffer), "/a/b");
-  EXPECT_EQ(edited_path(full("/one"), under("/"), "*", buffer), "*");
+  EXPECT_EQ(edited_path(to_full("/one"), under("/"), "*", buffer), "*");
 }
 
 TEST(HttpRewrite, AMatchWithoutAPrefixHasNoneToReplace) {
   std::array<char, 64> buffer{};
   const HttpMatch exact{.path = {.type = MatchType::exact, .value = "/a"}};
-  EXPECT_EQ(edited_path(prefix("/xyz"), exact, "/a", buffer), "/a");
+  EXPECT_EQ(edited_path(to_prefix("/xyz"), exact, "/a", buffer), "/a");
 }
 
 TEST(HttpRewrite, TheQueryStays) {
   std::array<char, 64> buffer{};
   const HttpRequest request{.path = "/foo/bar", .query = "a=/foo", .has_query = true};
-  EXPECT_EQ(rewritten_target({.path = prefix("/x")}, under("/foo"), request, buffer), "/x/bar?a=/foo");
-  EXPECT_EQ(rewritten_target({.path = full("/")}, under("/foo"), request, buffer), "/?a=/foo");
+  EXPECT_EQ(rewritten_target({.path = to_prefix("/x")}, under("/foo"), request, buffer), "/x/bar?a=/foo");
+  EXPECT_EQ(rewritten_target({.path = to_full("/")}, under("/foo"), request, buffer), "/?a=/foo");
   EXPECT_EQ(rewritten_target({}, under("/foo"), {.path = "/foo", .has_query = true}, buffer), "/foo?");
 }
 
 TEST(HttpRewrite, TooSmallABufferGetsNothing) {
   std::array<char, 8> buffer{};
-  EXPECT_EQ(edited_path(full("/1234567"), under("/"), "/a", buffer), "/1234567");
-  EXPECT_FALSE(edited_path(full("/12345678"), under("/"), "/a", buffer));
+  EXPECT_EQ(edited_path(to_full("/1234567"), under("/"), "/a", buffer), "/1234567");
+  EXPECT_FALSE(edited_path(to_full("/12345678"), under("/"), "/a", buffer));
   EXPECT_FALSE(redirect_location({}, under("/"), {.host = "a", .path = "/"}, {}, buffer));
 }
 
@@ -114,10 +114,10 @@ TEST(HttpRedirect, LocationsFollowTheSpecification) {
       {{.port = 80}, {"http", 8080}, "http://example.com/foo/bar?a=b"},
       // Host and path.
       {{.host = "example.org"}, {"http", 80}, "http://example.org/foo/bar?a=b"},
-      {{.path = full("/one")}, {"http", 80}, "http://example.com/one?a=b"},
-      {{.path = prefix("/xyz/")}, {"http", 80}, "http://example.com/xyz/bar?a=b"},
-      {{.path = prefix("/")}, {"http", 80}, "http://example.com/bar?a=b"},
-      {{.scheme = "https", .host = "example.org", .path = prefix(""), .port = 8443},
+      {{.path = to_full("/one")}, {"http", 80}, "http://example.com/one?a=b"},
+      {{.path = to_prefix("/xyz/")}, {"http", 80}, "http://example.com/xyz/bar?a=b"},
+      {{.path = to_prefix("/")}, {"http", 80}, "http://example.com/bar?a=b"},
+      {{.scheme = "https", .host = "example.org", .path = to_prefix(""), .port = 8443},
        {"http", 80},
        "https://example.org:8443/bar?a=b"},
   };
@@ -133,7 +133,7 @@ TEST(HttpRedirect, WithoutAHostItIsAPath) {
   EXPECT_EQ(redirect_location({.host = "a"}, under("/"), {.path = "/foo"}, {}, buffer), "http://a/foo");
   // "//evil.example" would be another host.
   EXPECT_EQ(redirect_location({}, under("/"), {.path = "//evil.example"}, {}, buffer), "/.//evil.example");
-  EXPECT_EQ(redirect_location({.path = prefix("")}, under("/foo"), {.path = "/foo//evil.example"}, {}, buffer),
+  EXPECT_EQ(redirect_location({.path = to_prefix("")}, under("/foo"), {.path = "/foo//evil.example"}, {}, buffer),
             "/.//evil.example");
 }
 

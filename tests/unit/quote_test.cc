@@ -50,12 +50,12 @@ struct Cast<FlowKey6> {
 };
 
 /// A frame in a heap block of its length.
-struct Block {
+struct QuotedBlock {
   std::unique_ptr<std::byte[]> bytes;
   size_t size;
   Parsed parsed;
 
-  explicit Block(const Bytes& frame) : bytes(std::make_unique<std::byte[]>(frame.size())), size(frame.size()) {
+  explicit QuotedBlock(const Bytes& frame) : bytes(std::make_unique<std::byte[]>(frame.size())), size(frame.size()) {
     std::copy(frame.begin(), frame.end(), bytes.get());
     parse(whole(), parsed);
   }
@@ -93,7 +93,7 @@ TYPED_TEST(Quoted, IsThePacketAsItsSenderSentIt) {
         return without_checksum ? builder.transport_checksum(0) : builder;
       };
       for (size_t length = C::kHeader + 8; length <= C::kHeader + 40; ++length) {
-        Block block(test::icmp(C::kRouter, C::kNode)
+        QuotedBlock block(test::icmp(C::kRouter, C::kNode)
                         .icmp(C::kUnreachable, 1, 0x01020304)
                         .payload(first(packet(C::kNode, C::kEndpoint), length))
                         .ttl(33)
@@ -130,7 +130,7 @@ TYPED_TEST(Quoted, IsThePacketAsItsSenderSentIt) {
 /// A client that complains about a reply: the virtual address turns into the endpoint on its way there.
 TYPED_TEST(Quoted, OfAReplyGoesToTheEndpoint) {
   using C = Cast<TypeParam>;
-  Block block(test::icmp(C::kClient, C::kVip)
+  QuotedBlock block(test::icmp(C::kClient, C::kVip)
                   .icmp(C::kUnreachable, 4)
                   .payload(test::tcp(C::kVip, C::kClient).payload("hello").ip())
                   .bytes());
@@ -150,7 +150,7 @@ TYPED_TEST(Quoted, TooShortSaysNothing) {
   const PacketBuilder packet = test::udp(C::kNode, C::kEndpoint).payload_of(20);
   for (size_t length = 0; length < C::kHeader + 8; ++length) {
     // Behind the quote, within the frame but not the packet, there is more.
-    Block block(
+    QuotedBlock block(
         test::icmp(C::kRouter, C::kNode).icmp(C::kUnreachable, 1).payload(first(packet, length)).padding(64).bytes());
     Quote quote;
     EXPECT_FALSE(parse_quote(block.whole(), block.parsed, quote)) << length;
@@ -160,7 +160,7 @@ TYPED_TEST(Quoted, TooShortSaysNothing) {
 TYPED_TEST(Quoted, OfWhatHasNoPortsSaysSo) {
   using C = Cast<TypeParam>;
   const auto kind_of = [](const PacketBuilder& packet) {
-    Block block(test::icmp(C::kRouter, C::kNode).icmp(C::kUnreachable, 1).payload(packet.ip()).bytes());
+    QuotedBlock block(test::icmp(C::kRouter, C::kNode).icmp(C::kUnreachable, 1).payload(packet.ip()).bytes());
     Quote quote;
     EXPECT_TRUE(parse_quote(block.whole(), block.parsed, quote));
     EXPECT_EQ(key_of<TypeParam>(quote).source_port, lb::Port{});
@@ -179,7 +179,7 @@ TYPED_TEST(Quoted, BadChecksumsStayBad) {
   for (const size_t at : {14 + C::kHeader + 2, 14 + C::kHeader + 3, 14 + C::kHeader + 5, good.size() - 1}) {
     Bytes bad = good;
     bad[at] ^= std::byte{0x20};
-    Block block(bad);
+    QuotedBlock block(bad);
     Quote quote;
     ASSERT_TRUE(parse_quote(block.whole(), block.parsed, quote));
     EXPECT_FALSE(verify_icmp(block.whole(), block.parsed));
@@ -211,7 +211,7 @@ TYPED_TEST(Quoted, KeepsItsPromisesForAnyBytes) {
     quoted.resize(random() % 2 == 0 ? random() % (quoted.size() + 1) : quoted.size());
     const Bytes frame =
         test::icmp(C::kRouter, C::kNode).icmp(C::kUnreachable, 1).payload(quoted).ip_options(i % 3 * 4).bytes();
-    Block block(frame);
+    QuotedBlock block(frame);
     Quote quote;
     if (!parse_quote(block.whole(), block.parsed, quote) || quote.kind != Kind::transport) {
       continue;
@@ -247,7 +247,7 @@ TYPED_TEST(Quoted, KeepsItsPromisesForAnyBytes) {
 
 TEST(QuoteIpv4, IsFoundBehindOptionsButNotInALaterFragment) {
   const auto found = [](const PacketBuilder& packet, Quote& quote) {
-    Block block(test::icmp("10.9.9.9", "10.0.0.7").icmp(11, 0).payload(packet.ip()).bytes());
+    QuotedBlock block(test::icmp("10.9.9.9", "10.0.0.7").icmp(11, 0).payload(packet.ip()).bytes());
     return parse_quote(block.whole(), block.parsed, quote);
   };
   Quote quote;
@@ -267,7 +267,7 @@ TEST(QuoteIpv4, AWrongHeaderChecksumIsOffByTheSameAfterwards) {
   quoted[8] = std::byte{1};
   Bytes expected = test::udp("10.1.0.1:1024", "10.96.0.1:53").ip();
   expected[8] = std::byte{1};
-  Block block(test::icmp("10.9.9.9", "10.0.0.7").icmp(11, 0).payload(quoted).bytes());
+  QuotedBlock block(test::icmp("10.9.9.9", "10.0.0.7").icmp(11, 0).payload(quoted).bytes());
   Quote quote;
   ASSERT_TRUE(parse_quote(block.whole(), block.parsed, quote));
   translate_quote(block.whole(), quote, block.parsed, test::key_of("10.1.0.1:1024", "10.96.0.1:53", Protocol::udp),
@@ -277,7 +277,7 @@ TEST(QuoteIpv4, AWrongHeaderChecksumIsOffByTheSameAfterwards) {
 
 TEST(QuoteIpv6, IsFoundBehindExtensionHeaders) {
   const auto found = [](const PacketBuilder& packet, Quote& quote) {
-    Block block(test::icmp("fd00:9::9", "fd00::7").icmp(2, 0, 1280).payload(packet.ip()).bytes());
+    QuotedBlock block(test::icmp("fd00:9::9", "fd00::7").icmp(2, 0, 1280).payload(packet.ip()).bytes());
     return parse_quote(block.whole(), block.parsed, quote);
   };
   const auto udp = [] { return test::udp("[fd00::7]:1", "[fd00:2::1]:2").payload_of(16); };
@@ -294,9 +294,9 @@ TEST(QuoteIpv6, IsFoundBehindExtensionHeaders) {
 
 TEST(IcmpError, IsAnyTypeThatQuotesAPacketButARedirect) {
   for (int type = 0; type < 256; ++type) {
-    Block icmp(test::icmp("10.9.9.9", "10.0.0.7").icmp(static_cast<uint8_t>(type), 0).bytes());
+    QuotedBlock icmp(test::icmp("10.9.9.9", "10.0.0.7").icmp(static_cast<uint8_t>(type), 0).bytes());
     EXPECT_EQ(is_icmp_error(icmp.whole(), icmp.parsed), type == 3 || type == 4 || type == 11 || type == 12) << type;
-    Block icmpv6(test::icmp("fd00:9::9", "fd00::7").icmp(static_cast<uint8_t>(type), 0).bytes());
+    QuotedBlock icmpv6(test::icmp("fd00:9::9", "fd00::7").icmp(static_cast<uint8_t>(type), 0).bytes());
     EXPECT_EQ(is_icmp_error(icmpv6.whole(), icmpv6.parsed), type >= 1 && type <= 4) << type;
   }
 }

@@ -41,7 +41,7 @@ TEST_P(BadDestinationRule, IsRefusedWithItsFieldsName) {
   EXPECT_THAT(lines(parse_file("f.yaml", text).errors), ElementsAre("f.yaml:" + std::string(GetParam().message)));
 }
 
-constexpr BadEdit kBad[] = {
+constexpr BadEdit kBadRules[] = {
     {"web.default.svc.cluster.local", "web.shop",
      R"(5: spec.host: weft does not implement rules for services of another namespace: expected the rule's own, "default", got "shop")"},
     {"web.default.svc.cluster.local", R"("*.default.svc.cluster.local")",
@@ -135,16 +135,16 @@ constexpr BadEdit kBad[] = {
     {"simple: ROUND_ROBIN}", "simple: ROUND_ROBIN}\n    - port: {number: 81}",
      "18: spec.trafficPolicy.portLevelSettings[1].port: duplicate port 81"},
 };
-INSTANTIATE_TEST_SUITE_P(Registry, BadDestinationRule, ::testing::ValuesIn(kBad));
+INSTANTIATE_TEST_SUITE_P(Registry, BadDestinationRule, ::testing::ValuesIn(kBadRules));
 
 std::string rule(const std::string& policy, const std::string& name = "r") {
   return "{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: " + name +
          "}, spec: {host: web, trafficPolicy: {" + policy + "}}}\n---\n";
 }
-const std::string kWeb = service("web", "10.96.0.10", "[{name: http, port: 80}, {name: http-b, port: 81}]");
+const std::string kTwoPorts = service("web", "10.96.0.10", "[{name: http, port: 80}, {name: http-b, port: 81}]");
 
 lb::RequestPolicy policy_with(const std::string& text, size_t port = 0) {
-  return resolve(about(kWeb + text), "").at(port).http->policy;
+  return resolve(about(kTwoPorts + text), "").at(port).http->policy;
 }
 
 TEST(DestinationRule, ReadsAllFields) {
@@ -156,7 +156,7 @@ TEST(DestinationRule, ReadsAllFields) {
       .idle_timeout = seconds(90),
       .max_requests_per_connection = 100};
   EXPECT_EQ(policy, expected);
-  const std::vector<ResolvedPort> ports = resolve(about(kWeb + std::string(kRule)), "");
+  const std::vector<ResolvedPort> ports = resolve(about(kTwoPorts + std::string(kRule)), "");
   EXPECT_EQ(ports[0].table_size, 1021U);
   EXPECT_EQ(ports[0].slow_start, seconds(30));
   // A port's own settings take the place of the rule's whole.
@@ -195,12 +195,12 @@ TEST(DestinationRule, SessionAffinityIsAHashOfTheSource) {
 
 TEST(DestinationRule, AServicePolicysSlowStartWins) {
   const std::string own = policy("p", "web", "endpoints: {slowStart: {seconds: 7}}");
-  EXPECT_EQ(resolve(about(kWeb + own + std::string(kRule)), "").at(0).slow_start, seconds(7));
+  EXPECT_EQ(resolve(about(kTwoPorts + own + std::string(kRule)), "").at(0).slow_start, seconds(7));
 }
 
 TEST(DestinationRule, PrefersTheOwnZone) {
   const std::string text =
-      kWeb +
+      kTwoPorts +
       "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: s, labels: "
       "{kubernetes.io/service-name: web}}, addressType: IPv4, ports: [{name: http, port: "
       "80}], endpoints: [{addresses: [10.1.0.1], zone: a}, {addresses: [10.1.0.2], zone: b}]}\n---\n";
@@ -215,12 +215,12 @@ TEST(DestinationRule, PrefersTheOwnZone) {
 
 TEST(DestinationRule, TwoForOneServiceContradictEachOther) {
   EXPECT_THAT(
-      lines(validated(kWeb + rule("", "a") + rule("", "b")).errors),
+      lines(validated(kTwoPorts + rule("", "a") + rule("", "b")).errors),
       ElementsAre("f.yaml:5: spec.host: DestinationRule default/b and DestinationRule default/a at f.yaml:3 are "
                   "both for service default/web"));
   EXPECT_THAT(lines(validated(rule("")).warnings),
               ElementsAre("f.yaml:1: spec.host: there is no service default/web (yet)"));
-  EXPECT_THAT(lines(validated(kWeb + rule("portLevelSettings: [{port: {number: 9}}]")).warnings),
+  EXPECT_THAT(lines(validated(kTwoPorts + rule("portLevelSettings: [{port: {number: 9}}]")).warnings),
               ElementsAre("f.yaml:3: spec.trafficPolicy.portLevelSettings[0].port: service default/web has no port 9 "
                           "(yet)"));
 }

@@ -57,7 +57,7 @@ TEST_P(BadGateway, IsRefusedWithItsFieldsName) {
   EXPECT_THAT(lines(parse_file("f.yaml", text).errors), ElementsAre("f.yaml:" + std::string(edit.message)));
 }
 
-constexpr BadDocument kBad[] = {
+constexpr BadDocument kBadGateways[] = {
     {kGateway,
      {"gatewayClassName: weft", "gatewayClassName: istio",
       R"(5: spec.gatewayClassName: expected weft, the class of controller weft.dev/gateway, got "istio")"}},
@@ -130,7 +130,7 @@ constexpr BadDocument kBad[] = {
      {"weft.dev/gateway", "weft.dev/gateway, parametersRef: {}",
       "4: spec.parametersRef: weft does not implement this field"}},
 };
-INSTANTIATE_TEST_SUITE_P(Registry, BadGateway, ::testing::ValuesIn(kBad));
+INSTANTIATE_TEST_SUITE_P(Registry, BadGateway, ::testing::ValuesIn(kBadGateways));
 
 /// @param listeners such as "[{name: a, port: 80, protocol: HTTP}]"
 std::string gateway(const std::string& name, const std::string& address, const std::string& listeners) {
@@ -138,7 +138,6 @@ std::string gateway(const std::string& name, const std::string& address, const s
          "}, spec: {gatewayClassName: weft, addresses: [{value: " + address + "}], listeners: " + listeners +
          "}}\n---\n";
 }
-const std::string kWeb = service("web", "10.96.0.10", "[{port: 80}]", "251") + slice("w", "web", endpoints(1, 2));
 const std::string kAny = "[{name: http, port: 80, protocol: HTTP}]";
 
 /// Of each port of Gateways: "192.0.2.1:80 default/r(a.example.com)".

@@ -13,7 +13,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-const std::string kWeb = service("web", "10.96.0.10", "[{port: 80}]", "251") + slice("w", "web", endpoints(1, 2));
 const std::string kCanary =
     service("canary", "10.96.0.11", "[{port: 80}]", "251") + slice("c", "canary", endpoints(3, 3));
 const std::string kSplit = http_route("split", to_service("web"),

@@ -12,20 +12,14 @@ namespace {
 
 using ::testing::ElementsAre;
 
-/// A document moved to another namespace.
-std::string in_namespace(const std::string& name_space, std::string document) {
-  const std::string metadata = "metadata: {";
-  return document.replace(document.find(metadata), metadata.size(), metadata + "namespace: " + name_space + ", ");
-}
-
-const std::string kWeb = service("web", "10.96.0.10", "[{port: 80}]", "251") + slice("w", "web", endpoints(1, 2));
 const std::string kProducer = http_route("own", to_service("web"), to_backend("web"));
 /// 10.1.0.3 and 10.1.0.4 are shop's.
-const std::string kShop = in_namespace("shop", slice("s", "cart", endpoints(3, 4)));
+const std::string kShop = in_namespace(slice("s", "cart", endpoints(3, 4)), "shop");
 
 std::string consumer_route(const std::string& name_space, const std::string& name = "theirs") {
-  return in_namespace(name_space, http_route(name, to_service("web", ", namespace: default"),
-                                             "[{backendRefs: [{name: web, namespace: default, port: 80}]}]"));
+  return in_namespace(http_route(name, to_service("web", ", namespace: default"),
+                                 "[{backendRefs: [{name: web, namespace: default, port: 80}]}]"),
+                      name_space);
 }
 
 const lb::Http& http_of(const Bench& bench) {
@@ -63,7 +57,7 @@ TEST(HttpConsumer, MayRouteWhatTheProducerLeavesAsItIs) {
 
 TEST(HttpConsumer, IsOneOfMany) {
   Bench bench;
-  const std::string books = in_namespace("books", slice("b", "shelf", endpoints(5, 5)));
+  const std::string books = in_namespace(slice("b", "shelf", endpoints(5, 5)), "books");
   bench.build(kWeb + kProducer + kShop + books + consumer_route("shop") + consumer_route("shop", "more") +
               consumer_route("books"));
   EXPECT_THAT(routes_for(bench, "10.1.0.3"), ElementsAre("shop/more", "shop/theirs"));
@@ -79,7 +73,7 @@ TEST(HttpConsumer, HasClientsThatComeAndGo) {
   bench.build(routes + kShop);
   EXPECT_THAT(routes_for(bench, "10.1.0.3"), ElementsAre("shop/theirs"));
   EXPECT_EQ(tables, std::pair(http_of(bench).routes, http_of(bench).consumers[0].routes)) << "nothing is compiled";
-  bench.build(routes + in_namespace("shop", slice("s", "cart", endpoints(4, 4))));
+  bench.build(routes + in_namespace(slice("s", "cart", endpoints(4, 4)), "shop"));
   EXPECT_THAT(routes_for(bench, "10.1.0.3"), ElementsAre("default/own"));
   EXPECT_THAT(routes_for(bench, "10.1.0.4"), ElementsAre("shop/theirs"));
   bench.build(routes);
@@ -91,17 +85,17 @@ TEST(HttpConsumer, ChangesNothingWhenOthersClientsDo) {
   const std::string all = kWeb + kProducer + kShop + consumer_route("shop");
   bench.build(all);
   const auto before = bench.snapshot().services()[0].http;
-  bench.build(all + in_namespace("books", slice("b", "shelf", endpoints(5, 5))));
+  bench.build(all + in_namespace(slice("b", "shelf", endpoints(5, 5)), "books"));
   EXPECT_EQ(bench.snapshot().services()[0].http, before);
   // The same addresses, in a document that says something else about them.
   bench.build(kWeb + kProducer + consumer_route("shop") +
-              in_namespace("shop", slice("s", "cart", endpoints(3, 4), "[{port: 8081}]")));
+              in_namespace(slice("s", "cart", endpoints(3, 4), "[{port: 8081}]"), "shop"));
   EXPECT_EQ(bench.snapshot().services()[0].http, before);
 }
 
 TEST(HttpConsumer, IsNoStrangerInANamespaceWhoseNameBeginsAlike) {
   Bench bench;
-  bench.build(kWeb + kProducer + consumer_route("shop") + in_namespace("shop-2", slice("s", "cart", endpoints(3, 4))));
+  bench.build(kWeb + kProducer + consumer_route("shop") + in_namespace(slice("s", "cart", endpoints(3, 4)), "shop-2"));
   EXPECT_THAT(routes_for(bench, "10.1.0.3"), ElementsAre("default/own"));
 }
 

@@ -12,12 +12,8 @@
 namespace weft::registry {
 namespace {
 
-std::string in_namespace(const std::string& text, const std::string& name_space) {
-  return edited(text, "metadata: {", "metadata: {namespace: " + name_space + ", ");
-}
-
 /// A file about few names in two namespaces.
-std::string random_file(std::mt19937& random) {
+std::string random_routes(std::mt19937& random) {
   const auto pick = [&](int least, int most) { return std::uniform_int_distribution(least, most)(random); };
   const auto number = [&](int most) { return std::to_string(pick(1, most)); };
   std::string text;
@@ -112,7 +108,7 @@ TEST(HttpEdits, LeadWhereAFreshStartLeads) {
       files.erase(file);
       edited.set(file, nullptr);
     } else {
-      files[file] = parsed(random_file(random), file);
+      files[file] = parsed(random_routes(random), file);
       edited.replace(files);
     }
     Inventory fresh;

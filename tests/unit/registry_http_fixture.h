@@ -38,6 +38,10 @@ spec:
     sessionPersistence: {sessionName: s, absoluteTimeout: 1h, cookieConfig: {lifetimeType: Permanent}}
 )";
 
+/// A Service with two endpoints.
+inline const std::string kWeb =
+    service("web", "10.96.0.10", "[{port: 80}]", "251") + slice("w", "web", endpoints(1, 2));
+
 /// An edit of a document, and the one message that it brings.
 struct BadEdit {
   std::string_view good;
@@ -54,6 +58,10 @@ inline std::string edited(std::string_view document, const std::string_view good
   const size_t at = text.find(good);
   EXPECT_NE(at, std::string::npos) << good;
   return at == std::string::npos ? text : text.replace(at, good.size(), bad);
+}
+
+inline std::string in_namespace(const std::string& document, const std::string& name_space) {
+  return edited(document, "metadata: {", "metadata: {namespace: " + name_space + ", ");
 }
 
 /// An HTTPRoute of one rule, or more.

@@ -18,7 +18,7 @@ TEST_P(BadRoute, IsRefusedWithItsFieldsName) {
   EXPECT_THAT(lines(parse_file("f.yaml", text).errors), ElementsAre("f.yaml:" + std::string(GetParam().message)));
 }
 
-constexpr BadEdit kBad[] = {
+constexpr BadEdit kBadRoutes[] = {
     {R"("2026-01-31T12:00:00Z")", "yesterday",
      R"(3: metadata.creationTimestamp: expected a time such as 2026-01-31T12:00:00Z, got "yesterday")"},
     {R"("2026-01-31T12:00:00Z")", R"("2026-02-30T12:00:00Z")",
@@ -125,7 +125,7 @@ constexpr BadEdit kBad[] = {
     {R"(name: X-Canary, value: "1")", R"(name: X-Canary, value: " 1")",
      R"(11: spec.rules[0].matches[0].headers[0].value: expected printable ASCII with single blanks within at most, got " 1")"},
 };
-INSTANTIATE_TEST_SUITE_P(Registry, BadRoute, ::testing::ValuesIn(kBad));
+INSTANTIATE_TEST_SUITE_P(Registry, BadRoute, ::testing::ValuesIn(kBadRoutes));
 
 HttpRoute route_in(const std::string& text) {
   return *parsed(text)->routes.at(0);

@@ -18,7 +18,7 @@ TEST_P(BadRule, IsRefusedWithItsFieldsName) {
   EXPECT_THAT(lines(parse_file("f.yaml", text).errors), ElementsAre("f.yaml:" + std::string(GetParam().message)));
 }
 
-constexpr BadEdit kBad[] = {
+constexpr BadEdit kBadHttpRules[] = {
     {"- type: CORS", "- type: ExtensionRef",
      "21: spec.rules[0].filters[3].type: weft does not implement ExtensionRef; expected RequestHeaderModifier, "
      "ResponseHeaderModifier, RequestRedirect, URLRewrite, RequestMirror or CORS"},
@@ -149,7 +149,7 @@ constexpr BadEdit kBad[] = {
     {"sessionName: s", "type: Query",
      R"(27: spec.rules[0].sessionPersistence.type: expected Cookie or Header, got "Query")"},
 };
-INSTANTIATE_TEST_SUITE_P(Registry, BadRule, ::testing::ValuesIn(kBad));
+INSTANTIATE_TEST_SUITE_P(Registry, BadRule, ::testing::ValuesIn(kBadHttpRules));
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;

@@ -11,9 +11,9 @@ namespace {
 
 using ::testing::ElementsAre;
 
-const std::string kWeb =
+const std::string kWebAndDb =
     service("web", "10.96.0.10", "[{name: http, port: 80}, {name: db, port: 90, appProtocol: tcp}]", "251");
-const std::string kGateway =
+const std::string kEdge =
     "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: g}, spec: {gatewayClassName: weft, "
     "addresses: [{value: 192.0.2.1}], listeners: [{name: a, port: 80, protocol: HTTP, hostname: '*.example.com'}, "
     "{name: grpc, port: 81, protocol: HTTP, allowedRoutes: {kinds: [{kind: GRPCRoute}]}}]}}\n---\n";
@@ -36,7 +36,8 @@ HttpStatus status_of(const std::string& text) {
 /// Of a route's first parent.
 std::string of_route(const std::string& parent, const std::string& rules = to_backend("web"),
                      const std::string& more = "") {
-  return shown(status_of(kWeb + kGateway + http_route("r", parent, rules, more)).routes.at(0).parents.at(0).conditions);
+  return shown(
+      status_of(kWebAndDb + kEdge + http_route("r", parent, rules, more)).routes.at(0).parents.at(0).conditions);
 }
 
 TEST(HttpStatus, SaysWhetherAServiceTookARoute) {
@@ -89,7 +90,7 @@ TEST(HttpStatus, SaysWhereBackendsLead) {
 }
 
 TEST(HttpStatus, OfAGateway) {
-  const HttpStatus status = status_of(kWeb + kGateway + http_route("r", "{name: g}", to_backend("web")) +
+  const HttpStatus status = status_of(kWebAndDb + kEdge + http_route("r", "{name: g}", to_backend("web")) +
                                       http_route("q", "{name: g, sectionName: a}", to_backend("web")));
   ASSERT_EQ(status.gateways.size(), 1U);
   const GatewayStatus& gateway = status.gateways[0];
@@ -106,7 +107,7 @@ TEST(HttpStatus, OfAGateway) {
 
 TEST(HttpStatus, AGatewayWithoutSlotsIsNotProgrammed) {
   Bench bench("", {.services = 1, .endpoints = 10});
-  bench.build(kGateway);
+  bench.build(kEdge);
   const HttpStatus status = bench.builder.http_status();
   EXPECT_EQ(shown(status.gateways.at(0).conditions),
             "Accepted ListenersNotValid: see the listeners' conditions, not Programmed NoResources: service gateway "
@@ -115,7 +116,7 @@ TEST(HttpStatus, AGatewayWithoutSlotsIsNotProgrammed) {
 
 TEST(HttpStatus, EachParentHasItsOwn) {
   const HttpStatus status = status_of(
-      kWeb + kGateway + http_route("r", to_service("web") + ", {name: g}, " + to_service("none"), to_backend("web")));
+      kWebAndDb + kEdge + http_route("r", to_service("web") + ", {name: g}, " + to_service("none"), to_backend("web")));
   ASSERT_EQ(status.routes.size(), 1U);
   ASSERT_EQ(status.routes[0].parents.size(), 3U);
   EXPECT_TRUE(status.routes[0].parents[0].conditions[0].holds);

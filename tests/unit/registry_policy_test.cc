@@ -40,17 +40,17 @@ ResolvedPort resolved(const ServiceResources& resources) {
   return resolve(resources, "").at(0);
 }
 
-struct BadRow {
+struct BadPolicyRow {
   std::string_view good;
   std::string_view bad;
   std::string_view message;
 };
 
-void PrintTo(const BadRow& row, std::ostream* out) {
+void PrintTo(const BadPolicyRow& row, std::ostream* out) {
   *out << row.bad;
 }
 
-class BadPolicy : public ::testing::TestWithParam<BadRow> {};
+class BadPolicy : public ::testing::TestWithParam<BadPolicyRow> {};
 
 TEST_P(BadPolicy, IsRefusedWithItsFieldsName) {
   std::string text(kPolicy);
@@ -61,7 +61,7 @@ TEST_P(BadPolicy, IsRefusedWithItsFieldsName) {
       << text;
 }
 
-constexpr BadRow kBadPolicies[] = {
+constexpr BadPolicyRow kBadPolicies[] = {
     {"weft.dev/v1", "weft.dev/v2",
      R"(2: kind: weft does not know kind "ServicePolicy" of apiVersion "weft.dev/v2"; it knows Service (v1), EndpointSlice (discovery.k8s.io/v1), ServicePolicy (weft.dev/v1), HTTPRoute (gateway.networking.k8s.io/v1), Gateway (gateway.networking.k8s.io/v1), GatewayClass (gateway.networking.k8s.io/v1), ReferenceGrant (gateway.networking.k8s.io/v1) and DestinationRule (networking.istio.io/v1))"},
     {"name: web\n", "name: web\n  annotations: {weft.dev/weight: '1'}\n",

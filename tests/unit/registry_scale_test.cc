@@ -15,7 +15,7 @@ namespace {
 using ::testing::IsEmpty;
 
 /// A file about few names, so that files often agree and contradict each other.
-std::string random_file(std::mt19937& random) {
+std::string random_services(std::mt19937& random) {
   const auto pick = [&](int least, int most) { return std::uniform_int_distribution(least, most)(random); };
   std::string text;
   for (int document = pick(0, 4); document > 0; --document) {
@@ -88,7 +88,7 @@ TEST(Inventory, EditsLeadWhereAFreshStartLeads) {
       files.erase(file);
       edited.set(file, nullptr);
     } else {
-      files[file] = parsed(random_file(random), file);
+      files[file] = parsed(random_services(random), file);
       edited.replace(files);
     }
     Inventory fresh;

@@ -22,8 +22,8 @@ std::vector<std::string> services(const Registry& registry) {
   return names;
 }
 
-Moment at(int seconds) {
-  return {.wall = Status::Time{std::chrono::seconds{seconds}}, .steady = Time{std::chrono::seconds{seconds}}};
+Moment at(int second) {
+  return {.wall = Status::Time{std::chrono::seconds{second}}, .steady = Time{std::chrono::seconds{second}}};
 }
 
 struct RegistryTest : ::testing::Test {

@@ -39,22 +39,22 @@ std::vector<std::string> read_all(const std::string& text) {
   return lines(errors);
 }
 
-struct BadRow {
+struct BadFieldRow {
   const char* text;
   const char* message;
 };
 
-void PrintTo(const BadRow& row, std::ostream* out) {
+void PrintTo(const BadFieldRow& row, std::ostream* out) {
   *out << row.text;
 }
 
-class BadField : public ::testing::TestWithParam<BadRow> {};
+class BadField : public ::testing::TestWithParam<BadFieldRow> {};
 
 TEST_P(BadField, IsNamedWithItsPlaceAndWhatWasExpected) {
   EXPECT_THAT(read_all(GetParam().text), ElementsAre(GetParam().message));
 }
 
-constexpr BadRow kBadFields[] = {
+constexpr BadFieldRow kBadFields[] = {
     {"integer: 70000", R"(f.yaml:1: integer: expected an integer from 1 to 65535, got "70000")"},
     {"\n\ninteger: 0", R"(f.yaml:3: integer: expected an integer from 1 to 65535, got "0")"},
     {"integer: 080", R"(f.yaml:1: integer: expected an integer from 1 to 65535, got "080")"},

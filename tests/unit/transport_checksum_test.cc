@@ -11,20 +11,20 @@ namespace {
 using test::Bytes;
 using test::PacketBuilder;
 
-constexpr const char* kClient = "10.1.0.1:1024";
+constexpr const char* kSource = "10.1.0.1:1024";
 constexpr const char* kServer = "10.2.0.1:80";
-constexpr const char* kClient6 = "[fd00:1::1]:1024";
+constexpr const char* kSource6 = "[fd00:1::1]:1024";
 constexpr const char* kServer6 = "[fd00:2::1]:80";
 
 /// Of both families and protocols, with payloads of even and odd length, and what may lie around the sum.
 std::vector<PacketBuilder> whole_packets() {
-  return {test::tcp(kClient, kServer).payload_of(100),
-          test::tcp(kClient, kServer).ip_options(8).tcp_options(12).payload_of(101),
-          test::tcp(kClient, kServer).padding(6),
-          test::udp(kClient, kServer).payload_of(1),
-          test::udp(kClient, kServer).payload_of(1400).padding(3),
-          test::tcp(kClient6, kServer6).payload_of(99),
-          test::udp(kClient6, kServer6).destination_options(16).payload_of(8)};
+  return {test::tcp(kSource, kServer).payload_of(100),
+          test::tcp(kSource, kServer).ip_options(8).tcp_options(12).payload_of(101),
+          test::tcp(kSource, kServer).padding(6),
+          test::udp(kSource, kServer).payload_of(1),
+          test::udp(kSource, kServer).payload_of(1400).padding(3),
+          test::tcp(kSource6, kServer6).payload_of(99),
+          test::udp(kSource6, kServer6).destination_options(16).payload_of(8)};
 }
 
 TEST(TransportChecksum, IsRightAsBuiltAndWrongWithAnyBitFlipped) {
@@ -38,21 +38,21 @@ TEST(TransportChecksum, IsRightAsBuiltAndWrongWithAnyBitFlipped) {
 }
 
 TEST(TransportChecksum, OfAddressesAndPortsToo) {
-  Bytes frame = test::udp(kClient, kServer).payload("x").bytes();
+  Bytes frame = test::udp(kSource, kServer).payload("x").bytes();
   frame[14 + 20] ^= std::byte{1};  // the source port
   EXPECT_TRUE(transport_checksum_wrong(frame));
 }
 
 TEST(TransportChecksum, NoneIsNotWrongOverIpv4Alone) {
-  EXPECT_FALSE(transport_checksum_wrong(test::udp(kClient, kServer).transport_checksum(0).payload("x").bytes()));
-  EXPECT_TRUE(transport_checksum_wrong(test::udp(kClient6, kServer6).transport_checksum(0).payload("x").bytes()));
-  EXPECT_TRUE(transport_checksum_wrong(test::tcp(kClient, kServer).transport_checksum(0).payload("x").bytes()));
+  EXPECT_FALSE(transport_checksum_wrong(test::udp(kSource, kServer).transport_checksum(0).payload("x").bytes()));
+  EXPECT_TRUE(transport_checksum_wrong(test::udp(kSource6, kServer6).transport_checksum(0).payload("x").bytes()));
+  EXPECT_TRUE(transport_checksum_wrong(test::tcp(kSource, kServer).transport_checksum(0).payload("x").bytes()));
 }
 
 TEST(TransportChecksum, WhatIsNoWholePacketHasNone) {
   for (const PacketBuilder& packet :
-       {test::udp(kClient, kServer).payload_of(64).fragment(0x2000), test::icmp("10.1.0.1", "10.2.0.1"),
-        test::udp(kClient, kServer).payload_of(64).cut_to(60), test::tcp(kClient, kServer).ethernet_type(0x0806)}) {
+       {test::udp(kSource, kServer).payload_of(64).fragment(0x2000), test::icmp("10.1.0.1", "10.2.0.1"),
+        test::udp(kSource, kServer).payload_of(64).cut_to(60), test::tcp(kSource, kServer).ethernet_type(0x0806)}) {
     Bytes frame = packet.bytes();
     frame.back() ^= std::byte{1};
     const Bytes before = frame;
@@ -74,7 +74,7 @@ TEST(TransportChecksum, IsWrittenWhateverStoodThere) {
 
 TEST(TransportChecksum, ASumOfZeroIsWrittenAsUdpWantsIt) {
   // The payload's two bytes are picked so that the sum comes to 0xffff, and the checksum to 0.
-  Bytes frame = test::udp(kClient, kServer).payload(std::string_view("\0\0", 2)).bytes();
+  Bytes frame = test::udp(kSource, kServer).payload(std::string_view("\0\0", 2)).bytes();
   const size_t udp = 14 + 20;
   frame[udp + 8] = frame[udp + 6];
   frame[udp + 9] = frame[udp + 7];
