@@ -11,9 +11,11 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
+#include <memory>
 
 #include "node/config.h"
 #include "node/node.h"
+#include "ops/access_log.h"
 #include "ops/commands.h"
 #include "ops/server.h"
 #include "registry-sync/check.h"
@@ -95,6 +97,15 @@ int run(const weft::node::Config& config) {
     (*server)->also_watch((*node)->with_pods([](weft::pods::Pods& pods) { return pods.link_events(); }), [serving] {
       serving->with_pods([](weft::pods::Pods& pods) { pods.notice_link_changes(); });
     });
+  }
+  std::unique_ptr<weft::ops::AccessLog> access_log;
+  if (const auto& path = config.http.access_log; !path.empty()) {
+    auto started = weft::ops::AccessLog::start(**node, path);
+    if (!started) {
+      spdlog::error(started.error());
+      return kCannotStart;
+    }
+    access_log = std::move(*started);
   }
   (*server)->run(stop);
   drain(**node, stop);

@@ -219,6 +219,10 @@ void read_http(Fields fields, HttpSettings& http) {
   read_via(fields, http);
   number(fields, "traces_per_million", 0, 1'000'000, http.proxy.marks.sampled_per_million);
   read_session_key(fields, http);
+  http.access_log = fields.string("access_log").value_or("");
+  if (!http.access_log.empty() && !http.access_log.is_absolute()) {
+    fields.error("access_log", "expected an absolute path, got " + registry::in_quotes(http.access_log.string()));
+  }
   fields.finish();
 }
 

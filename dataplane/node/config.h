@@ -49,6 +49,7 @@ struct HttpSettings {
   proxy::HttpConfig proxy;    ///< exchanges, upstreams: 0, as many as tcp.connections ask for; what nobody sets is the
                               ///< node's to fill in
   time::Millis detect = 200;  ///< that a client may say nothing where the service does not say what it speaks
+  std::filesystem::path access_log;           ///< empty: none is written
   std::chrono::seconds drain{5};              ///< that clients have to go elsewhere when the node stops
   std::optional<lb::SessionKey> session_key;  ///< none: another one each start
 };

@@ -300,7 +300,8 @@ assert working.hear() == ["200", "slow", "close"] and working.end() == "closed" 
 assert mesh.weftd.popen.wait(10) == 0 and time.monotonic() - began < 4.5, mesh.weftd_log()
 
 # As the configuration says: bounds, times, names; and no longer than it allows.
-mesh.configure(**OWN, http={"limits": {"head_bytes": 2048, "target_bytes": 1024, "fields": 20}, "via": "weft-7", "traces_per_million": 1000000,
+log = mesh.folder / "access.log"
+mesh.configure(**OWN, http={"access_log": str(log), "limits": {"head_bytes": 2048, "target_bytes": 1024, "fields": 20}, "via": "weft-7", "traces_per_million": 1000000,
                             "timeouts": {"head_s": 1, "body_s": 1, "client_idle_s": 2, "drain_s": 1}})
 mesh.start_weftd()
 assert say(FIRST + b"a: " + b"b" * 2100 + b"\r\n\r\n").startswith("HTTP/1.1 431 ")
@@ -317,9 +318,29 @@ print(s.recv(4096).split()[1].decode())
 assert stalled == "408" and http("body_timeouts") == 1 and http("head_timeouts") == 1
 assert "via: 1.1 weft-7" in curl("-D", "-", f"http://{VIP}/").lower()
 assert Asker().end() == "closed", "after two seconds"
+# The file: moved away, and cut down.
+def logged(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+lab.wait_until("all is in the file", lambda: len(logged(log)) == 6)
+assert sorted((row["status"], row["flags"], row["path"]) for row in logged(log)) == \
+    [(200, "-", "/"), (408, "DT", ""), (408, "DT", "/9"), (414, "DPE", ""), (431, "DPE", ""), (431, "DPE", "")], logged(log)
+log.rename(mesh.folder / "old.log")
+lab.wait_until("it is there again", lambda: log.exists())
+curl("-o", "/dev/null", f"http://{VIP}/again")
+lab.wait_until("the new one has it", lambda: [row["path"] for row in logged(log)] == ["/again"])
+with open(log, "r+") as cut:
+    cut.truncate(0)
+curl("-o", "/dev/null", f"http://{VIP}/once-more")
+lab.wait_until("it goes on from the start", lambda: [row["path"] for row in logged(log)] == ["/once-more"])
+
 stuck = Asker(SLOW_VIP)
 stuck.say("/30")
 lab.wait_until("its request is under way", lambda: any(row["endpoint"] for row in flows_of(f"10.1.0.1:{stuck.port}")))
 began = time.monotonic()
 assert mesh.weftd.stop() == 0 and 0.9 < time.monotonic() - began < 5, mesh.weftd_log()
 assert stuck.process.wait(5) != 0, "its connection was reset"
+mesh.configure(**OWN, http={"access_log": "/nowhere/access.log"})
+failed = lab.run(lab.BUILD / "weftd", "--config", mesh.config_file, check=False)
+assert "http.access_log: cannot open /nowhere/access.log: No such file" in failed, failed

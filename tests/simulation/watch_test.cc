@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// @file Traces and captures that begin, are read and end under workers at work: none is written to after it is gone,
-/// and what is read is whole. Run under ThreadSanitizer and AddressSanitizer too.
+/// @file Traces, captures and who follows requests begin, read and end under workers at work: none is written to after
+/// it is gone, and what is read is whole. Run under ThreadSanitizer and AddressSanitizer too.
 #include "runtime/watch.h"
 
 #include <gtest/gtest.h>
@@ -48,6 +48,10 @@ class Turns {
     if (watch != nullptr) {
       watch->after(number_, packets.data(), *burst_, pipeline_, snapshot, now_, nullptr);
       watch->lost(number_, packets[0], l4::Verdict::transmit_full);
+      proxy::AccessRecord record;
+      record.service_slot = number_;
+      record.path.set(std::string(100, static_cast<char>('a' + number_)));
+      watch->finished(number_, record);
     }
     now_ += std::chrono::microseconds(10);
   }
@@ -162,6 +166,34 @@ TEST(Watch, CapturesComeAndGoUnderWorkersAtWork) {
     capture->look(1000, [&](const Capture::Copy&) { return ++left == 0; });
     EXPECT_LE(left, 128U) << "what the rings held, and nothing after";
     EXPECT_EQ(capture.use_count(), 1);
+  }
+}
+
+TEST(Watch, WhoFollowsRequestsComesAndGoesUnderWorkersAtWork) {
+  WatchedWorkers workers;
+  for (uint32_t round = 0; round < kRounds; ++round) {
+    const auto access = std::make_shared<Access>(kWorkers, AccessFilter{});
+    ASSERT_TRUE(workers.watchers().add(access));
+    std::array<uint32_t, kWorkers> records = {};
+    const auto look = [&](uint32_t worker) {
+      proxy::AccessRecord record;
+      for (; access->take(worker, record); ++records[worker]) {
+        EXPECT_EQ(record.service_slot, worker);
+        EXPECT_EQ(record.path.view(), std::string(100, static_cast<char>('a' + worker)));
+      }
+    };
+    while (records[0] < 20 || records[1] < 20) {
+      look(0);
+      look(1);
+    }
+    workers.watchers().remove(access);
+    look(0);
+    look(1);
+    records = {};
+    look(0);
+    look(1);
+    EXPECT_EQ(records[0] + records[1], 0U) << "nobody writes any more";
+    EXPECT_EQ(access.use_count(), 1);
   }
 }
 

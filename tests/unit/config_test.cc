@@ -221,6 +221,7 @@ TEST(NodeConfig, WhatIsWrongIsNamedByLineAndField) {
                  "http.limits.target_bytes: expected less than head_bytes, which is 4096, got 8192"},
            Wrong{"http: {timeouts: {head_s: 0}}", "http.timeouts.head_s: expected an integer from 1 to"},
            Wrong{"http: {timeouts: {drain_s: 3601}}", "http.timeouts.drain_s: expected an integer from 0 to 3600"},
+           Wrong{"http: {access_log: access.log}", "http.access_log: expected an absolute path, got \"access.log\""},
            Wrong{"http: {via: 'a b'}", "http.via: expected at most 64 letters, digits, -, . or _, got \"a b\""},
            Wrong{"http: {traces_per_million: 1000001}", "http.traces_per_million: expected an integer from 0 to"},
            Wrong{"http: {session_key_file: /nowhere/key}", "http.session_key_file: "},
