@@ -71,6 +71,10 @@ mesh.put("route.yaml", mesh.http_route(
      "filters": [{"type": "RequestRedirect", "requestRedirect": {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/new"}}}]},
     {"matches": [{"path": {"value": "/nobody"}}], "backendRefs": TO["nobody"]},
     {"matches": [{"path": {"value": "/"}, "method": "GET"}], "backendRefs": TO["v1"], "timeouts": {"request": "10s"}}))
+mesh.put("gateway.yaml", {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "public"},
+                          "spec": {"gatewayClassName": "weft", "addresses": [{"type": "IPAddress", "value": "10.96.0.50"}],
+                                   "listeners": [{"name": "http", "port": 80, "protocol": "HTTP", "hostname": "*.example.com"}]}},
+         mesh.http_route("edge", "", {"backendRefs": TO["v2"]}, parentRefs=[{"name": "public"}], hostnames=["shop.example.com"]))
 OWN = {"workers": {"cores": [0, 1]}, "snat": {"addresses": ["10.9.0.1"]}}
 mesh.configure(**OWN)
 mesh.start_weftd()
@@ -106,6 +110,11 @@ for path, expected, flags in (("/old", 302, "-"), ("/nobody", 500, "NR"), ("/a%2
     assert asked["flags"] == flags, asked
 assert mesh.ctl("where", "PUT", f"http://{VIP}/")["status"] == status("-X", "PUT", f"http://{VIP}/") == 404
 assert "location: http://10.96.0.10/new" in mesh.text("where", "GET", f"http://{VIP}/old")
+# A Gateway has no endpoints of its own, and is known by its address.
+for name, expected in (("shop.example.com", 200), ("other.example.com", 404)):
+    asked = mesh.ctl("where", "GET", "http://10.96.0.50/", "header", f"host: {name}")
+    assert asked["service"] == "gateway default/public" and asked.get("status", 200) == expected, asked
+    assert status("-H", f"Host: {name}", "http://10.96.0.50/") == expected
 for words, error in ((("GET", "http://raw/"), "relayed unread"), (("GET", "http://web:81/"), "no TCP port 81"),
                      (("GET", "http://10.96.0.99/"), "no service"), (("GET", "http://web/", "from", "x"), "expected an address")):
     assert error in lab.run(lab.BUILD / "weftctl", "--socket", mesh.socket, "where", *words, check=False), words
@@ -129,6 +138,7 @@ class Followed:
 
 every, failed, of_v2 = Followed(), Followed("failed"), Followed("service", "v2")
 table = Followed("count", "3", form="")
+assert "4 run already" in lab.run(lab.BUILD / "weftctl", "--socket", mesh.socket, "access", check=False)
 curl("-o", "/dev/null", "-H", "x-user: 1", f"http://{VIP}/index.html?secret=1")
 assert status(f"http://{VIP}/nobody") == 500
 client.run("python3", "-c", f"""
@@ -152,6 +162,10 @@ assert table.process.popen.wait(10) == 0
 lines = table.log.read_text().splitlines()
 assert lines[0].split()[:3] == ["TIME", "STATUS", "FLAGS"] and lines[-1] == "3 requests, 0 missed; ended by count", lines
 assert re.search(r"  +200  -  .*  default/web  .*  default/split  +GET 10\.96\.0\.10/index\.html$", lines[1]), lines[1]
+of_gateway = Followed("service", "gateway", "public", "count", "1")
+curl("-o", "/dev/null", "-H", "Host: shop.example.com", "http://10.96.0.50/")
+row, = of_gateway.requests(1)
+assert (row["service"], row["route"], row["backend"]) == ("gateway default/public", "default/edge", "default/v2"), row
 assert not any("status" in json.loads(line) for line in of_v2.log.read_text().splitlines())
 for follower in (every, failed, of_v2):
     follower.process.stop()
