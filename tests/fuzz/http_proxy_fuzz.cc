@@ -39,7 +39,7 @@ class Bytes {
   std::string_view left_;
 };
 
-constexpr std::array<std::string_view, 8> kPhrases = {
+constexpr std::array<std::string_view, 16> kPhrases = {
     "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
     "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
     "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
@@ -48,14 +48,33 @@ constexpr std::array<std::string_view, 8> kPhrases = {
     "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
     "5\r\nhello\r\n",
     "0\r\n\r\n",
+    "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n",
+    "HTTP/1.1 100 Continue\r\n\r\n",
+    "HTTP/1.1 200 OK\r\n\r\n",  // to its connection's end
+    "GET / HTTP/1.0\r\n\r\n",
+    "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
+    "\r\n",
+    "HTTP/1.1 204 No Content\r\n\r\n",
 };
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   HttpMesh mesh;
-  mesh.publish({http_service("default/web", 1, {1})});
-  std::array<tcp::ConnectionId, 2> clients = {mesh.connect(), mesh.connect()};
+  // One of plain forwarding, and one of all that keeps something of an exchange.
+  lb::HttpRule rule{.filters = {.response = {.set = {{"x-set", "1"}}}, .mirrors = {{.backend = backend(3).port}}},
+                    .backends = {backend(1)},
+                    .retry = lb::HttpRetry{.attempts = 2, .codes = {503}, .backoff = std::chrono::milliseconds(20)},
+                    .session = lb::SessionPersistence{.name = "s"}};
+  rule.backend_timeout = std::chrono::milliseconds(200);
+  mesh.publish({http_service("default/web", 1, {1}),
+                http_service("default/ruled", 2, {1}, {lb::AppProtocol::http, route_table({{"/", rule}}), {}, false}),
+                http_service("default/mirror", 3, {2})});
+  const auto connect = [&](size_t client) {
+    return mesh.connect(lb::Address(lb::address_from_host(0x0a600001 + static_cast<uint32_t>(client))));
+  };
+  std::array<tcp::ConnectionId, 2> clients = {connect(0), connect(1)};
   Bytes bytes(data, size);
   for (int steps = 0; !bytes.empty() && steps < 64; ++steps) {
     const uint8_t what = bytes.byte();
@@ -68,13 +87,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         mesh.say(client, bytes.text(more));
         break;
       case 1:
-        mesh.say(client, kPhrases[more >> 1 & 7]);
+        mesh.say(client, kPhrases[more >> 1 & 15]);
         break;
       case 2:
         mesh.say(endpoint, bytes.text(more));
         break;
       case 3:
-        mesh.say(endpoint, kPhrases[more >> 4 & 7]);
+        mesh.say(endpoint, kPhrases[more >> 4 & 15]);
         break;
       case 4:
         mesh.outside.engine.shutdown(more & 2 ? client : endpoint);
@@ -83,7 +102,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       case 5:
         mesh.outside.engine.abort(more & 2 ? client : endpoint);
         mesh.settle();
-        clients[more & 1] = more & 2 ? mesh.connect() : client;
+        clients[more & 1] = more & 2 ? connect(more & 1) : client;
         break;
       case 6:
         mesh.pass(std::chrono::milliseconds(more));

@@ -74,8 +74,11 @@ inline std::shared_ptr<const lb::RouteTable> route_table(const std::vector<RuleU
 
 class HttpMesh {
  public:
-  explicit HttpMesh(HttpConfig http = {})
-      : proxy_(middle.engine, middle.buffers.pool(),
+  /// @param their the TCP of clients and endpoints @param our and weft's
+  explicit HttpMesh(HttpConfig http = {}, const tcp::Config& their = {}, const tcp::Config& our = {})
+      : outside(1, their),
+        middle(2, our),
+        proxy_(middle.engine, middle.buffers.pool(),
                {.relay = {.sessions = 16},
                 .http =
                     [&] {
@@ -199,8 +202,8 @@ class HttpMesh {
 
   time::Time now{std::chrono::seconds(5)};
   lb::Address silent;  ///< whose segments are lost on their way
-  tcp::Host outside{1};
-  tcp::Host middle{2};
+  tcp::Host outside;
+  tcp::Host middle;
   std::optional<lb::Snapshot> snapshot;
   std::vector<Change> changes;
   std::vector<AccessRecord> records;

@@ -254,7 +254,20 @@ TEST_F(HttpMessages, AClientMayHaveSaidAllThatItWill) {
   EXPECT_EQ(mesh.books().clients, 0U);
 }
 
-TEST_F(HttpMessages, AnEndpointThatDrainsTellsClients) {
+/// What came of the request came with the client's end: it is not waited for more.
+TEST_F(HttpMessages, AClientThatEndsWithinItsHeadIsToldAtOnce) {
+  for (const std::string_view begun : {"G", "GET /a HTTP/1.1\r\nHost: web\r\n", "\r"}) {
+    const auto client = mesh.connect();
+    mesh.outside.engine.write(client, mesh.outside.slice_of(begun));
+    mesh.outside.engine.shutdown(client);
+    mesh.settle();
+    EXPECT_EQ(first_line(mesh.hear_client(client)), "HTTP/1.1 400 Bad Request") << begun;
+    EXPECT_EQ(flags_of_last(), "DC") << begun;
+    EXPECT_EQ(mesh.books().clients, 0U) << begun;
+  }
+}
+
+TEST_F(HttpMessages, WhenWeftDrainsItsClientsAreTold) {
   const auto client = mesh.connect();
   exchange(client, kGet);
   mesh.proxy().http().drain(true);

@@ -76,7 +76,8 @@ inline std::string post(std::string_view path, std::string_view body, std::strin
 
 class HttpProxied : public ::testing::Test {
  protected:
-  explicit HttpProxied(HttpConfig http = {}) : mesh(http) {}
+  explicit HttpProxied(HttpConfig http = {}, const tcp::Config& their = {}, const tcp::Config& our = {})
+      : mesh(http, their, our) {}
 
   void SetUp() override {
     mesh.publish({http_service("default/web", 1, {1})});

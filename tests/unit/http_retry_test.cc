@@ -244,20 +244,5 @@ TEST_F(HttpRetried, AnInterimResponseMayHaveComeBut100AloneIsNone) {
   EXPECT_THAT(mesh.hear_client(client), testing::HasSubstr("HTTP/1.1 503 Said"));
 }
 
-/// An endpoint that answers before it has heard all gets no other request behind half of this one.
-TEST_F(HttpRetried, AConnectionWithHalfARequestIsNotUsedAgain) {
-  retry({.attempts = 1, .codes = {503}});
-  const auto client = mesh.connect();
-  mesh.say(client, post("/a", std::string(60'000, 'x')));
-  mesh.say(only_heard().id, response(503));
-  // The second attempt's connection takes 64 KiB at most at first, and this endpoint reads nothing before it answers.
-  ASSERT_EQ(mesh.accepted.size(), 2U);
-  mesh.say(mesh.accepted[1].first, kOk);
-  EXPECT_EQ(mesh.hear_client(client), kOkHeard);
-  mesh.heard();
-  mesh.say(client, kGet);
-  EXPECT_THAT(only_heard().text, StartsWith("GET /a "));
-}
-
 }  // namespace
 }  // namespace weft::proxy

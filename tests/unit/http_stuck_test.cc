@@ -5,6 +5,8 @@
 namespace weft::proxy {
 namespace {
 
+using testing::StartsWith;
+
 class HttpStuck : public HttpProxied {
  protected:
   size_t pinned() { return 4096 - mesh.middle.buffers.pool().size(); }
@@ -91,6 +93,80 @@ TEST_F(HttpStuck, KeptBodiesPinNoMoreThanTheirStore) {
   }
   mesh.pass(std::chrono::milliseconds(50));
   EXPECT_LE(pinned(), 8U);
+}
+
+TEST_F(HttpStuck, AClientThatTakesNothingIsGivenUp) {
+  const auto stuck = mesh.connect();
+  mesh.say(stuck, kGet);
+  const auto heard = only_heard();
+  mesh.say(heard.id, "HTTP/1.1 200 OK\r\nDate: d\r\nContent-Length: 100000000\r\n\r\n");
+  while (mesh.offer(heard.id, std::string(140'000, 'x')) > 0) {
+    mesh.pass(std::chrono::milliseconds(5));
+  }
+  mesh.pass(std::chrono::seconds(299));
+  EXPECT_FALSE(mesh.told(stuck) & tcp::event::reset);
+  mesh.pass(std::chrono::seconds(2));
+  EXPECT_TRUE(mesh.told(stuck) & tcp::event::reset);
+  EXPECT_EQ(flags_of_last(), "SI");
+}
+
+/// Where a connection takes 8 KiB that nobody reads: half of them in its queue, half at its peer's.
+class HttpNarrow : public HttpProxied {
+ protected:
+  HttpNarrow() : HttpProxied({}, {.receive_buffer = 4096}, {.send_buffer = 4096}) {}
+
+  std::string hear_all(tcp::ConnectionId id) {
+    std::string all;
+    for (std::string some = mesh.outside.read(id); !some.empty(); some = mesh.outside.read(id)) {
+      all += some;
+      mesh.pass(std::chrono::milliseconds(50));  // the window opens, and that is told
+    }
+    return all;
+  }
+};
+
+TEST_F(HttpNarrow, WhatTheClientDoesNotTakeIsNotCutByWhatFollows) {
+  const auto client = mesh.connect();
+  mesh.say(client, kGet);
+  const auto heard = only_heard();
+  std::string interims;
+  for (int i = 0; i < 5; ++i) {
+    interims += "HTTP/1.1 103 Early Hints\r\nLink: " + std::string(3000, static_cast<char>('a' + i)) + "\r\n\r\n";
+  }
+  for (const std::string& each : {interims, std::string(kOk)}) {
+    for (size_t at = 0; at < each.size();) {
+      const size_t taken = mesh.offer(heard.id, each.substr(at, 1000));
+      at += taken;
+      ASSERT_TRUE(taken > 0) << at;
+    }
+  }
+  EXPECT_EQ(hear_all(client), interims + std::string(kOkHeard));
+  EXPECT_EQ(exchange(client, kGet).client, kOkHeard);
+}
+
+/// An endpoint that answers before it has heard all gets no other request behind half of this one.
+TEST_F(HttpNarrow, AConnectionWithHalfARequestIsNotUsedAgain) {
+  route(lb::HttpRule{.backends = {backend(2)}, .retry = lb::HttpRetry{.attempts = 1, .codes = {503}}});
+  const auto client = mesh.connect();
+  const std::string asked = post("/a", std::string(20'000, 'x'));
+  std::string got;
+  for (size_t at = 0; at < asked.size();) {
+    at += mesh.offer(client, asked.substr(at, 1000));
+    if (!mesh.accepted.empty()) {
+      got += hear_all(mesh.accepted[0].first);
+    }
+    mesh.pass(std::chrono::milliseconds(50));
+  }
+  got += hear_all(mesh.accepted[0].first);
+  EXPECT_EQ(body_of(got).size(), 20'000U);
+  mesh.say(mesh.accepted[0].first, response(503));
+  ASSERT_EQ(mesh.accepted.size(), 2U);
+  mesh.say(mesh.accepted[1].first, kOk);  // it has read nothing, and can have got 8 KiB at most
+  EXPECT_EQ(mesh.hear_client(client), kOkHeard);
+  EXPECT_EQ(mesh.books().parked, 0U);
+  mesh.say(client, kGet);
+  ASSERT_EQ(mesh.accepted.size(), 3U);
+  EXPECT_THAT(mesh.outside.read(mesh.accepted[2].first), StartsWith("GET /a "));
 }
 
 }  // namespace
