@@ -22,10 +22,10 @@ namespace {
 constexpr std::chrono::milliseconds kPeriod(10);
 constexpr std::chrono::seconds kLooksAtPath(1);
 constexpr size_t kAWrite = size_t{64} << 10;  // bytes
-constexpr mode_t kMode = 0640;
+constexpr mode_t kLogMode = 0640;
 
 int open_log(const std::filesystem::path& path) {
-  return open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, kMode);
+  return open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, kLogMode);
 }
 
 }  // namespace

@@ -1,24 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/access_report.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
+
+#include "ops/wall_clock.h"
 
 namespace weft::ops {
 namespace {
-
-std::string utc(std::chrono::system_clock::time_point time) {
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(time - seconds).count();
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)), micros);
-}
 
 std::string_view service_name(const lb::Snapshot& snapshot, uint32_t slot) {
   const lb::Service* const service = snapshot.service_at(slot);
   return service == nullptr ? std::string_view() : service->name;
 }
 
-std::string text_of(const Json& request, const char* key) {
+std::string cell_of(const Json& request, const char* key) {
   const Json& value = request[key];
   return value.is_null() || value == "" ? "-" : value.is_string() ? value.get<std::string>() : value.dump();
 }
@@ -65,10 +60,10 @@ std::string access_heading() {
 
 std::string access_line(const Json& request) {
   return fmt::format(
-      kColumns, text_of(request, "time"), text_of(request, "status"), text_of(request, "flags"),
-      milliseconds(request["duration_us"]), text_of(request, "service"), text_of(request, "client"),
-      text_of(request, "endpoint"), text_of(request, "route"),
-      fmt::format("{} {}{}", text_of(request, "method"), request["host"].get<std::string>(), text_of(request, "path")));
+      kColumns, cell_of(request, "time"), cell_of(request, "status"), cell_of(request, "flags"),
+      milliseconds(request["duration_us"]), cell_of(request, "service"), cell_of(request, "client"),
+      cell_of(request, "endpoint"), cell_of(request, "route"),
+      fmt::format("{} {}{}", cell_of(request, "method"), request["host"].get<std::string>(), cell_of(request, "path")));
 }
 
 }  // namespace weft::ops

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/journey_report.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,12 +15,6 @@ using Found = l4::Passage::Found;
 using packet::Kind;
 
 /// To the microsecond.
-std::string utc(WallClock::Moment time) {
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-  const auto micros = std::chrono::floor<std::chrono::microseconds>(time - seconds).count();
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z", seconds, micros);
-}
-
 std::string flags_text(uint8_t flags) {
   static constexpr std::array<std::pair<uint8_t, std::string_view>, 6> kNames = {
       {{0x02, "SYN"}, {0x10, "ACK"}, {0x01, "FIN"}, {0x04, "RST"}, {0x08, "PSH"}, {0x20, "URG"}}};

@@ -12,13 +12,12 @@ namespace weft::ops {
 namespace {
 
 using std::chrono::duration_cast;
-using std::chrono::seconds;
 
 std::string utc_or_never(std::chrono::system_clock::time_point time) {
   if (time == std::chrono::system_clock::time_point{}) {
     return "never";
   }
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", std::chrono::floor<seconds>(time));
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", std::chrono::floor<std::chrono::seconds>(time));
 }
 
 Json as_json(const std::vector<registry::Diagnostic>& diagnostics) {
@@ -89,7 +88,7 @@ Answer show_version(node::Node& node, const Words&) {
   const auto uptime = std::chrono::steady_clock::now() - node.started();
   return Json{{"version", WEFT_VERSION},
               {"node", node.config().node},
-              {"uptime_seconds", duration_cast<seconds>(uptime).count()},
+              {"uptime_seconds", duration_cast<std::chrono::seconds>(uptime).count()},
               {"workers", node.workers().size()},
               {"registry", node.config().registry.string()}};
 }
@@ -246,7 +245,7 @@ Answer show_snapshot(node::Node& node, const Words&) {
                                               : "partly stale: what is good is in force"},
               {"last_attempt", utc_or_never(status.last_attempt)},
               {"last_good", utc_or_never(status.last_good)},
-              {"age_seconds", duration_cast<seconds>(age).count()},
+              {"age_seconds", duration_cast<std::chrono::seconds>(age).count()},
               {"drained_by_operator", drains},
               {"errors", as_json(status.errors)},
               {"warnings", as_json(status.warnings)}};

@@ -3,69 +3,80 @@
 #include <array>
 #include <string_view>
 
+#include "ops/counter_row.h"
 #include "ops/show.h"
 
 namespace weft::ops {
 namespace {
 
-struct Row {
-  std::string_view name;
-  uint64_t (*count)(const runtime::TcpBooks&);
-  std::string_view meaning;
-};
+using TcpRow = CounterRow<runtime::TcpBooks>;
 
 template <uint64_t tcp::Counters::*counter>
-uint64_t of(const runtime::TcpBooks& books) {
+uint64_t tcp_count(const runtime::TcpBooks& books) {
   return books.counters.*counter;
 }
 
 using Counters = tcp::Counters;
 
-constexpr std::array kRows = {
-    Row{"segments_received", of<&Counters::segments_received>, "that were delivered to weft's own TCP"},
-    Row{"segments_sent", of<&Counters::segments_sent>, "by it, acknowledgments and resets too"},
-    Row{"bytes_received", of<&Counters::bytes_received>, "of payload that was taken, in order or not"},
-    Row{"bytes_sent", of<&Counters::bytes_sent>, "of payload, each the first time"},
-    Row{"predicted", of<&Counters::predicted>, "segments that were just what was expected next: the short way"},
-    Row{"accepted", of<&Counters::accepted>, "handshakes with clients that were completed"},
-    Row{"connected", of<&Counters::connected>, "handshakes with endpoints that were completed"},
-    Row{"closed", of<&Counters::closed>, "connections that both sides closed in order"},
-    Row{"resets_received", of<&Counters::resets_received>, "connections and handshakes that a peer's reset ended"},
-    Row{"resets_sent", of<&Counters::resets_sent>,
-        "to what belongs to no connection, where nobody could be reached, or because the other side was reset"},
-    Row{"timeouts", of<&Counters::timeouts>, "connections given up, as their peer did not answer"},
-    Row{"cookies_sent", of<&Counters::cookies_sent>,
-        "SYNs beyond a service's share of half_open: answered with a cookie"},
-    Row{"cookies_accepted", of<&Counters::cookies_accepted>, "of those, that came back and became connections"},
-    Row{"half_open_expired", of<&Counters::half_open_expired>, "handshakes that their client did not complete in 63 s"},
-    Row{"refused", of<&Counters::refused>,
-        "handshakes reset when complete, as all of tcp.connections are in use: raise it"},
-    Row{"time_waits_recycled", of<&Counters::time_waits_recycled>,
-        "forgotten before their time, as tcp.time_waits are in use"},
-    Row{"retransmitted", of<&Counters::retransmitted>, "segments sent again, for any reason"},
-    Row{"fast_recoveries", of<&Counters::fast_recoveries>, "losses that acknowledgments showed"},
-    Row{"rto_fired", of<&Counters::rto_fired>, "losses that silence showed: retransmission timeouts"},
-    Row{"tail_probes", of<&Counters::tail_probes>, "segments sent again to hear whether the last ones were lost"},
-    Row{"spurious", of<&Counters::spurious>, "recoveries that turned out needless, and were taken back"},
-    Row{"window_probes", of<&Counters::window_probes>, "of peers that take nothing for now"},
-    Row{"keepalives", of<&Counters::keepalives>, "sent to silent peers (tcp.keepalive_idle_s)"},
-    Row{"black_holes", of<&Counters::black_holes>,
-        "times that segments were made smaller, as no large one came through"},
-    Row{"out_of_order", of<&Counters::out_of_order>, "segments beyond a gap"},
-    Row{"duplicates", of<&Counters::duplicates>, "segments of which all bytes were there"},
-    Row{"unacceptable", of<&Counters::unacceptable>, "segments outside the window"},
-    Row{"paws_dropped", of<&Counters::paws_dropped>, "segments with a timestamp older than the last (RFC 7323)"},
-    Row{"bad_acknowledgments", of<&Counters::bad_acknowledgments>, "of what was never sent, or long ago"},
-    Row{"challenges", of<&Counters::challenges>, "acknowledgments to what may be a forger's SYN or reset (RFC 5961)"},
-    Row{"out_of_memory", of<&Counters::out_of_memory>,
-        "payloads not taken for want of pieces, to be sent again: raise memory.buffers"},
-    Row{"invalid", of<&Counters::invalid>, "segments with flags that can't be"},
-    Row{"unsent", [](const runtime::TcpBooks& books) { return books.unsent; },
-        "segments for which there was no buffer, no way or too small an MTU: sent again later"},
-    Row{"idled", [](const runtime::TcpBooks& books) { return books.idled; },
-        "sessions reset, as no byte moved for flows.timeouts.tcp_established_s or tcp_closing_s"},
+constexpr std::array kTcpRows = {
+    TcpRow{"segments_received", "segments", tcp_count<&Counters::segments_received>,
+           "that were delivered to weft's own TCP"},
+    TcpRow{"segments_sent", "segments", tcp_count<&Counters::segments_sent>, "by it, acknowledgments and resets too"},
+    TcpRow{"bytes_received", "bytes", tcp_count<&Counters::bytes_received>,
+           "of payload that was taken, in order or not"},
+    TcpRow{"bytes_sent", "bytes", tcp_count<&Counters::bytes_sent>, "of payload, each the first time"},
+    TcpRow{"predicted", "segments", tcp_count<&Counters::predicted>,
+           "segments that were just what was expected next: the short way"},
+    TcpRow{"accepted", "handshakes", tcp_count<&Counters::accepted>, "handshakes with clients that were completed"},
+    TcpRow{"connected", "handshakes", tcp_count<&Counters::connected>, "handshakes with endpoints that were completed"},
+    TcpRow{"closed", "connections", tcp_count<&Counters::closed>, "connections that both sides closed in order"},
+    TcpRow{"resets_received", "connections", tcp_count<&Counters::resets_received>,
+           "connections and handshakes that a peer's reset ended"},
+    TcpRow{"resets_sent", "segments", tcp_count<&Counters::resets_sent>,
+           "to what belongs to no connection, where nobody could be reached, or because the other side was reset"},
+    TcpRow{"timeouts", "connections", tcp_count<&Counters::timeouts>,
+           "connections given up, as their peer did not answer"},
+    TcpRow{"cookies_sent", "segments", tcp_count<&Counters::cookies_sent>,
+           "SYNs beyond a service's share of half_open: answered with a cookie"},
+    TcpRow{"cookies_accepted", "handshakes", tcp_count<&Counters::cookies_accepted>,
+           "of those, that came back and became connections"},
+    TcpRow{"half_open_expired", "handshakes", tcp_count<&Counters::half_open_expired>,
+           "handshakes that their client did not complete in 63 s"},
+    TcpRow{"refused", "handshakes", tcp_count<&Counters::refused>,
+           "handshakes reset when complete, as all of tcp.connections are in use: raise it"},
+    TcpRow{"time_waits_recycled", "connections", tcp_count<&Counters::time_waits_recycled>,
+           "forgotten before their time, as tcp.time_waits are in use"},
+    TcpRow{"retransmitted", "segments", tcp_count<&Counters::retransmitted>, "segments sent again, for any reason"},
+    TcpRow{"fast_recoveries", "recoveries", tcp_count<&Counters::fast_recoveries>,
+           "losses that acknowledgments showed"},
+    TcpRow{"rto_fired", "timeouts", tcp_count<&Counters::rto_fired>,
+           "losses that silence showed: retransmission timeouts"},
+    TcpRow{"tail_probes", "segments", tcp_count<&Counters::tail_probes>,
+           "segments sent again to hear whether the last ones were lost"},
+    TcpRow{"spurious", "recoveries", tcp_count<&Counters::spurious>,
+           "recoveries that turned out needless, and were taken back"},
+    TcpRow{"window_probes", "segments", tcp_count<&Counters::window_probes>, "of peers that take nothing for now"},
+    TcpRow{"keepalives", "segments", tcp_count<&Counters::keepalives>, "sent to silent peers (tcp.keepalive_idle_s)"},
+    TcpRow{"black_holes", "times", tcp_count<&Counters::black_holes>,
+           "times that segments were made smaller, as no large one came through"},
+    TcpRow{"out_of_order", "segments", tcp_count<&Counters::out_of_order>, "segments beyond a gap"},
+    TcpRow{"duplicates", "segments", tcp_count<&Counters::duplicates>, "segments of which all bytes were there"},
+    TcpRow{"unacceptable", "segments", tcp_count<&Counters::unacceptable>, "segments outside the window"},
+    TcpRow{"paws_dropped", "segments", tcp_count<&Counters::paws_dropped>,
+           "segments with a timestamp older than the last (RFC 7323)"},
+    TcpRow{"bad_acknowledgments", "segments", tcp_count<&Counters::bad_acknowledgments>,
+           "of what was never sent, or long ago"},
+    TcpRow{"challenges", "segments", tcp_count<&Counters::challenges>,
+           "acknowledgments to what may be a forger's SYN or reset (RFC 5961)"},
+    TcpRow{"out_of_memory", "segments", tcp_count<&Counters::out_of_memory>,
+           "payloads not taken for want of pieces, to be sent again: raise memory.buffers"},
+    TcpRow{"invalid", "segments", tcp_count<&Counters::invalid>, "segments with flags that can't be"},
+    TcpRow{"unsent", "segments", [](const runtime::TcpBooks& books) { return books.unsent; },
+           "segments for which there was no buffer, no way or too small an MTU: sent again later"},
+    TcpRow{"idled", "sessions", [](const runtime::TcpBooks& books) { return books.idled; },
+           "sessions reset, as no byte moved for flows.timeouts.tcp_established_s or tcp_closing_s"},
 };
-static_assert(kRows.size() == sizeof(Counters) / sizeof(uint64_t) + 2, "one row a counter");
+static_assert(kTcpRows.size() == sizeof(Counters) / sizeof(uint64_t) + 2, "one row a counter");
 
 }  // namespace
 
@@ -90,15 +101,7 @@ Answer show_tcp(node::Node& node, const Words&) {
                        {"pieces", own.pieces},
                        {"pieces_limit", limits.pieces}});
   }
-  Json counters = Json::array();
-  for (const Row& row : kRows) {
-    uint64_t sum = 0;
-    for (const runtime::TcpBooks& each : books) {
-      sum += row.count(each);
-    }
-    counters.push_back({{"name", row.name}, {"count", sum}, {"meaning", row.meaning}});
-  }
-  return Json{{"workers", workers}, {"counters", counters}};
+  return Json{{"workers", workers}, {"counters", counters_of(kTcpRows, books)}};
 }
 
 }  // namespace weft::ops

@@ -2,7 +2,10 @@
 /// @file The time of day of what a worker stamped with the time-stamp counter.
 #pragma once
 
+#include <fmt/chrono.h>
+
 #include <chrono>
+#include <string>
 
 #include "time/clock.h"
 
@@ -25,5 +28,12 @@ class WallClock {
   time::Time started_at_;
   Moment started_;
 };
+
+/// "2026-11-30T12:00:00.000001Z"
+inline std::string utc(WallClock::Moment time) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+  const auto micros = std::chrono::floor<std::chrono::microseconds>(time - seconds).count();
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z", seconds, micros);
+}
 
 }  // namespace weft::ops
