@@ -8,6 +8,7 @@ import concurrent.futures
 import contextlib
 import hashlib
 import http.client
+import json
 import re
 import socket
 import threading
@@ -125,6 +126,22 @@ class Bystander:
         self.outcome.result(PATIENCE)
         assert self.answers.keys() == {200}, self.answers
         self.thread.shutdown()
+
+
+@contextlib.contextmanager
+def failures(*expected):
+    """Of the requests within, weft tells of exactly these that did not end as they should: (service, method, flags)."""
+    log = mesh.folder / f"failures-{expected[0][0]}"
+    process = lab.Process([lab.BUILD / "weftctl", "--socket", mesh.socket, "--json", "access", "failed"], log)
+    lab.wait_until("it is told", lambda: log.read_text().endswith("\n"))
+    yield
+
+    def told():
+        rows = [json.loads(line) for line in log.read_text().splitlines()[1:]]
+        return [(row["service"].removeprefix("default/"), row["method"], row["flags"]) for row in rows]
+    lab.wait_until("all are told of", lambda: len(told()) >= len(expected))
+    assert sorted(told()) == sorted(expected), log.read_text()
+    process.kill()
 
 
 def connections(pod, port):
@@ -245,8 +262,9 @@ def stuck():
 def killed_clients():
     """Their servers are told: of weft's connections there is none that was not there before, to wait for a request."""
     before = {pod: connections(pod, port) for pod, port in ((python, 8081), (node, 8082))}
-    with Bystander() as bystander:
-        got = [mesh.folder / f"got-{number}" for number in range(6)]
+    expected = [("python", "GET", "DC"), ("node", "PUT", "DC")] * 6
+    with Bystander() as bystander, failures(*expected):
+        got = [mesh.folder / f"got-{number}" for number in range(len(expected) // 2)]
         curls = [client.start("curl", "-sS", "--limit-rate", "10m", "-o", file, f"http://10.96.0.11/{GIGABYTE}") for file in got]
         curls += [client.start("curl", "-sS", "--limit-rate", "10m", "-T", "/dev/zero", "http://10.96.0.12/") for _ in got]
         lab.wait_until("downloads flow", lambda: all(file.exists() and file.stat().st_size > 0 for file in got))
@@ -267,6 +285,7 @@ def killed_server():
         with contextlib.closing(Connection("two")) as connection:
             response = connection.get(f"/{48 << 20}")
             name = response.headers["X-Server"]
+            names.append(name)
             begun.release()
             go_on.wait(PATIENCE)
             try:
@@ -275,17 +294,19 @@ def killed_server():
             except (ConnectionError, http.client.IncompleteRead):
                 return name, False
     begun, go_on = threading.Semaphore(0), threading.Event()
+    names = []
     with Bystander() as bystander, concurrent.futures.ThreadPoolExecutor(8) as pool:
         outcomes = [pool.submit(downloads) for _ in range(8)]
         for _ in outcomes:
             assert begun.acquire(timeout=PATIENCE)
-        servers[other].kill()
-        go_on.set()
-        outcomes = collections.Counter(outcome.result(60) for outcome in outcomes)
-        # Nobody has seen these before: weft finds the one that is left.
-        for _ in range(20):
-            with contextlib.closing(Connection("two")) as connection:
-                download(connection, 1000, "")
+        with failures(*[("two", "GET", "UC")] * names.count("other")):
+            servers[other].kill()
+            go_on.set()
+            outcomes = collections.Counter(outcome.result(60) for outcome in outcomes)
+            # Nobody has seen these before: weft finds the one that is left.
+            for _ in range(20):
+                with contextlib.closing(Connection("two")) as connection:
+                    download(connection, 1000, "")
     assert set(outcomes) == {("python", True), ("other", False)}, outcomes
     return f"a server killed midway: {dict(outcomes)}; {bystander.answers[200]} requests of a bystander beside it"
 
