@@ -94,10 +94,10 @@ TYPED_TEST(Quoted, IsThePacketAsItsSenderSentIt) {
       };
       for (size_t length = C::kHeader + 8; length <= C::kHeader + 40; ++length) {
         QuotedBlock block(test::icmp(C::kRouter, C::kNode)
-                        .icmp(C::kUnreachable, 1, 0x01020304)
-                        .payload(first(packet(C::kNode, C::kEndpoint), length))
-                        .ttl(33)
-                        .bytes());
+                              .icmp(C::kUnreachable, 1, 0x01020304)
+                              .payload(first(packet(C::kNode, C::kEndpoint), length))
+                              .ttl(33)
+                              .bytes());
         ASSERT_TRUE(is_icmp_error(block.whole(), block.parsed));
         Quote quote;
         ASSERT_TRUE(parse_quote(block.whole(), block.parsed, quote));
@@ -131,9 +131,9 @@ TYPED_TEST(Quoted, IsThePacketAsItsSenderSentIt) {
 TYPED_TEST(Quoted, OfAReplyGoesToTheEndpoint) {
   using C = Cast<TypeParam>;
   QuotedBlock block(test::icmp(C::kClient, C::kVip)
-                  .icmp(C::kUnreachable, 4)
-                  .payload(test::tcp(C::kVip, C::kClient).payload("hello").ip())
-                  .bytes());
+                        .icmp(C::kUnreachable, 4)
+                        .payload(test::tcp(C::kVip, C::kClient).payload("hello").ip())
+                        .bytes());
   Quote quote;
   ASSERT_TRUE(parse_quote(block.whole(), block.parsed, quote));
   translate_quote(block.whole(), quote, block.parsed, test::key_of<TypeParam>(C::kEndpoint, C::kNode, Protocol::tcp),
