@@ -69,7 +69,7 @@ void HttpProxy::await_request(uint32_t number) {
   client.state = Client::State::reading;
   client.exchange = kNobody;
   client.moved_at = turn_.millis;
-  client.until = turn_.millis + client_idle();
+  client.until = turn_.millis + client_idle_;
   client_wheel_.arm(number, client.until);
 }
 

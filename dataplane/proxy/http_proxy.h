@@ -221,7 +221,6 @@ class HttpProxy {
   std::optional<SessionInfo> info_at(uint32_t place) const;
 
   // http_timers.cc
-  time::Millis client_idle() const;
   void hurry();
   void arm(uint32_t number);
   time::Millis deadline_of(const Exchange& x) const;
@@ -266,6 +265,7 @@ class HttpProxy {
   uint32_t to_sweep_ = 0;  ///< upstreams that were not looked at since
   bool records_wanted_ = false;
   bool draining_ = false;
+  time::Millis client_idle_ = config_.client_idle;
   uint32_t to_hurry_ = 0;  ///< clients that were not looked at since
 };
 

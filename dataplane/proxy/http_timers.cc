@@ -128,13 +128,10 @@ void HttpProxy::advance(const lb::Snapshot& snapshot, time::Time now) {
   hurry();
 }
 
-time::Millis HttpProxy::client_idle() const {
-  return draining_ ? std::min(kDrainIdle, config_.client_idle) : config_.client_idle;
-}
-
 void HttpProxy::drain(bool wanted) {
   if (wanted != draining_) {
     draining_ = wanted;
+    client_idle_ = wanted ? std::min(kDrainIdle, config_.client_idle) : config_.client_idle;
     to_hurry_ = wanted ? static_cast<uint32_t>(clients_.size()) : 0;
   }
 }
@@ -146,7 +143,7 @@ void HttpProxy::hurry() {
     const uint32_t number = --to_hurry_;
     Client& client = clients_[number];
     if (client.state == Client::State::reading && !client.partial.begun() && engine_.readable(client.id) == 0) {
-      client.until = turn_.millis + client_idle();
+      client.until = turn_.millis + client_idle_;
       client_wheel_.arm(number, client.until);
     }
   }
