@@ -17,6 +17,9 @@ using namespace weft::proxy;
   __builtin_trap();
 }
 
+/// What is made anew for each input is most of what an input costs.
+const tcp::Config kSmall{.connections = 64, .half_open = 64, .time_waits = 64, .pieces = 512, .ranges = 64};
+
 class Bytes {
  public:
   Bytes(const uint8_t* data, size_t size) : left_(reinterpret_cast<const char*>(data), size) {}
@@ -61,7 +64,7 @@ constexpr std::array<std::string_view, 16> kPhrases = {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  HttpMesh mesh;
+  HttpMesh mesh({.clients = 8, .exchanges = 8, .upstreams = 8}, kSmall, kSmall);
   // One of plain forwarding, and one of all that keeps something of an exchange.
   lb::HttpRule rule{.filters = {.response = {.set = {{"x-set", "1"}}}, .mirrors = {{.backend = backend(3).port}}},
                     .backends = {backend(1)},

@@ -111,6 +111,26 @@ TEST_F(HttpBalanced, ByWhatTheRequestHas) {
   EXPECT_EQ(shares(20).size(), 1U);
 }
 
+/// In which zones and slow starts show too.
+TEST_F(HttpBalanced, ByTheWeightsOfEndpoints) {
+  for (const Balancing balancing : {Balancing::round_robin, Balancing::random, Balancing::least_request}) {
+    lb::Service service = http_service("default/web", 1, {1, 2, 3});
+    lb::Http http{.protocol = lb::AppProtocol::http};
+    http.policy.balancing = balancing;
+    service.http = std::make_shared<const lb::Http>(std::move(http));
+    std::vector<lb::MaglevMember> members;
+    for (size_t i = 0; i < 3; ++i) {  // another zone's, one that has just come, and one that is there
+      members.push_back({.identity = service.endpoints[i].identity(), .weight = std::array{0U, 10U, 90U}[i]});
+    }
+    service.table = std::make_shared<lb::MaglevTable>(members, 251, kMeshSeed);
+    mesh.publish({std::move(service)});
+    auto split = shares(400);
+    EXPECT_FALSE(split.contains(1));
+    EXPECT_NEAR(split[2], 40, 29) << static_cast<int>(balancing);  // 4.7 standard deviations
+    EXPECT_EQ(split[2] + split[3], 400);
+  }
+}
+
 TEST_F(HttpBalanced, AnEndpointThatGoesMovesItsOwnAlone) {
   const lb::RequestPolicy policy{.balancing = Balancing::consistent_hash,
                                  .hash = {.kind = HashOn::Kind::header, .name = "x-user"}};

@@ -7,7 +7,6 @@ namespace {
 
 using lb::HttpRule;
 using testing::EndsWith;
-using testing::StartsWith;
 
 class HttpMirrored : public HttpProxied {
  protected:
@@ -143,21 +142,6 @@ TEST_F(HttpMirrored, AnotherAttemptIsNotAnotherRequest) {
   mesh.say(heard[2].id, response(503));
   EXPECT_THAT(by_endpoint().at(2).text, EndsWith("hello"));
   EXPECT_EQ(mesh.books().mirrored, 1U);
-}
-
-TEST_F(HttpMirrored, AMirrorThatAnswersBeforeItHasHeardAllIsNotUsedAgain) {
-  route(HttpRule{.filters = {.mirrors = {to(3)}}, .backends = {backend(2)}});
-  const auto client = mesh.connect();
-  mesh.say(client, post("/a", std::string(60'000, 'x')));
-  auto heard = mesh.heard();
-  for (const auto& each : heard) {
-    mesh.say(each.id, kOk);
-  }
-  EXPECT_EQ(mesh.hear_client(client), kOkHeard);
-  mesh.say(client, kGet);
-  for (const auto& [number, each] : by_endpoint()) {
-    EXPECT_THAT(each.text, StartsWith("GET /a ")) << number;
-  }
 }
 
 }  // namespace

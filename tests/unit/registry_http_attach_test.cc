@@ -133,6 +133,26 @@ TEST(HttpAttach, SeveralRoutesAreInOneTableAndHostnamesMeanNothing) {
                   "(GEP-1294)"));
 }
 
+/// What a table takes to compile grows with them, and no one document is to blame for the sum.
+TEST(HttpAttach, AServiceHasSoManyExpressionsAtMost) {
+  const auto route = [](const std::string& name, int expressions) {
+    std::string matches;
+    for (int i = 0; i < expressions; ++i) {
+      matches +=
+          (i == 0 ? "" : ", ") + std::string("{path: {type: RegularExpression, value: '/v[0-9]+/") + name + "'}}";
+    }
+    return http_route(name, to_service("web"), "[{matches: [" + matches + "], backendRefs: [{name: web, port: 80}]}]");
+  };
+  std::string routes;
+  for (int i = 0; i < 32; ++i) {
+    routes += route("r" + std::to_string(i), 64);
+  }
+  EXPECT_THAT(lines(validated(kWeb + routes).errors), IsEmpty());
+  EXPECT_THAT(lines(validated(kWeb + routes + route("more", 1)).errors),
+              ElementsAre("f.yaml:1: the routes of service default/web have 2049 regular expressions together; weft "
+                          "takes at most 2048"));
+}
+
 TEST(HttpAttach, ContradictionsNameBothSides) {
   const std::string route = http_route("r", to_service("web"), to_backend("web"));
   EXPECT_THAT(lines(validated(kWeb + route + policy("p", "web", "forwarding: {mode: fullnat}")).errors),

@@ -2,6 +2,7 @@
 /// @file An engine with buffers of its own, and a perfect wire between two of them.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -13,7 +14,8 @@ namespace weft::tcp {
 
 /// An engine with buffers, and what it said.
 struct Host {
-  explicit Host(uint8_t key, const Config& config = {}) : engine(config, Secret{{key}}, time::Time{}) {}
+  explicit Host(uint8_t key, const Config& config = {})
+      : buffers(std::min(config.pieces, 4096U), 2048), engine(config, Secret{{key}}, time::Time{}) {}
 
   buffer::Slice slice_of(std::string_view text) {
     buffer::Slice slice(buffers.pool().take(), 0, static_cast<uint16_t>(text.size()));
@@ -29,7 +31,7 @@ struct Host {
     return text;
   }
 
-  buffer::HeapBuffers buffers{4096, 2048};
+  buffer::HeapBuffers buffers;
   Engine engine;
   Output output;
   std::vector<Event> events;
