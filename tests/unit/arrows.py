@@ -38,12 +38,14 @@ def folder(room):
 
 
 def compiler(room):
-    """How a file of the room is compiled, up to its own name. A room of headers alone sees no more than its roots."""
+    """How the room is compiled, in one unit or file by file, up to a file's name. A room of headers alone sees no more than its
+    roots."""
     for command in commands:
-        if (build / command["file"]).resolve().parent == folder(room).resolve() and command["file"].endswith(".cc"):
+        place = (build / command["file"]).resolve().parent
+        if place == folder(room).resolve() or place.name == f"lib{room}.a.p":
             words = shlex.split(command["command"])
             return [word for word in words if not word.startswith(("-M", "-o", "-c"))
-                    and not word.endswith((".o", ".d", ".cc"))]
+                    and not word.endswith((".o", ".d", ".cc", ".cpp"))]
     return ["c++", "-std=c++20", f"-I{build}/rooms/{room}"]
 
 
