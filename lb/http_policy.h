@@ -3,13 +3,15 @@
 /// Istio's (DestinationRule, trafficPolicy).
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
-#include "lb/address_set.h"
+#include "lb/address_hash.h"
 #include "lb/route_table.h"
 
 namespace weft::lb {
@@ -49,11 +51,14 @@ enum class AppProtocol : uint8_t {
   detect,  ///< it does not say: weft looks at the client's first bytes
 };
 
+/// By the address of a client: a number that stands for its namespace.
+using ClientNamespaces = std::unordered_map<Address, uint32_t, HashOfAddress>;
+
 /// What a namespace says of its own requests to another's service (GEP-1294, consumer routes).
 struct ConsumerRoutes {
+  uint32_t number = 0;  ///< of the namespace, in ClientNamespaces
   std::string name_space;
-  std::shared_ptr<const AddressSet> clients;  ///< never null; those of the namespace
-  std::shared_ptr<const RouteTable> routes;   ///< never null
+  std::shared_ptr<const RouteTable> routes;  ///< never null
 
   bool operator==(const ConsumerRoutes&) const = default;
 };
@@ -63,18 +68,22 @@ struct Http {
   AppProtocol protocol = AppProtocol::detect;
   std::shared_ptr<const RouteTable> routes;  ///< null: all requests go to the service's own endpoints
   RequestPolicy policy;
-  bool at_edge = false;  ///< a Gateway's: what clients say of themselves is not believed
-  std::vector<ConsumerRoutes>
-      consumers;  ///< in the order of their namespaces; their clients' requests are theirs alone
+  bool at_edge = false;                             ///< a Gateway's: what clients say of themselves is not believed
+  std::vector<ConsumerRoutes> consumers;            ///< by number; the requests of their clients are theirs alone
+  std::shared_ptr<const ClientNamespaces> clients;  ///< of consumers, at least; null if there are none
 
   /// Null: the client is of none of them.
   const ConsumerRoutes* consumer_of(const Address& client) const {
-    for (const ConsumerRoutes& consumer : consumers) {
-      if (consumer.clients->contains(client)) {
-        return &consumer;
-      }
+    if (consumers.empty()) {
+      return nullptr;
     }
-    return nullptr;
+    const auto known = clients->find(client);
+    if (known == clients->end()) {
+      return nullptr;
+    }
+    const auto consumer = std::lower_bound(consumers.begin(), consumers.end(), known->second,
+                                           [](const ConsumerRoutes& each, uint32_t n) { return each.number < n; });
+    return consumer == consumers.end() || consumer->number != known->second ? nullptr : &*consumer;
   }
   /// Of this client's requests; null as above.
   const RouteTable* routes_for(const Address& client) const {

@@ -46,6 +46,11 @@ std::vector<AttachedRoute> in_order(ByName attached) {
   return routes;
 }
 
+/// Of the Service's own namespace?
+bool is_producers(const HttpRoute& route, const Service& service) {
+  return route.metadata.name_space == service.metadata.name_space;
+}
+
 bool attaches(const HttpRoute& route, const std::string& service, const ServicePort& port) {
   return std::any_of(route.parents.begin(), route.parents.end(), [&](const ParentRef& parent) {
     return parent.key() == service && reach_of(parent, port) != Reach::none;
@@ -98,9 +103,13 @@ Reach reach_of(const ParentRef& parent, const ServicePort& port) {
 }
 
 bool any_route_at(const ServiceResources& resources, const ServicePort& port) {
-  const std::string key = resources.services.empty() ? "" : resources.services.front()->metadata.key();
-  return std::any_of(resources.routes.begin(), resources.routes.end(),
-                     [&](const auto& route) { return attaches(*route, key, port); });
+  if (resources.services.empty()) {
+    return false;
+  }
+  const Service& service = *resources.services.front();
+  return std::any_of(resources.routes.begin(), resources.routes.end(), [&](const auto& route) {
+    return is_producers(*route, service) && attaches(*route, service.metadata.key(), port);
+  });
 }
 
 std::vector<AttachedRoute> routes_at(const ServiceResources& resources, const ServicePort& port,

@@ -3,7 +3,7 @@
 ///
 /// A Service's port takes routes of its own namespace, for all clients, and those of other namespaces, each for the
 /// clients of the route's namespace: for them, all routes of the Service's own are as if they were not (GEP-1294,
-/// producer and consumer routes).
+/// producer and consumer routes). A consumer's are looked at where the port's requests are read anyway.
 ///
 /// A Service's port takes a route that names it (by number or name), and one that names no port if the port does not
 /// say that it carries something else than HTTP/1. Hostnames mean nothing there (GEP-1294, "hostnames field").
@@ -39,7 +39,7 @@ enum class Reach : uint8_t {
 };
 Reach reach_of(const ParentRef& parent, const ServicePort& port);
 
-/// Does any route attach to a Service's port?
+/// Does any route of a Service's own namespace attach to its port? A consumer's does not decide how it is carried.
 bool any_route_at(const ServiceResources& resources, const ServicePort& port);
 
 /// In the order of names. Of a Service's port, or of all listeners of a Gateway's.

@@ -77,6 +77,7 @@ std::shared_ptr<const lb::Http> http_for(const ResolvedPort& resolved, const lb:
   if (previous != nullptr && previous->http != nullptr) {
     http.routes = previous->http->routes;
     http.consumers = previous->http->consumers;
+    http.clients = previous->http->clients;
     if (previous->http->protocol == http.protocol && previous->http->policy == http.policy) {
       return previous->http;
     }
@@ -135,6 +136,9 @@ std::vector<std::string> Builder::compile_all(const std::set<std::string>& keys,
         std::none_of(group.tables.begin(), group.tables.end(), [](const Table& t) { return !t.problem.empty(); });
     if (update != updates.end()) {
       same_routes = same_routes && same_frontend(group.resources, update->second);
+      if (client_ledger_) {
+        client_ledger_->replace(key.substr(0, key.find('/')), group.resources.slices, update->second.slices);
+      }
       group.resources = std::move(update->second);
     }
     if (compile(key, group, drains, now)) {
@@ -149,7 +153,7 @@ std::vector<std::string> Builder::compile_all(const std::set<std::string>& keys,
       std::for_each(first, last, [&](const auto& dependent) { routed.insert(dependent.second); });
     }
   }
-  for (const std::string& clients : renew_clients(updates)) {
+  for (const std::string& clients : changed_clients()) {
     const auto [first, last] = dependents_.equal_range(clients);
     std::for_each(first, last, [&](const auto& dependent) { routed.insert(dependent.second); });
   }

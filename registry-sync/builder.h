@@ -18,11 +18,13 @@
 #include <compare>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "registry-sync/backends.h"
+#include "registry-sync/client_ledger.h"
 #include "registry-sync/diagnostic.h"
 #include "registry-sync/endpoint_ledger.h"
 #include "registry-sync/resolve.h"
@@ -138,11 +140,11 @@ class Builder {
   std::vector<Table> tables_for(const Group& group) const;
   /// What a port's table and those of its consumers are now.
   lb::Http routed(const lb::Http& http, lb::Port port, const Group& group);
-  /// Endpoints' addresses of a namespace that consumer routes ask for.
-  std::shared_ptr<const lb::AddressSet> clients_of(const std::string& name_space);
-  lb::AddressSet look_for_clients(const std::string& name_space) const;
+  /// Has the clients of this namespace told apart from now on. @returns its number
+  uint32_t know_clients_of(const std::string& name_space);
+  void renew_clients();
   /// The keys that groups depend on of those namespaces whose clients are others than before.
-  std::vector<std::string> renew_clients(const Updates& updates);
+  std::vector<std::string> changed_clients();
   /// @param previous the port's, which may have the same expressions; null: none
   static void compile_table(std::vector<lb::HttpRoute> routes, const lb::RouteTable* previous, Table& table);
   void depend(const std::string& key, const Group& group);
@@ -165,7 +167,10 @@ class Builder {
   std::map<std::string, Time> next_step_;  ///< of groups with a slow start
   std::set<Drain> drains_;                 ///< as of the last build
   Backends backends_;
-  std::map<std::string, std::shared_ptr<const lb::AddressSet>> clients_;  ///< by namespace, where they were asked for
+  std::optional<ClientLedger> client_ledger_;   ///< while anybody asks
+  std::set<std::string> consumers_;             ///< namespaces whose clients are told apart
+  std::map<std::string, uint32_t> namespaces_;  ///< their numbers, which stay
+  std::shared_ptr<const lb::ClientNamespaces> clients_;
   std::multimap<std::string, std::string> dependents_;         ///< from a backend to the groups whose routes name it
   std::map<std::string, std::set<std::string>> dependencies_;  ///< the other way round
   size_t endpoint_count_ = 0;

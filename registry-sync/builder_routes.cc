@@ -146,7 +146,8 @@ bool Builder::route(const std::string& key, Group& group) {
       continue;
     }
     lb::Http http = routed(*port.service->http, port.service->port, group);
-    if (http.routes == port.service->http->routes && http.consumers == port.service->http->consumers) {
+    if (http.routes == port.service->http->routes && http.consumers == port.service->http->consumers &&
+        http.clients == port.service->http->clients) {
       continue;
     }
     lb::Service service = *port.service;
@@ -161,6 +162,7 @@ lb::Http Builder::routed(const lb::Http& http, lb::Port port, const Group& group
   lb::Http routed = http;
   routed.routes = nullptr;
   routed.consumers.clear();
+  routed.clients = nullptr;
   for (const Table& table : group.tables) {
     if (table.port != port) {
       continue;
@@ -169,50 +171,55 @@ lb::Http Builder::routed(const lb::Http& http, lb::Port port, const Group& group
       routed.routes = table.table;
     } else {
       routed.consumers.push_back(
-          {.name_space = table.consumer, .clients = clients_of(table.consumer), .routes = table.table});
+          {.number = know_clients_of(table.consumer), .name_space = table.consumer, .routes = table.table});
     }
+  }
+  if (!routed.consumers.empty()) {
+    std::sort(routed.consumers.begin(), routed.consumers.end(),
+              [](const lb::ConsumerRoutes& a, const lb::ConsumerRoutes& b) { return a.number < b.number; });
+    routed.clients = clients_;
   }
   return routed;
 }
 
-std::shared_ptr<const lb::AddressSet> Builder::clients_of(const std::string& name_space) {
-  std::shared_ptr<const lb::AddressSet>& known = clients_[name_space];
-  if (known == nullptr) {
-    known = std::make_shared<const lb::AddressSet>(look_for_clients(name_space));
-  }
-  return known;
-}
-
-lb::AddressSet Builder::look_for_clients(const std::string& name_space) const {
-  const std::string first = name_space + "/";
-  lb::AddressSet clients;
-  for (auto group = groups_.lower_bound(first); group != groups_.end() && group->first.starts_with(first); ++group) {
-    for (const auto& slice : group->second.resources.slices) {
-      for (const SliceEndpoint& endpoint : slice->endpoints) {
-        clients.insert(endpoint.address);
-      }
+uint32_t Builder::know_clients_of(const std::string& name_space) {
+  const uint32_t next = static_cast<uint32_t>(namespaces_.size());
+  const uint32_t number = namespaces_.try_emplace(name_space, next).first->second;
+  if (!client_ledger_) {
+    client_ledger_.emplace();
+    for (const auto& [key, group] : groups_) {
+      client_ledger_->replace(key.substr(0, key.find('/')), {}, group.resources.slices);
     }
+    client_ledger_->take_changed();
   }
-  return clients;
+  if (consumers_.insert(name_space).second) {
+    renew_clients();
+  }
+  return number;
 }
 
-std::vector<std::string> Builder::renew_clients(const Updates& updates) {
+void Builder::renew_clients() {
+  lb::ClientNamespaces clients;
+  for (const auto& [address, name_space] : client_ledger_->clients_of(consumers_)) {
+    clients.emplace(address, namespaces_.at(name_space));
+  }
+  clients_ = std::make_shared<const lb::ClientNamespaces>(std::move(clients));
+}
+
+std::vector<std::string> Builder::changed_clients() {
+  std::erase_if(consumers_, [this](const std::string& each) { return !dependents_.contains(clients_key(each)); });
+  if (consumers_.empty()) {
+    client_ledger_.reset();
+    return {};
+  }
   std::vector<std::string> changed;
-  for (auto known = clients_.begin(); known != clients_.end();) {
-    const std::string first = known->first + "/";
-    const auto update = updates.lower_bound(first);
-    if (!dependents_.contains(clients_key(known->first))) {
-      known = clients_.erase(known);
-      continue;
+  for (const std::string& name_space : client_ledger_->take_changed()) {
+    if (consumers_.contains(name_space)) {
+      changed.push_back(clients_key(name_space));
     }
-    if (update != updates.end() && update->first.starts_with(first)) {
-      lb::AddressSet now = look_for_clients(known->first);
-      if (now != *known->second) {
-        known->second = std::make_shared<const lb::AddressSet>(std::move(now));
-        changed.push_back(clients_key(known->first));
-      }
-    }
-    ++known;
+  }
+  if (!changed.empty()) {
+    renew_clients();
   }
   return changed;
 }

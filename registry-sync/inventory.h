@@ -15,7 +15,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "lb/address_set.h"
+#include "lb/address_hash.h"
 #include "registry-sync/resources.h"
 #include "registry-sync/validate.h"
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "registry-sync/diagnostic.h"
+#include "registry-sync/resolve.h"
 
 namespace weft::registry {
 namespace {
@@ -19,7 +20,14 @@ Condition accepted(std::string reason = "Accepted", std::string message = "") {
       .type = "Accepted", .holds = reason == "Accepted", .reason = std::move(reason), .message = std::move(message)};
 }
 
-Condition accepted_by_service(const ParentRef& parent, const ServiceResources& resources) {
+/// Whatever its consumers say.
+bool are_requests_read(const ServiceResources& resources, const ServicePort& port) {
+  const ServicePolicy* const policy = policy_of(resources, port);
+  return any_route_at(resources, port) || port.carries == PortProtocol::http ||
+         (port.carries == PortProtocol::unsaid && policy != nullptr && policy->policy.mode == lb::Mode::proxy);
+}
+
+Condition accepted_by_service(const HttpRoute& route, const ParentRef& parent, const ServiceResources& resources) {
   if (resources.services.empty()) {
     return accepted("NoMatchingParent", "there is no Service " + parent.key());
   }
@@ -30,6 +38,15 @@ Condition accepted_by_service(const ParentRef& parent, const ServiceResources& r
   }
   const bool any = std::any_of(service.ports.begin(), service.ports.end(),
                                [&](const ServicePort& port) { return reach_of(parent, port) != Reach::none; });
+  const bool is_consumer = route.metadata.name_space != service.metadata.name_space;
+  if (any && is_consumer && std::none_of(service.ports.begin(), service.ports.end(), [&](const ServicePort& port) {
+        return reach_of(parent, port) != Reach::none && are_requests_read(resources, port);
+      })) {
+    return accepted("NoMatchingParent",
+                    "requests to Service " + parent.key() +
+                        " are not read: a consumer's routes matter where its port says that it carries "
+                        "HTTP, or its own namespace routes it");
+  }
   return any ? accepted()
              : accepted("NoMatchingParent",
                         "Service " + parent.key() + " has no TCP port" +
@@ -98,7 +115,7 @@ bool attaches(const HttpRoute& route, const std::string& key, const Gateway& gat
 std::vector<Condition> conditions_of(const HttpRoute& route, const ParentRef& parent, const ServiceResources& resources,
                                      const Backends& backends) {
   const bool by_gateway = parent.kind == ParentRef::Kind::gateway;
-  return {by_gateway ? accepted_by_gateway(route, parent, resources) : accepted_by_service(parent, resources),
+  return {by_gateway ? accepted_by_gateway(route, parent, resources) : accepted_by_service(route, parent, resources),
           resolved_refs(route, by_gateway, backends)};
 }
 

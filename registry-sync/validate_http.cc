@@ -80,10 +80,7 @@ void check_port_policy(const ServiceResources& resources, const Service& service
     return;
   }
   const bool matters = policy->policy.proxy_protocol || (policy->says_mode && policy->policy.mode != lb::Mode::proxy);
-  std::vector<AttachedRoute> routes = matters ? routes_at(resources, port) : std::vector<AttachedRoute>();
-  for (const std::string& consumer : matters&& routes.empty() ? consumers_of(resources) : std::set<std::string>()) {
-    routes = routes.empty() ? routes_at(resources, port, consumer) : std::move(routes);
-  }
+  const std::vector<AttachedRoute> routes = matters ? routes_at(resources, port) : std::vector<AttachedRoute>();
   const std::string by = routes.empty() ? ""
                                         : "HTTPRoute " + routes.front().route->metadata.key() + " at " +
                                               place(routes.front().route->metadata);
@@ -106,7 +103,9 @@ void check_parents(const HttpRoute& route, const Service& service, Validation& r
     for (const ServicePort& port : service.ports) {
       const bool unfit = port.carries != PortProtocol::http && port.carries != PortProtocol::unsaid;
       if (parent.key() == service.metadata.key() && reach_of(parent, port) == Reach::named && unfit) {
-        add(result.errors, route.metadata, "spec.parentRefs[" + std::to_string(i) + "]",
+        // A consumer's mistake is not to hold up what the Service's own namespace says.
+        const bool own = route.metadata.name_space == service.metadata.name_space;
+        add(own ? result.errors : result.warnings, route.metadata, "spec.parentRefs[" + std::to_string(i) + "]",
             called(service, port) + " at " + place(service.metadata) + " carries " +
                 std::string(carried(port.carries)) + ", for which weft does not implement routes");
       }

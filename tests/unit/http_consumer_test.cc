@@ -18,13 +18,12 @@ std::shared_ptr<const lb::RouteTable> all_to(uint32_t slot) {
   return std::make_shared<const lb::RouteTable>(std::vector<lb::HttpRoute>{std::move(route)});
 }
 
-lb::Address asked(const lb::AddressSet& clients) {
+lb::Address asked(const lb::ClientNamespaces& clients) {
   HttpMesh mesh;
   mesh.publish({http_service("default/web", 1, {1},
                              {.protocol = lb::AppProtocol::http,
-                              .consumers = {{.name_space = "shop",
-                                             .clients = std::make_shared<const lb::AddressSet>(clients),
-                                             .routes = all_to(2)}}}),
+                              .consumers = {{.number = 4, .name_space = "shop", .routes = all_to(2)}},
+                              .clients = std::make_shared<const lb::ClientNamespaces>(clients)}),
                 http_service("default/v2", 2, {2})});
   mesh.say(mesh.connect(), "GET / HTTP/1.1\r\nHost: web\r\n\r\n");
   const auto heard = mesh.heard();
@@ -33,7 +32,8 @@ lb::Address asked(const lb::AddressSet& clients) {
 }
 
 TEST(HttpConsumerRequests, GoByTheRoutesOfTheirClientsNamespace) {
-  EXPECT_EQ(asked({kMeshClient}), endpoint_address(2));
+  EXPECT_EQ(asked({{kMeshClient, 4}}), endpoint_address(2));
+  EXPECT_EQ(asked({{kMeshClient, 3}}), endpoint_address(1)) << "a namespace without routes of its own here";
   EXPECT_EQ(asked({}), endpoint_address(1));
 }
 

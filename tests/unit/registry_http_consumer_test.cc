@@ -45,14 +45,30 @@ TEST(HttpConsumer, HasItsOwnRoutesInPlaceOfTheProducers) {
   EXPECT_THAT(routes_for(bench, "10.9.9.9"), ElementsAre("default/own")) << "whose namespace nobody tells";
 }
 
-TEST(HttpConsumer, MayRouteWhatTheProducerLeavesAsItIs) {
+TEST(HttpConsumer, DoesNotDecideForEverybodyHowAPortIsCarried) {
   Bench bench;
   bench.build(kWeb + kShop + consumer_route("shop"));
-  EXPECT_EQ(http_of(bench).protocol, lb::AppProtocol::http);
+  EXPECT_EQ(bench.snapshot().services()[0].http, nullptr);
+  EXPECT_EQ(bench.snapshot().services()[0].policy.mode, lb::Mode::nat);
+  const auto accepted = bench.builder.http_status().routes.at(0).parents.at(0).conditions.at(0);
+  EXPECT_EQ(accepted.reason, "NoMatchingParent");
+  EXPECT_THAT(accepted.message, ::testing::HasSubstr("are not read"));
+  // Where the owner lets connections be looked at, it may route.
+  bench.build(kWeb + kShop + consumer_route("shop") + policy("p", "web", "forwarding: {mode: proxy}"));
+  EXPECT_EQ(http_of(bench).protocol, lb::AppProtocol::detect);
   EXPECT_THAT(routes_for(bench, "10.1.0.3"), ElementsAre("shop/theirs"));
   EXPECT_EQ(http_of(bench).routes_for(*lb::parse_address("10.9.9.9")), nullptr) << "to the service's own endpoints";
-  bench.build(kWeb + kShop);
-  EXPECT_EQ(bench.snapshot().services()[0].http, nullptr);
+  EXPECT_TRUE(bench.builder.http_status().routes.at(0).parents.at(0).conditions.at(0).holds);
+}
+
+TEST(HttpConsumer, HasNoClientThatAnotherNamespaceHas) {
+  Bench bench;
+  const std::string all = kWeb + kProducer + kShop + consumer_route("shop");
+  bench.build(all + in_namespace(slice("b", "shelf", endpoints(3, 3)), "books"));
+  EXPECT_THAT(routes_for(bench, "10.1.0.3"), ElementsAre("default/own"));
+  EXPECT_THAT(routes_for(bench, "10.1.0.4"), ElementsAre("shop/theirs"));
+  bench.build(all);
+  EXPECT_THAT(routes_for(bench, "10.1.0.3"), ElementsAre("shop/theirs"));
 }
 
 TEST(HttpConsumer, IsOneOfMany) {
@@ -99,11 +115,18 @@ TEST(HttpConsumer, IsNoStrangerInANamespaceWhoseNameBeginsAlike) {
   EXPECT_THAT(routes_for(bench, "10.1.0.3"), ElementsAre("default/own"));
 }
 
-TEST(HttpConsumer, ContradictsAModeThatSeesNoRequests) {
+TEST(HttpConsumer, HoldsNobodyUpByItsMistakes) {
   Inventory inventory;
   inventory.set("f.yaml",
                 parsed(kWeb + kShop + consumer_route("shop") + policy("p", "web", "forwarding: {mode: nat}")));
-  EXPECT_THAT(lines(inventory.errors()), ElementsAre(::testing::HasSubstr("contradicts HTTPRoute shop/theirs")));
+  EXPECT_TRUE(inventory.clean()) << ::testing::PrintToString(lines(inventory.errors()));
+  inventory.set("f.yaml",
+                parsed(service("web", "10.96.0.10", "[{port: 80, appProtocol: https}]", "251") +
+                       in_namespace(http_route("r", to_service("web", ", namespace: default, port: 80"),
+                                               "[{backendRefs: [{name: web, namespace: default, port: 80}]}]"),
+                                    "shop")));
+  EXPECT_TRUE(inventory.clean()) << ::testing::PrintToString(lines(inventory.errors()));
+  EXPECT_THAT(lines(inventory.warnings()), ElementsAre(::testing::HasSubstr("carries TLS")));
 }
 
 }  // namespace

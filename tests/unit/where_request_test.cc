@@ -136,8 +136,9 @@ TEST_F(WhereRequest, TheRuleThatWonAndWhatHeld) {
 TEST_F(WhereRequest, AConsumersRoutesAreItsClientsAlone) {
   lb::Http http = routed({rule(0, {prefix("/")}, {.backends = {backend("shop/v1", 2)}})});
   http.consumers = {{.name_space = "books",
-                     .clients = std::make_shared<const lb::AddressSet>(lb::AddressSet{*lb::parse_address("10.0.0.5")}),
                      .routes = routed({rule(0, {prefix("/")}, {.backends = {backend("shop/v2", 3)}})}).routes}};
+  http.clients = std::make_shared<const lb::ClientNamespaces>(
+      lb::ClientNamespaces{{*lb::parse_address("10.0.0.5"), http.consumers[0].number}});
   publish(http);
   EXPECT_EQ((*ask("GET http://web.shop/ from 10.0.0.5"))["routes_of"], "books");
   EXPECT_EQ((*ask("GET http://web.shop/ from 10.0.0.5"))["backends"][0]["backend"], "shop/v2:80");

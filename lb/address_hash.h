@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <unordered_set>
-
 #include "lb/flow_key.h"
 
 namespace weft::lb {
@@ -10,7 +8,5 @@ namespace weft::lb {
 struct HashOfAddress {
   size_t operator()(const Address& address) const { return hash_of(address, 0); }
 };
-
-using AddressSet = std::unordered_set<Address, HashOfAddress>;
 
 }  // namespace weft::lb
