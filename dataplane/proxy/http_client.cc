@@ -135,6 +135,7 @@ void HttpProxy::skip_blank(Client& client) {
 
 void HttpProxy::start(uint32_t number, buffer::Slice head) {
   Client& client = clients_[number];
+  texts_.clear();
   client.partial = {};
   client.skipped_blank = false;
   const uint32_t exchange = open_exchange(number);

@@ -47,7 +47,6 @@ HttpProxy::~HttpProxy() = default;
 void HttpProxy::turn(const lb::Snapshot& snapshot, time::Time now) {
   turn_ = {&snapshot, now, time::to_millis(now)};
   scratch_ = &snapshot.scratches().of(config_.worker);
-  texts_.clear();
 }
 
 void HttpProxy::act(std::span<const tcp::Event> events, const lb::Snapshot& snapshot, time::Time now) {
@@ -65,7 +64,6 @@ void HttpProxy::act(std::span<const tcp::Event> events, const lb::Snapshot& snap
     prefetch(batch);
     for (const tcp::Event& event : batch) {
       const ConnectionUser user = ConnectionUser::of(event.user);
-      texts_.clear();
       if (user.role == Role::http_client && user.number < clients_.size()) {
         act_on_client(user.number, event);
       } else if (user.role == Role::http_upstream && user.number < upstreams_.capacity()) {

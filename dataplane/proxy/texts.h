@@ -59,7 +59,8 @@ class Texts {
   void clear() { used_ = 0; }
 
  private:
-  std::array<char, 16 << 10> room_;
+  /// Two targets of the longest that a node's limits allow, and some.
+  std::array<char, (2 * 16 + 4) << 10> room_;
   size_t used_ = 0;
 };
 

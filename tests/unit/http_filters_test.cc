@@ -265,5 +265,59 @@ TEST_F(HttpFiltered, CorsIsAnswered) {
             "x-e");
 }
 
+/// Texts of one request take no room from the next, however many are served in a turn.
+TEST_F(HttpFiltered, PreflightsInOneSegmentAreAnsweredAlike) {
+  lb::Cors cors{.origins = {"https://a.example"}, .methods = {"PUT"}};
+  for (int i = 0; i < 20; ++i) {
+    cors.headers.push_back("x-header-of-some-length-" + std::to_string(i));
+  }
+  route(HttpRule{.filters = {.cors = cors}, .backends = {backend(2)}});
+  std::string asked;
+  for (int i = 0; i < 8; ++i) {
+    asked += request("/a", "Origin: https://a.example\r\nAccess-Control-Request-Method: PUT\r\n", "OPTIONS");
+  }
+  ASSERT_LE(asked.size(), 1400U);
+  const auto client = mesh.connect();
+  mesh.say(client, asked);
+  std::string answers = mesh.hear_client(client);
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_THAT(value_of(answers, "access-control-allow-headers"), testing::HasSubstr("length-19")) << i;
+    answers.erase(0, answers.find("\r\n\r\n") + 4);
+  }
+}
+
+TEST_F(HttpFiltered, RequestsThatWaitedForOthersAreServedAlike) {
+  std::vector<tcp::ConnectionId> clients;
+  const std::string path = "/" + std::string(1300, 'x');
+  for (int i = 0; i < 40; ++i) {
+    clients.push_back(mesh.connect());
+    mesh.say(clients.back(), std::string(kGet) + request(path));
+  }
+  auto heard = mesh.heard();
+  ASSERT_EQ(heard.size(), 40U);
+  for (const auto& each : heard) {  // all in one turn
+    mesh.outside.engine.write(each.id, mesh.outside.slice_of(kOk));
+  }
+  mesh.settle();
+  heard = mesh.heard();
+  EXPECT_EQ(heard.size(), 40U);
+  for (const auto client : clients) {
+    EXPECT_EQ(mesh.hear_client(client), kOkHeard);
+  }
+}
+
+class HttpLongTargets : public HttpProxied {
+ protected:
+  HttpLongTargets() : HttpProxied({.limits = {.head = 32 << 10, .target = 16 << 10}}) {}
+};
+
+TEST_F(HttpLongTargets, GoOnBesideOtherTexts) {
+  route(HttpRule{.filters = {.cors = lb::Cors{.origins = {"https://a.example"}}}, .backends = {backend(2)}});
+  const std::string path = "/" + std::string((16 << 10) - 1, 'x');
+  const Told told = exchange_once(request(path, "Origin: https://a.example\r\n"));
+  EXPECT_EQ(first_line(told.endpoint), "GET " + path + " HTTP/1.1");
+  EXPECT_EQ(value_of(told.client, "access-control-allow-origin"), "https://a.example");
+}
+
 }  // namespace
 }  // namespace weft::proxy
