@@ -11,9 +11,6 @@ namespace {
 
 /// Requests of one client in a turn: who pipelines many has others served between.
 constexpr uint32_t kRequestsATurn = 8;
-/// For what a client still sends after weft has closed, lest its end be taken for a reset (RFC 9112, section 9.6).
-constexpr time::Millis kLinger = 2'000;
-
 }  // namespace
 
 void HttpProxy::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::Time now) {
@@ -174,7 +171,8 @@ void HttpProxy::linger(uint32_t number) {
   Client& client = clients_[number];
   client.state = Client::State::lingering;
   client.exchange = kNobody;
-  client.until = turn_.millis + kLinger;
+  client.queued = UINT32_MAX;
+  client.until = turn_.millis + kLookAtLingering;
   client_wheel_.arm(number, client.until);
   engine_.shutdown(client.id);
   drop_input(number);

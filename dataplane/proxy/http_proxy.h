@@ -118,19 +118,20 @@ class HttpProxy {
       free,
       reading,    ///< a request's head
       busy,       ///< with an exchange
-      lingering,  ///< weft has closed: what still comes is thrown away
+      lingering,  ///< weft has closed: what is queued goes out, and what still comes is thrown away
     };
     tcp::ConnectionId id;
     tcp::SocketPair pair;
     uint32_t service_slot = kNobody;
     time::Millis began_at = 0;
-    time::Millis moved_at = 0;  ///< the last response was over
+    time::Millis moved_at = 0;  ///< the last response was over; of one that lingers: it took something
     State state = State::free;
     bool in_again = false;
     bool skipped_blank = false;  ///< an empty line in front of the request
     uint32_t exchange = kNobody;
     uint32_t requests = 0;
     time::Millis until = 0;  ///< of reading and lingering
+    uint32_t queued = 0;     ///< of one that lingers: bytes that it had not taken when it was last looked at
     PartialHead partial;
   };
   struct Turn {
@@ -226,11 +227,13 @@ class HttpProxy {
   time::Millis deadline_of(const Exchange& x) const;
   std::optional<time::Millis> fire(uint32_t number);
   void upstream_timed_out(uint32_t number);
+  bool may_linger(Client& client) const;
   std::optional<time::Millis> fire_client(uint32_t number);
   void sweep();
 
   static constexpr size_t kRecords = 4096;  ///< in a turn
   static constexpr size_t kLongestPath = 16 << 10;
+  static constexpr time::Millis kLookAtLingering = 250;  ///< while it has not taken all
 
   tcp::Engine& engine_;
   buffer::Pool& pool_;

@@ -10,6 +10,9 @@ namespace {
 constexpr uint32_t kTimersATurn = 512;
 /// That a client may say nothing while weft drains: one at work asks again before, and is told to go.
 constexpr time::Millis kDrainIdle = 1'000;
+/// For what a client still sends after weft has closed, and the client has got all, lest its end be taken for a reset
+/// (RFC 9112, section 9.6).
+constexpr time::Millis kLinger = 2'000;
 
 bool is_due(time::Millis deadline, time::Millis now) {
   return static_cast<int32_t>(now - deadline) >= 0;
@@ -102,6 +105,9 @@ std::optional<time::Millis> HttpProxy::fire_client(uint32_t number) {
     return client.until;
   }
   if (client.state == Client::State::lingering) {
+    if (may_linger(client)) {
+      return client.until;
+    }
     engine_.abort(client.id);
     forget_client(number);
     return std::nullopt;
@@ -113,6 +119,23 @@ std::optional<time::Millis> HttpProxy::fire_client(uint32_t number) {
     linger(number);  // idle: closed without a word (RFC 9112, section 9.5)
   }
   return clients_[number].state == Client::State::free ? std::nullopt : std::optional(clients_[number].until);
+}
+
+/// Its time begins when nothing of ours is on its way any more; until then it is a response that may not stop.
+bool HttpProxy::may_linger(Client& client) const {
+  if (client.queued == 0) {
+    return false;
+  }
+  const tcp::Connection* const connection = engine_.look(client.id);
+  const uint32_t queued = connection == nullptr ? 0 : connection->queued_bytes;
+  if (queued < client.queued) {
+    client.queued = queued;
+    client.moved_at = turn_.millis;
+  } else if (is_due(client.moved_at + config_.stream_idle, turn_.millis)) {
+    return false;
+  }
+  client.until = turn_.millis + (queued == 0 ? kLinger : kLookAtLingering);
+  return true;
 }
 
 void HttpProxy::advance(const lb::Snapshot& snapshot, time::Time now) {

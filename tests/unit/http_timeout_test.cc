@@ -12,6 +12,7 @@ namespace event = tcp::event;
 
 class HttpTimed : public HttpProxied {
  protected:
+  explicit HttpTimed(HttpConfig http = {}, const tcp::Config& their = {}) : HttpProxied(http, their) {}
   /// Until just before, and just after.
   void expect_answer_after(milliseconds time, tcp::ConnectionId client, std::string_view line, std::string_view flags) {
     mesh.pass(time - milliseconds(50));
@@ -185,7 +186,47 @@ TEST_F(HttpTimed, WhoLingersIsLetGo) {
   EXPECT_EQ(first_line(mesh.hear_client(client)), "HTTP/1.1 400 Bad Request");
   mesh.say(client, "more");  // is read, lest the answer be lost by a reset
   EXPECT_FALSE(mesh.told(client) & event::reset);
-  mesh.pass(milliseconds(2100));
+  mesh.pass(milliseconds(2300));
+  EXPECT_TRUE(mesh.told(client) & event::reset);
+  EXPECT_EQ(mesh.books().clients, 0U);
+}
+
+/// Whose window takes 4 KiB.
+class HttpTimedSlow : public HttpTimed {
+ protected:
+  HttpTimedSlow() : HttpTimed({}, {.receive_buffer = 4096}) {}
+
+  static constexpr size_t kLength = 30'000;
+  tcp::ConnectionId ask_for_long() {
+    const auto client = mesh.connect();
+    mesh.say(client, request("/a", "Connection: close\r\n"));
+    const auto heard = only_heard();
+    const std::string all = response(200, "", std::string(kLength, 'x'));
+    for (size_t at = 0; at < all.size();) {
+      at += mesh.offer(heard.id, all.substr(at, 1000));
+      mesh.pass(milliseconds(5));
+    }
+    EXPECT_EQ(mesh.records.size(), 1U);  // weft has nothing more to do with it
+    return client;
+  }
+};
+
+TEST_F(HttpTimedSlow, WhoTakesAClosedResponseSlowlyGetsAllOfIt) {
+  const auto client = ask_for_long();
+  std::string got;
+  for (int i = 0; i < 200; ++i) {
+    got += mesh.hear_client(client);
+    mesh.pass(seconds(1));
+  }
+  EXPECT_EQ(body_of(got).size(), kLength);
+  EXPECT_EQ(mesh.books().clients, 0U);
+}
+
+TEST_F(HttpTimedSlow, WhoTakesNothingOfAClosedResponseIsGivenUp) {
+  const auto client = ask_for_long();
+  mesh.pass(seconds(298));
+  EXPECT_FALSE(mesh.told(client) & event::reset);
+  mesh.pass(seconds(4));
   EXPECT_TRUE(mesh.told(client) & event::reset);
   EXPECT_EQ(mesh.books().clients, 0U);
 }
