@@ -53,27 +53,26 @@ std::string_view take_element(std::string_view& list) {
   return element;
 }
 
-ConnectionOptions connection_options(const Fields& fields, uint64_t repeated) {
+Defect read_connection(const Fields& fields, uint64_t repeated, ConnectionOptions& options) {
   if (!fields.has(Name::connection)) {
-    return {};
+    return Defect::none;
   }
   if ((repeated & bit_of(Name::connection)) == 0) {  // what nearly all of them say
     const std::string_view value = fields.find(Name::connection)->value;
-    if (is_word(value, "keep-alive")) {
-      return {.keep_alive = true};
-    }
-    if (is_word(value, "close")) {
-      return {.close = true};
+    options.keep_alive = is_word(value, "keep-alive");
+    options.close = is_word(value, "close");
+    if (options.keep_alive || options.close) {
+      return Defect::none;
     }
   }
-  ConnectionOptions options;
-  any_option(fields, [&](std::string_view option) {
+  uint32_t count = 0;
+  const bool are_too_many = any_option(fields, [&](std::string_view option) {
     options.close |= is_word(option, "close");
     options.keep_alive |= is_word(option, "keep-alive");
     options.upgrade |= is_word(option, "upgrade");
-    return false;
+    return ++count > kMaxOptions;
   });
-  return options;
+  return are_too_many ? Defect::connection : Defect::none;
 }
 
 bool is_hop_by_hop(const Fields& fields, size_t i) {

@@ -31,7 +31,10 @@ struct ConnectionOptions {
   /// RFC 9112, section 9.3
   bool persists(uint8_t minor_version) const { return !close && (minor_version > 0 || keep_alive); }
 };
-ConnectionOptions connection_options(const Fields& fields, uint64_t repeated);
+/// Precondition: `options` say nothing yet. @returns connection: there are more of them than kMaxOptions
+Defect read_connection(const Fields& fields, uint64_t repeated, ConnectionOptions& options);
+/// As each is looked for at each field that may go on.
+constexpr uint32_t kMaxOptions = 16;
 
 constexpr uint64_t bit_of(Name name) {
   return uint64_t{1} << static_cast<unsigned>(name);

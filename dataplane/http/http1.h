@@ -35,6 +35,7 @@ enum class Defect : uint8_t {
   head_too_long,      ///< 431
   host,               ///< 400: none in HTTP/1.1, more than one, or malformed
   content_length,     ///< 400: not a number, too large, or more than one
+  connection,         ///< 400: more options in Connection than anybody has use for
   transfer_encoding,  ///< 400: "chunked" is not the last, or there twice; with HTTP/1.0
   transfer_coding,    ///< 501: one that weft does not know, in front of "chunked"
   ambiguous_length,   ///< 400: both Content-Length and Transfer-Encoding

@@ -171,11 +171,14 @@ Defect parse_request(std::string_view bytes, const Limits& limits, RequestHead& 
   if (defect == Defect::none) {
     defect = read_body(repeated, head);
   }
+  ConnectionOptions connection;
+  if (defect == Defect::none) {
+    defect = read_connection(head.fields, repeated, connection);
+  }
   if (defect != Defect::none) [[unlikely]] {
     return defect;
   }
   head.view.fields = head.fields.all();
-  const ConnectionOptions connection = connection_options(head.fields, repeated);
   head.keep_alive = connection.persists(head.minor_version);
   head.upgrades =
       connection.upgrade && head.fields.has(Name::upgrade) && head.minor_version > 0 && !asks_for_http2(head.fields);

@@ -72,10 +72,13 @@ Defect parse_response(std::string_view bytes, const Limits& limits, ResponseHead
   if (defect == Defect::none) {
     defect = settle_body(head);
   }
+  ConnectionOptions connection;
+  if (defect == Defect::none) {
+    defect = read_connection(head.fields, repeated, connection);
+  }
   if (defect != Defect::none) [[unlikely]] {
     return defect;
   }
-  const ConnectionOptions connection = connection_options(head.fields, repeated);
   head.keep_alive = connection.persists(head.minor_version);
   head.upgrades = connection.upgrade && head.fields.has(Name::upgrade) && head.minor_version > 0;
   return Defect::none;

@@ -85,5 +85,21 @@ TEST(HttpConnection, CannotTakeAwayWhatFramesOrRoutes) {
   EXPECT_TRUE(is_hop_by_hop(fields, 3)) << fields[3].name;
 }
 
+/// Each is looked for at each field.
+TEST(HttpConnection, NamesSoMany) {
+  const auto options = [](int count, const char* between) {
+    std::string lines = "Connection: ";
+    for (int i = 1; i < count; ++i) {
+      lines += between;
+    }
+    return lines + "a\r\n";
+  };
+  for (const char* between : {"a,", ",", "a\r\nConnection: "}) {
+    EXPECT_EQ(Request(with_fields(options(16, between))).defect, Defect::none) << between;
+    EXPECT_EQ(Request(with_fields(options(17, between))).defect, Defect::connection) << between;
+    EXPECT_EQ(test::Response("HTTP/1.1 200 OK\r\n" + options(17, between) + "\r\n").defect, Defect::connection);
+  }
+}
+
 }  // namespace
 }  // namespace weft::http

@@ -52,6 +52,8 @@ std::vector<LimitRow> bad_requests() {
       {"chunked is not the last", request("/a", "Transfer-Encoding: chunked, gzip\r\n") + "x", 400,
        Defect::transfer_encoding},
       {"a folded field", request("/a", "X: 1\r\n 2\r\n"), 400, Defect::folded},
+      {"options without an end", request("/a", "Connection: " + std::string(1000, ',') + "\r\n"), 400,
+       Defect::connection},
       {"a bare LF", "GET /a HTTP/1.1\nHost: web\n\n", 400, Defect::line_end},
       {"white space before a colon", request("/a", "X : 1\r\n"), 400, Defect::field_name},
       {"a chunk's size is no number", chunked + "hello\r\n", 400, Defect::chunk_size},
@@ -100,6 +102,7 @@ TEST_F(HttpLimits, BadResponsesAreNotPassedOn) {
       {"a folded field", "HTTP/1.1 200 OK\r\nX: 1\r\n 2\r\n\r\n"},
       {"a bare LF", "HTTP/1.1 200 OK\n\n"},
       {"a status that is none", "HTTP/1.1 2000 OK\r\n\r\n"},
+      {"options without an end", "HTTP/1.1 200 OK\r\nConnection: " + std::string(1000, ',') + "\r\n\r\n"},
   };
   for (const auto& [what, answer] : rows) {
     const uint64_t before = mesh.books().bad_responses;
