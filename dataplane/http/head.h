@@ -100,6 +100,10 @@ struct Framing {
 };
 
 enum class Method : uint8_t { other, get, head, post, put, delete_, connect, options, trace, patch };
+/// RFC 9110, section 9.2.2: done twice, it is as if it were done once.
+constexpr bool is_idempotent(Method method) {
+  return method != Method::other && method != Method::post && method != Method::connect && method != Method::patch;
+}
 
 struct RequestHead {
   lb::HttpRequest view;  ///< its fields are `fields`

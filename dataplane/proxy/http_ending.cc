@@ -15,21 +15,6 @@ constexpr uint8_t kFreshConnects = 2;
 /// And at connections that an endpoint closed just as they were to be used again.
 constexpr uint8_t kFreshReuses = 3;
 
-/// RFC 9110, section 9.2.2: done twice, it is as if it were done once.
-bool is_idempotent(http::Method method) {
-  switch (method) {
-    case http::Method::get:
-    case http::Method::head:
-    case http::Method::put:
-    case http::Method::delete_:
-    case http::Method::options:
-    case http::Method::trace:
-      return true;
-    default:
-      return false;
-  }
-}
-
 }  // namespace
 
 After HttpProxy::after(const Exchange& x) const {
@@ -83,7 +68,7 @@ void HttpProxy::upstream_failed(uint32_t number, ResponseFlags flags, std::strin
   const bool untouched = x.partial.searched == 0 && !x.partial.begun();
   x.avoid = x.endpoint_slot;
   if (x.stage != Exchange::Stage::responding && untouched && may_try_again(x)) {
-    if (x.reused && is_idempotent(x.method) && x.fresh < kFreshReuses) {
+    if (x.reused && http::is_idempotent(x.method) && x.fresh < kFreshReuses) {
       ++x.fresh;
       ++books_.fresh_attempts;
       x.avoid = kNobody;

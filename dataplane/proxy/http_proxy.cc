@@ -9,7 +9,12 @@
 namespace weft::proxy {
 namespace {
 
-constexpr uint32_t kKeptAnExchange = 4;  ///< slices of bodies; most need none
+/// Slices of bodies that are kept: most exchanges need none, and each pins a buffer, of which there are about as many
+/// as the engine has pieces.
+uint32_t kept_slices(uint32_t exchanges, uint32_t pieces) {
+  constexpr uint32_t kAnExchange = 4;
+  return std::min(kAnExchange * exchanges, pieces / 8);
+}
 
 }  // namespace
 
@@ -18,7 +23,7 @@ HttpProxy::HttpProxy(tcp::Engine& engine, buffer::Pool& buffers, const HttpConfi
       pool_(buffers),
       config_(config),
       heads_(engine, config.limits.head, config.gathered_heads),
-      kept_(kKeptAnExchange * config.exchanges),
+      kept_(kept_slices(config.exchanges, engine.most_pieces())),
       writer_(buffers),
       upstreams_(config.upstreams, config.endpoint_slots, time::to_millis(now)),
       balancer_(config.service_slots, config.endpoint_slots, config.seed),

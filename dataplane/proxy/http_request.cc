@@ -313,6 +313,9 @@ void HttpProxy::attempt(uint32_t number, const lb::Service& service, const lb::T
     if (engine_.is_open(id) && engine_.readable(id) == 0 && !engine_.is_at_end(id)) {
       ++books_.reused;
       x.reused = true;
+      if (!http::is_idempotent(x.method) && x.retries.left == 0 && x.mirrors == 0) {
+        forget_kept(x);  // if the endpoint has just closed the connection, it may have done what was asked
+      }
       return use(number, parked);
     }
     end_upstream(parked);  // it has had its end, of which there will be an event, or has

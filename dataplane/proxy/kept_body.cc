@@ -12,7 +12,8 @@ KeptBodies::KeptBodies(uint32_t slices) : kept_(slices) {
 }
 
 void KeptBodies::keep(KeptBody& body, buffer::Slice slice) {
-  if (!body.is_whole || free_ == KeptBody::kNone || body.bytes + slice.size() > body.most) {
+  if (!body.is_whole || free_ == KeptBody::kNone || body.bytes + slice.size() > body.most ||
+      body.slices == KeptBody::most_slices(body.most)) {
     forget(body);
     body.is_whole = false;
     return;
@@ -20,6 +21,7 @@ void KeptBodies::keep(KeptBody& body, buffer::Slice slice) {
   const uint32_t number = free_;
   free_ = kept_[number].next;
   body.bytes += static_cast<uint32_t>(slice.size());
+  ++body.slices;
   kept_[number] = {std::move(slice), KeptBody::kNone};
   (body.last == KeptBody::kNone ? body.first : kept_[body.last].next) = number;
   body.last = number;
@@ -33,6 +35,7 @@ void KeptBodies::forget(KeptBody& body) {
   }
   body.first = body.last = KeptBody::kNone;
   body.bytes = 0;
+  body.slices = 0;
 }
 
 }  // namespace weft::proxy

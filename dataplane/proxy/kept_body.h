@@ -21,11 +21,15 @@ struct KeptBody {
   /// and where a rule asks for retries or mirrors: as much as Linkerd keeps.
   static constexpr uint32_t kLong = 64 << 10;
 
+  /// Each pins a buffer, however few bytes it has: what came in smaller pieces than a kilobyte is hardly kept.
+  static constexpr uint32_t most_slices(uint32_t bytes) { return bytes / 1024 + 4; }
+
   uint32_t first = kNone;
   uint32_t last = kNone;
   uint32_t bytes = 0;
   uint32_t most = kShort;  ///< bytes
-  bool is_whole = true;    ///< false: something was not kept, and so nothing is
+  uint16_t slices = 0;
+  bool is_whole = true;  ///< false: something was not kept, and so nothing is
 };
 
 class KeptBodies {

@@ -126,6 +126,7 @@ class Engine {
   uint32_t half_open() const;
   uint32_t time_waits() const;
   uint32_t pieces() const;  ///< in use
+  uint32_t most_pieces() const { return config_.pieces; }
   size_t memory_bytes() const;
 
   /// What is kept of it, for tests and for whoever shows it; null: stale.

@@ -95,6 +95,49 @@ TEST_F(HttpStuck, KeptBodiesPinNoMoreThanTheirStore) {
   EXPECT_LE(pinned(), 8U);
 }
 
+/// A byte a segment, each of which pins a buffer.
+TEST_F(HttpStuck, KeptBodiesPinNoMoreForComingInSmallPieces) {
+  route(lb::HttpRule{.backends = {backend(2)}, .retry = lb::HttpRetry{.attempts = 1}});
+  for (int i = 0; i < 2; ++i) {
+    const auto client = mesh.connect();
+    mesh.say(client, request("/a", "Content-Length: 60000\r\n", "POST"));
+    for (int byte = 0; byte < 250; ++byte) {
+      mesh.say(client, "x");
+    }
+    mesh.heard();
+    EXPECT_LE(pinned(), 8U);  // too many pieces: none is kept
+  }
+  const auto client = mesh.connect();  // and others have room
+  mesh.say(client, post("/a", "hello"));
+  mesh.reset(only_heard().id);
+  EXPECT_EQ(body_of(only_heard().text), "hello");
+}
+
+/// Of a request that can't be sent again, nothing is kept.
+TEST_F(HttpStuck, WhatNobodyCanUseIsNotKept) {
+  const auto client = mesh.connect();
+  EXPECT_EQ(exchange(client, kGet).client, kOkHeard);
+  const size_t before = pinned();
+  mesh.say(client, post("/a", std::string(7000, 'x')));  // on a connection that has served before
+  mesh.heard();
+  mesh.pass(std::chrono::milliseconds(50));
+  EXPECT_LE(pinned(), before + 3);  // its head
+}
+
+class HttpFewPieces : public HttpProxied {
+ protected:
+  HttpFewPieces() : HttpProxied({.exchanges = 1024}, {}, {.pieces = 2048}) {}
+};
+
+TEST_F(HttpFewPieces, KeptBodiesHaveAShareOfThem) {
+  route(lb::HttpRule{.backends = {backend(2)}, .retry = lb::HttpRetry{.attempts = 1}});
+  for (int i = 0; i < 60; ++i) {
+    mesh.say(mesh.connect(), post("/a", std::string(20'000, 'x')));
+    mesh.heard();
+  }
+  EXPECT_LE(2048 - mesh.middle.buffers.pool().size(), 2048 / 8 + 3 * 60U);
+}
+
 TEST_F(HttpStuck, AClientThatTakesNothingIsGivenUp) {
   const auto stuck = mesh.connect();
   mesh.say(stuck, kGet);
