@@ -201,11 +201,12 @@ void HttpProxy::client_gone(uint32_t number, bool in_order) {
   forget_client(number);
   if (exchange != kNobody) {
     Exchange& x = exchanges_[exchange];
-    if (!in_order || x.stage != Exchange::Stage::tunnel) {
+    const bool has_ended = in_order && x.stage == Exchange::Stage::tunnel;
+    if (!has_ended) {
       x.flags |= response_flag::downstream_termination;
     }
     x.client = kNobody;
-    release_upstream(exchange, false);
+    release_upstream(exchange, false, has_ended);
     close_exchange(exchange);
   }
 }

@@ -56,14 +56,6 @@ bool HttpProxy::may_try_again(const Exchange& x) const {
 
 void HttpProxy::upstream_failed(uint32_t number, ResponseFlags flags, std::string_view why) {
   Exchange& x = exchanges_[number];
-  if (x.stage == Exchange::Stage::tunnel) {
-    // One side is gone: the other is told so when all has been said.
-    pump_tunnel(number);
-    if (exchanges_[number].stage == Exchange::Stage::tunnel) {
-      finish(number);
-    }
-    return;
-  }
   const bool never_connected = (flags & response_flag::upstream_connection_failure) != 0;
   const bool untouched = x.partial.searched == 0 && !x.partial.begun();
   x.avoid = x.endpoint_slot;
@@ -175,7 +167,8 @@ void HttpProxy::finish(uint32_t number) {
   Exchange& x = exchanges_[number];
   const bool is_read = x.request_body.done();
   const bool is_sent = is_read && x.request.all_sent() && x.kept_next == KeptBody::kNone;
-  release_upstream(number, is_sent && x.keeps_upstream && x.stage != Exchange::Stage::tunnel);
+  const bool was_tunnel = x.stage == Exchange::Stage::tunnel;
+  release_upstream(number, is_sent && x.keeps_upstream && !was_tunnel, was_tunnel);
   const uint32_t client = std::exchange(x.client, kNobody);
   const bool keeps = x.keeps_client && is_read;
   close_exchange(number);
@@ -212,7 +205,7 @@ void HttpProxy::close_exchange(uint32_t number) {
   free_exchanges_.push_back(number);
 }
 
-void HttpProxy::release_upstream(uint32_t number, bool reusable) {
+void HttpProxy::release_upstream(uint32_t number, bool reusable, bool in_order) {
   Exchange& x = exchanges_[number];
   if (x.endpoint_slot != kNobody) {
     balancer_.end(std::exchange(x.endpoint_slot, kNobody));
@@ -237,7 +230,7 @@ void HttpProxy::release_upstream(uint32_t number, bool reusable) {
     return;
   }
   // One that has said all and heard all ends in order; another's peer should not go on working for nobody.
-  end_upstream(held, reusable || x.stage == Exchange::Stage::tunnel);
+  end_upstream(held, reusable || in_order);
 }
 
 void HttpProxy::end_upstream(uint32_t number, bool in_order) {

@@ -199,6 +199,7 @@ class HttpProxy {
   void begin_tunnel(uint32_t number);
   void pump_response(uint32_t number);
   void pump_tunnel(uint32_t number);
+  void end_tunnel(uint32_t number);
 
   // http_ending.cc: how exchanges end.
   void upstream_failed(uint32_t number, ResponseFlags flags, std::string_view why);
@@ -209,7 +210,8 @@ class HttpProxy {
   void reply(uint32_t number, const Reply& reply);
   void finish(uint32_t number);
   void close_exchange(uint32_t number);
-  void release_upstream(uint32_t number, bool reusable);
+  /// @param in_order it is not to be reused, and yet nothing went wrong: a tunnel's end
+  void release_upstream(uint32_t number, bool reusable, bool in_order = false);
   void end_upstream(uint32_t upstream, bool in_order = true);
   void record(const Exchange& x);
   bool put(tcp::ConnectionId to, HeadOut& head);

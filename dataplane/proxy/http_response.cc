@@ -49,6 +49,9 @@ void HttpProxy::act_on_upstream(uint32_t number, const tcp::Event& event) {
     pump_request(exchange);
   }
   if (!is_over() && (event.what & kOver) != 0) {
+    if (exchanges_[exchange].stage == Exchange::Stage::tunnel && (event.what & kOver) == tcp::event::closed) {
+      return end_tunnel(exchange);
+    }
     const bool was_reset = (event.what & tcp::event::reset) != 0;
     upstream_failed(exchange,
                     !upstream.connected ? response_flag::upstream_connection_failure
@@ -208,6 +211,14 @@ void HttpProxy::pump_tunnel(uint32_t number) {
   pump(x.request_body, client, endpoint);
   pump(x.response_body, endpoint, client);
   if (x.request_body.done() && x.response_body.done()) {
+    finish(number);
+  }
+}
+
+/// The endpoint's side has said and heard all: the client is told so when it has got it.
+void HttpProxy::end_tunnel(uint32_t number) {
+  pump_tunnel(number);
+  if (exchanges_[number].stage == Exchange::Stage::tunnel) {
     finish(number);
   }
 }
