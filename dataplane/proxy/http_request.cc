@@ -321,7 +321,11 @@ void HttpProxy::attempt(uint32_t number, const lb::Service& service, const lb::T
     end_upstream(parked);  // it has had its end, of which there will be an event, or has
   }
   x.reused = false;
-  const uint32_t made = upstreams_.make(service.slot, target.slot);
+  uint32_t made = upstreams_.make(service.slot, target.slot);
+  if (const uint32_t oldest = upstreams_.oldest_parked(); made == Upstreams::kNone && oldest != Upstreams::kNone) {
+    end_upstream(oldest);  // it waits for a request that may not come; this one is there
+    made = upstreams_.make(service.slot, target.slot);
+  }
   if (made == Upstreams::kNone) {
     balancer_.end(target.slot);
     x.endpoint_slot = kNobody;

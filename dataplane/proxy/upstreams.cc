@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/upstreams.h"
 
+#include <utility>
+
 namespace weft::proxy {
 
 Upstreams::Upstreams(uint32_t connections, uint32_t endpoint_slots, time::Millis now)
@@ -44,6 +46,9 @@ void Upstreams::park(uint32_t number, time::Millis until) {
     upstreams_[upstream.next].previous = number;
   }
   parked_of_[upstream.endpoint_slot] = number;
+  upstream.newer = kNone;
+  upstream.older = std::exchange(newest_, number);
+  (upstream.older == kNone ? oldest_ : upstreams_[upstream.older].newer) = number;
   ++parked_;
   wheel_.arm(number, until);  // lazily: it stays armed while it is taken out and parked again
 }
@@ -64,6 +69,8 @@ void Upstreams::unlink(Upstream& upstream) {
   if (upstream.next != kNone) {
     upstreams_[upstream.next].previous = upstream.previous;
   }
+  (upstream.older == kNone ? oldest_ : upstreams_[upstream.older].newer) = upstream.newer;
+  (upstream.newer == kNone ? newest_ : upstreams_[upstream.newer].older) = upstream.older;
   --parked_;
 }
 

@@ -35,6 +35,8 @@ struct Upstream {
   uint32_t served = 0;             ///< requests
   uint32_t previous = UINT32_MAX;  ///< parked ones of the endpoint
   uint32_t next = UINT32_MAX;
+  uint32_t older = UINT32_MAX;  ///< parked ones of all endpoints
+  uint32_t newer = UINT32_MAX;
   time::Millis parked_until = 0;
   time::Millis began_at = 0;
   time::Millis moved_at = 0;  ///< the last response was over
@@ -54,6 +56,8 @@ class Upstreams {
 
   /// One that waits for a request to the endpoint; kNone: none does. It is busy from here on.
   uint32_t take_parked(uint32_t endpoint_slot);
+  /// The one that has waited longest; kNone: none waits.
+  uint32_t oldest_parked() const { return oldest_; }
   /// One that is to be made; kNone: as many as there may be.
   uint32_t make(uint32_t service_slot, uint32_t endpoint_slot);
   void park(uint32_t number, time::Millis until);
@@ -88,6 +92,8 @@ class Upstreams {
   std::vector<uint32_t> free_;
   std::vector<uint32_t> parked_of_;  ///< by endpoint slot: the first
   time::Wheel wheel_;
+  uint32_t oldest_ = kNone;  ///< parked,
+  uint32_t newest_ = kNone;
   uint32_t parked_ = 0;
 };
 

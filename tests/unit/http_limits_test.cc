@@ -222,5 +222,42 @@ TEST_F(HttpBounds, HeadsThatComeInPieces) {
   EXPECT_EQ(mesh.books().overflows, 1U);
 }
 
+/// Connections that wait for requests give way to those that are needed, the one that has waited longest first.
+TEST_F(HttpBounds, ConnectionsThatWaitAreInNobodysWay) {
+  route({{"/two", {.backends = {backend(2)}}}, {"/", {.backends = {backend(3)}}}});
+  const auto client = mesh.connect();
+  for (const uint32_t to : {2U, 3U, 2U}) {
+    const Told told = exchange(client, request(to == 2 ? "/two" : "/"));
+    EXPECT_EQ(told.client, kOkHeard);
+    EXPECT_EQ(told.to, to);
+    EXPECT_EQ(mesh.books().parked, 1U);
+  }
+  EXPECT_EQ(mesh.accepted.size(), 3U);
+  EXPECT_EQ(mesh.books().overflows, 0U);
+}
+
+class HttpThreeUpstreams : public HttpLimits {
+ protected:
+  HttpThreeUpstreams() : HttpLimits({.upstreams = 3}) {}
+};
+
+TEST_F(HttpThreeUpstreams, TheOldestGivesWay) {
+  route({{"/2", {.backends = {backend(2)}}},
+         {"/3", {.backends = {backend(3)}}},
+         {"/4", {.backends = {backend(4)}}},
+         {"/5", {.backends = {backend(5)}}}});
+  const auto client = mesh.connect();
+  for (const char* path : {"/2", "/3", "/4", "/2", "/5"}) {
+    EXPECT_EQ(exchange(client, request(path)).client, kOkHeard) << path;
+  }
+  EXPECT_EQ(mesh.books().connections, 4U);
+  for (const char* path : {"/2", "/4", "/5"}) {
+    EXPECT_EQ(exchange(client, request(path)).client, kOkHeard) << path;
+  }
+  EXPECT_EQ(mesh.books().connections, 4U);
+  exchange(client, request("/3"));
+  EXPECT_EQ(mesh.books().connections, 5U);
+}
+
 }  // namespace
 }  // namespace weft::proxy
