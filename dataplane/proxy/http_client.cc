@@ -27,8 +27,11 @@ void HttpProxy::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::
   const uint32_t number = free_clients_.back();
   free_clients_.pop_back();
   const lb::Service* const service = snapshot.find(pair->local, pair->local_port, lb::Protocol::tcp);
-  clients_[number] = {
-      .id = id, .pair = *pair, .service_slot = service == nullptr ? kNobody : service->slot, .began_at = turn_.millis};
+  clients_[number] = {.id = id,
+                      .pair = *pair,
+                      .service_slot = service == nullptr ? kNobody : service->slot,
+                      .began_at = turn_.millis,
+                      .in_again = clients_[number].in_again};  // it stands there still
   engine_.set_user(id, ConnectionUser{Role::http_client, number}.value());
   await_request(number);
   read_requests(number);

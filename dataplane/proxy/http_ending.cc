@@ -153,6 +153,7 @@ void HttpProxy::reply(uint32_t number, const Reply& reply) {
                               .after = after(x),
                               .of_head = x.method == http::Method::head});
   if (!take_written(x.response)) {
+    ++books_.overflows;
     return fail(number, reply);  // it counts as answered: the connection ends
   }
   if (put(clients_[x.client].id, x.response)) {

@@ -56,14 +56,7 @@ void HttpProxy::turn(const lb::Snapshot& snapshot, time::Time now) {
 
 void HttpProxy::act(std::span<const tcp::Event> events, const lb::Snapshot& snapshot, time::Time now) {
   turn(snapshot, now);
-  later_.swap(again_);
-  for (const uint32_t number : later_) {
-    clients_[number].in_again = false;
-    if (clients_[number].state == Client::State::reading) {
-      read_requests(number);
-    }
-  }
-  later_.clear();
+  serve_again();
   while (!events.empty()) {
     const auto batch = events.first(std::min(events.size(), kBatch));
     prefetch(batch);
@@ -76,6 +69,23 @@ void HttpProxy::act(std::span<const tcp::Event> events, const lb::Snapshot& snap
       }
     }
     events = events.subspan(batch.size());
+  }
+}
+
+/// In their order, so many that what just came does not wait for long, and buffers last.
+void HttpProxy::serve_again() {
+  constexpr size_t kATurn = 32;
+  if (served_ == later_.size()) {
+    later_.clear();
+    served_ = 0;
+    later_.swap(again_);
+  }
+  for (const size_t end = std::min(served_ + kATurn, later_.size()); served_ < end; ++served_) {
+    const uint32_t number = later_[served_];
+    clients_[number].in_again = false;
+    if (clients_[number].state == Client::State::reading) {
+      read_requests(number);
+    }
   }
 }
 

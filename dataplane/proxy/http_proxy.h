@@ -78,7 +78,7 @@ class HttpProxy {
   /// What time brings; once a millisecond.
   void advance(const lb::Snapshot& snapshot, time::Time now);
   /// Is there more to do that nothing will tell of?
-  bool has_more() const { return !again_.empty(); }
+  bool has_more() const { return !again_.empty() || served_ < later_.size(); }
 
   bool awaits(const Call& call) const;
   void connect(const Call& call, const tcp::SocketPair& pair, const lb::Snapshot& snapshot, time::Time now,
@@ -147,6 +147,7 @@ class HttpProxy {
   };
 
   void turn(const lb::Snapshot& snapshot, time::Time now);
+  void serve_again();
   void prefetch(std::span<const tcp::Event> events) const;
 
   // http_client.cc: clients' connections.
@@ -262,7 +263,8 @@ class HttpProxy {
   std::vector<Change> changes_;
   std::vector<AccessRecord> records_;
   std::vector<uint32_t> again_;  ///< clients that have more than a turn's share of requests
-  std::vector<uint32_t> later_;
+  std::vector<uint32_t> later_;  ///< those of them that came before, whose turn it is,
+  size_t served_ = 0;            ///< of which so many were served
   Turn turn_;
   HttpBooks books_;
   lb::SplitMix64 random_;

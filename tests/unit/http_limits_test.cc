@@ -259,5 +259,40 @@ TEST_F(HttpThreeUpstreams, TheOldestGivesWay) {
   EXPECT_EQ(mesh.books().connections, 5U);
 }
 
+/// Of clients whose next requests wait, as many are served in a turn as it has time for, in their order.
+TEST_F(HttpLimits, RequestsThatWaitAreServedAShareATurn) {
+  constexpr uint32_t kClients = 60;
+  for (uint32_t i = 0; i < kClients; ++i) {
+    mesh.say(mesh.connect(), std::string(kGet) + request("/" + std::to_string(i)));
+  }
+  for (const auto& each : mesh.heard()) {
+    mesh.outside.engine.write(each.id, mesh.outside.slice_of(kOk));
+  }
+  carry(mesh.outside, mesh.middle, mesh.now);
+  mesh.proxy().act(mesh.middle.events, *mesh.snapshot, mesh.now);
+  mesh.middle.events.clear();
+  ASSERT_EQ(mesh.books().requests, kClients);
+  mesh.proxy().act({}, *mesh.snapshot, mesh.now);
+  EXPECT_EQ(mesh.books().requests, kClients + 32);
+  EXPECT_TRUE(mesh.proxy().has_more());
+  mesh.settle();
+  EXPECT_EQ(mesh.books().requests, 2 * kClients);
+  for (const auto& each : mesh.heard()) {
+    mesh.say(each.id, kOk);
+  }
+  EXPECT_EQ(mesh.records.size(), 2 * kClients);
+}
+
+TEST_F(HttpLimits, RepliesForWhichNoBufferIsLeftAreCounted) {
+  const auto client = mesh.connect();
+  std::vector<buffer::Slice> held;
+  while (mesh.middle.buffers.pool().size() > 1) {
+    held.emplace_back(mesh.middle.buffers.pool().take(), uint16_t{0}, uint16_t{0});
+  }
+  mesh.say(client, "what?\r\n\r\n");
+  EXPECT_TRUE(mesh.told(client) & event::reset);
+  EXPECT_EQ(mesh.books().overflows, 1U);
+}
+
 }  // namespace
 }  // namespace weft::proxy
