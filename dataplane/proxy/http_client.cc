@@ -2,6 +2,7 @@
 /// @file Clients' connections: requests come in one after another, and what is left when weft closes is thrown away.
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "http/http1.h"
 #include "proxy/http_proxy.h"
@@ -85,9 +86,14 @@ void HttpProxy::read_requests(uint32_t number) {
         [[unlikely]] {
       skip_blank(client);
     }
-    const bool had_begun = client.partial.begun() || client.partial.searched > 0;
+    const bool was_gathered = client.partial.begun();
+    const bool had_begun = was_gathered || client.partial.searched > 0;
     buffer::Slice head;
-    switch (heads_.take(client.id, client.partial, head)) {
+    const HeadSource::Outcome outcome = heads_.take(client.id, client.partial, head);
+    if (was_gathered != client.partial.begun()) [[unlikely]] {
+      was_gathered ? forget_gathering(number) : note_gathering(number);
+    }
+    switch (outcome) {
       case HeadSource::Outcome::whole:
         start(number, std::move(head));
         break;
@@ -116,8 +122,12 @@ void HttpProxy::read_requests(uint32_t number) {
       }
       case HeadSource::Outcome::no_memory:
         ++books_.overflows;
-        refuse(number, {503, response_flag::upstream_overflow, "too many requests come in pieces"});
-        return;
+        if (oldest_gathering_ == kNobody) {  // all are with exchanges
+          refuse(number, {503, response_flag::upstream_overflow, "too many requests come in pieces"});
+          return;
+        }
+        refuse(oldest_gathering_, {408, response_flag::upstream_overflow, "the request's head gives way to others"});
+        break;
     }
   }
 }
@@ -133,10 +143,30 @@ void HttpProxy::skip_blank(Client& client) {
   }
 }
 
+/// Its head comes in pieces, from now on.
+void HttpProxy::note_gathering(uint32_t number) {
+  Client& client = clients_[number];
+  client.newer = kNobody;
+  client.older = std::exchange(newest_gathering_, number);
+  (client.older == kNobody ? oldest_gathering_ : clients_[client.older].newer) = number;
+}
+
+void HttpProxy::forget_gathering(uint32_t number) {
+  const Client& client = clients_[number];
+  (client.older == kNobody ? oldest_gathering_ : clients_[client.older].newer) = client.newer;
+  (client.newer == kNobody ? newest_gathering_ : clients_[client.newer].older) = client.older;
+}
+
+void HttpProxy::forget_partial(uint32_t number) {
+  if (clients_[number].partial.begun()) {
+    forget_gathering(number);
+  }
+  clients_[number].partial = {};
+}
+
 void HttpProxy::start(uint32_t number, buffer::Slice head) {
   Client& client = clients_[number];
   texts_.clear();
-  client.partial = {};
   client.skipped_blank = false;
   const uint32_t exchange = open_exchange(number);
   if (exchange == kNobody) {
@@ -161,7 +191,7 @@ void HttpProxy::start(uint32_t number, buffer::Slice head) {
 
 /// Without a request that could be read: the client is told why, and that is the end.
 void HttpProxy::refuse(uint32_t number, const Reply& reply) {
-  clients_[number].partial = {};
+  forget_partial(number);
   const uint32_t exchange = open_exchange(number);
   if (exchange != kNobody) {
     exchanges_[exchange].keeps_client = false;
@@ -193,7 +223,7 @@ void HttpProxy::drop_input(uint32_t number) {
 void HttpProxy::forget_client(uint32_t number) {
   Client& client = clients_[number];
   client_wheel_.disarm(number);
-  client.partial = {};
+  forget_partial(number);
   client.state = Client::State::free;
   free_clients_.push_back(number);
 }

@@ -51,7 +51,8 @@ struct HttpConfig {
   uint32_t upstreams = 0;
   uint32_t service_slots = 0;
   uint32_t endpoint_slots = 0;
-  uint32_t gathered_heads = 256;  ///< that come in more than one segment, at a time; of limits.head bytes each
+  uint32_t gathered_heads = 256;  ///< that come in more than one segment, at a time; of limits.head bytes each, a
+                                  ///< quarter of them responses'
   http::Limits limits;
   time::Millis client_idle = 60'000;   ///< between requests
   time::Millis head = 10'000;          ///< from a request head's first byte to its last
@@ -133,6 +134,8 @@ class HttpProxy {
     time::Millis until = 0;  ///< of reading and lingering
     uint32_t queued = 0;     ///< of one that lingers: bytes that it had not taken when it was last looked at
     PartialHead partial;
+    uint32_t older = kNobody;  ///< clients whose heads are put together, by when they began
+    uint32_t newer = kNobody;
   };
   struct Turn {
     const lb::Snapshot* snapshot = nullptr;
@@ -154,6 +157,9 @@ class HttpProxy {
   void act_on_client(uint32_t number, const tcp::Event& event);
   void read_requests(uint32_t number);
   void skip_blank(Client& client);
+  void note_gathering(uint32_t number);
+  void forget_gathering(uint32_t number);
+  void forget_partial(uint32_t number);
   void start(uint32_t number, buffer::Slice head);
   void refuse(uint32_t number, const Reply& reply);
   void await_request(uint32_t number);
@@ -241,7 +247,8 @@ class HttpProxy {
   tcp::Engine& engine_;
   buffer::Pool& pool_;
   const HttpConfig config_;
-  HeadSource heads_;
+  HeadSource heads_;           ///< of requests,
+  HeadSource response_heads_;  ///< and of responses: clients that are slow are not in their way
   KeptBodies kept_;
   http::HeadWriter writer_;
   Upstreams upstreams_;
@@ -249,6 +256,8 @@ class HttpProxy {
   lb::RouteTable::Scratch* scratch_ = nullptr;  ///< that fits the snapshot
   std::vector<Client> clients_;
   std::vector<uint32_t> free_clients_;
+  uint32_t oldest_gathering_ = kNobody;  ///< of clients whose heads are put together
+  uint32_t newest_gathering_ = kNobody;
   std::vector<Exchange> exchanges_;
   std::vector<uint32_t> free_exchanges_;
   time::Wheel client_wheel_;

@@ -69,7 +69,7 @@ void HttpProxy::read_response(uint32_t number) {
   while (x.generation == generation && x.stage == Exchange::Stage::asking && x.response.all_sent()) {
     const tcp::ConnectionId from = upstreams_[x.upstream].id;
     buffer::Slice head;
-    switch (heads_.take(from, x.partial, head)) {
+    switch (response_heads_.take(from, x.partial, head)) {
       case HeadSource::Outcome::whole:
         break;
       case HeadSource::Outcome::partial:

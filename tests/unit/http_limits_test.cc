@@ -13,6 +13,9 @@ namespace event = tcp::event;
 class HttpLimits : public HttpProxied {
  protected:
   explicit HttpLimits(HttpConfig http = {}) : HttpProxied(http) {}
+
+  /// The beginning of a head, in segments that are not small, which TCP would put together.
+  const std::string kPieces = "GET /a HTTP/1.1\r\nX: " + std::string(3000, 'x');
 };
 
 struct LimitRow {
@@ -212,14 +215,41 @@ TEST_F(HttpBounds, WhatIsBeyondThemIsRefusedAndCounted) {
   EXPECT_EQ(exchange(clients[1], kGet).client, kOkHeard);
 }
 
-TEST_F(HttpBounds, HeadsThatComeInPieces) {
-  for (int i = 0; i < 4; ++i) {  // as many as may be put together at a time
-    const auto client = mesh.connect();
-    mesh.say(client, "GET /a HT");
-    mesh.say(client, "TP/1.1\r\n");
+/// Three of the mesh's four heads that may be put together at a time are clients', the last is endpoints'.
+TEST_F(HttpLimits, TheOldestHeadThatComesInPiecesGivesWay) {
+  std::vector<tcp::ConnectionId> slow;
+  const auto begin = [&] {
+    slow.push_back(mesh.connect());
+    mesh.say(slow.back(), kPieces);
+  };
+  for (int i = 0; i < 3; ++i) {
+    begin();
   }
-  mesh.reset(mesh.connect());
+  EXPECT_EQ(mesh.books().overflows, 0U);
+  begin();
   EXPECT_EQ(mesh.books().overflows, 1U);
+  EXPECT_THAT(mesh.hear_client(slow[0]), StartsWith("HTTP/1.1 408 "));
+  EXPECT_EQ(flags_of_last(), "UO");
+  EXPECT_TRUE(mesh.told(slow[0]) & event::peer_closed);
+  for (const auto client : {slow[1], slow[2], slow[3]}) {
+    EXPECT_EQ(exchange(client, "\r\nHost: web\r\n\r\n").client, kOkHeard);
+  }
+  for (const auto client : slow) {
+    mesh.reset(client);
+  }
+  expect_all_given_back();
+}
+
+TEST_F(HttpLimits, ResponsesHeadsThatComeInPiecesHaveRoomOfTheirOwn) {
+  const auto client = mesh.connect();
+  mesh.say(client, kGet);
+  const auto endpoint = only_heard().id;
+  for (int i = 0; i < 6; ++i) {
+    const auto slow = mesh.connect();
+    mesh.say(slow, kPieces);
+  }
+  mesh.say(endpoint, response(200, "X: " + std::string(3000, 'x') + "\r\n"));
+  EXPECT_THAT(mesh.hear_client(client), StartsWith("HTTP/1.1 200 "));
 }
 
 /// Connections that wait for requests give way to those that are needed, the one that has waited longest first.
