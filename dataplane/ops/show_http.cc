@@ -44,7 +44,7 @@ constexpr std::array kHttpRows = {
     HttpRow{"mirrored", "requests", http_count<&proxy::HttpBooks::mirrored>,
             "sent to a second service, whose answer nobody reads"},
     HttpRow{"mirrors_left_out", "requests", http_count<&proxy::HttpBooks::mirrors_left_out>,
-            "not mirrored, as their body is too long to be kept"},
+            "not mirrored, as their body is too long to be kept, or too many mirrored ones are under way"},
     HttpRow{"tunnels", "requests", http_count<&proxy::HttpBooks::tunnels>,
             "that became tunnels: upgrades (WebSocket) and CONNECT"},
     HttpRow{"connections", "connections", http_count<&proxy::HttpBooks::connections>, "to endpoints that were made"},

@@ -194,6 +194,7 @@ void HttpProxy::close_exchange(uint32_t number) {
       record(x);
     }
   }
+  mirrors_ -= x.is_mirror ? 1 : 0;
   release_upstream(number, false);
   exchange_wheel_.disarm(number);
   x.stage = Exchange::Stage::free;

@@ -260,6 +260,7 @@ class HttpProxy {
   uint32_t newest_gathering_ = kNobody;
   std::vector<Exchange> exchanges_;
   std::vector<uint32_t> free_exchanges_;
+  uint32_t mirrors_ = 0;  ///< of the exchanges
   time::Wheel client_wheel_;
   time::Wheel exchange_wheel_;
   http::RequestHead request_;    ///< the one that is looked at

@@ -479,10 +479,13 @@ void HttpProxy::start_mirror(uint32_t of, const lb::RouteTable::Match& match, co
   if (service == nullptr) {
     return;
   }
-  const uint32_t number = open_exchange(kNobody);
+  // One whose answers do not come has a part of what there is, and others go on.
+  const uint32_t number = mirrors_ < std::max(config_.exchanges / 8, 1U) ? open_exchange(kNobody) : kNobody;
   if (number == kNobody) {
+    ++books_.mirrors_left_out;
     return;
   }
+  ++mirrors_;
   --books_.requests;  // it is nobody's
   Exchange& x = exchanges_[number];
   const Exchange& original = exchanges_[of];

@@ -144,5 +144,22 @@ TEST_F(HttpMirrored, AnotherAttemptIsNotAnotherRequest) {
   EXPECT_EQ(mesh.books().mirrored, 1U);
 }
 
+/// Which takes no part of the pools that others need: an eighth of the exchanges.
+TEST_F(HttpMirrored, ATargetThatSaysNothingIsLeftOut) {
+  route(HttpRule{.filters = {.mirrors = {to(3)}}, .backends = {backend(2)}});
+  const auto client = mesh.connect();
+  for (int i = 0; i < 70; ++i) {
+    mesh.say(client, kGet);
+    mesh.say(by_endpoint().at(2).id, kOk);
+    EXPECT_EQ(mesh.hear_client(client), kOkHeard) << i;
+  }
+  EXPECT_EQ(mesh.books().mirrored, 64U / 8);
+  EXPECT_EQ(mesh.books().mirrors_left_out, 70U - 64 / 8);
+  EXPECT_EQ(mesh.books().overflows, 0U);
+  mesh.pass(std::chrono::seconds(20));  // they are given up
+  mesh.say(client, kGet);
+  EXPECT_TRUE(by_endpoint().contains(3));
+}
+
 }  // namespace
 }  // namespace weft::proxy
