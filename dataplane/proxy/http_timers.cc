@@ -146,6 +146,8 @@ void HttpProxy::advance(const lb::Snapshot& snapshot, time::Time now) {
   if (snapshot.epoch() != epoch_) {
     epoch_ = snapshot.epoch();
     to_sweep_ = upstreams_.capacity();
+  } else if (to_sweep_ == 0 && snapshot.any_resets()) {  // an exchange that was called before may have gone there since
+    to_sweep_ = upstreams_.capacity();
   }
   sweep();
   hurry();
@@ -172,14 +174,23 @@ void HttpProxy::hurry() {
   }
 }
 
-/// Connections that wait for requests to endpoints that get none any more.
+/// Connections that wait for requests to endpoints that get none any more; and whatever goes to those whose time is
+/// over.
 void HttpProxy::sweep() {
   constexpr uint32_t kACall = 256;
   for (uint32_t i = 0; i < kACall && to_sweep_ > 0; ++i) {
     const uint32_t number = --to_sweep_;
-    if (upstreams_[number].state == Upstream::State::parked &&
-        turn_.snapshot->fate_of(upstreams_[number].endpoint_slot) != lb::Fate::open) {
-      end_upstream(number);
+    const Upstream& upstream = upstreams_[number];
+    if (upstream.state == Upstream::State::free) {
+      continue;
+    }
+    const lb::Fate fate = turn_.snapshot->fate_of(upstream.endpoint_slot);
+    if (upstream.state == Upstream::State::parked) {
+      if (fate != lb::Fate::open) {
+        end_upstream(number);
+      }
+    } else if (fate == lb::Fate::reset) {
+      fail(upstream.exchange, {502, response_flag::upstream_remote_reset, "the endpoint has left the mesh"});
     }
   }
 }

@@ -79,5 +79,46 @@ TEST_F(HttpDrained, NotAnyMore) {
   EXPECT_EQ(mesh.told(client) & event::peer_closed, 0);
 }
 
+/// An endpoint that has left the mesh, and whose grace time is over.
+class HttpRemoved : public HttpProxied {
+ protected:
+  void remove() {
+    mesh.publish({http_service("default/web", 1, {2})}, {1});
+    mesh.pass(milliseconds(50));
+  }
+};
+
+TEST_F(HttpRemoved, ItsExchangesEnd) {
+  const auto asking = mesh.connect();
+  mesh.say(asking, kGet);
+  const auto responding = mesh.connect();
+  mesh.say(responding, kGet);
+  const auto heard = mesh.heard();
+  ASSERT_EQ(heard.size(), 2U);
+  mesh.say(heard[1].id, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello");
+  remove();
+  EXPECT_EQ(first_line(mesh.hear_client(asking)), "HTTP/1.1 502 Bad Gateway");
+  EXPECT_TRUE(mesh.told(responding) & event::reset);
+  for (const auto& each : heard) {
+    EXPECT_TRUE(mesh.told(each.id) & event::reset);
+  }
+  ASSERT_EQ(mesh.records.size(), 2U);
+  for (const AccessRecord& record : mesh.records) {
+    EXPECT_EQ(to_string(record.flags), "UR");
+  }
+  EXPECT_EQ(exchange(asking, kGet).to, 2U);
+}
+
+TEST_F(HttpRemoved, ItsTunnelsEnd) {
+  const auto client = mesh.connect();
+  mesh.say(client, request("/ws", "Connection: Upgrade\r\nUpgrade: x\r\n"));
+  const auto endpoint = only_heard().id;
+  mesh.say(endpoint, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
+  remove();
+  EXPECT_TRUE(mesh.told(client) & event::reset);
+  EXPECT_TRUE(mesh.told(endpoint) & event::reset);
+  EXPECT_EQ(flags_of_last(), "UR");
+}
+
 }  // namespace
 }  // namespace weft::proxy

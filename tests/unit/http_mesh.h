@@ -97,14 +97,15 @@ class HttpMesh {
     }
   }
 
-  void publish(std::vector<lb::Service> services) {
+  /// @param resets slots of endpoints that have left, and whose time is over
+  void publish(std::vector<lb::Service> services, std::vector<uint32_t> resets = {}) {
     lb::ServiceList::Shared shared;
     for (lb::Service& service : services) {
       middle.engine.listen(service.address, service.port, service.slot);
       shared.push_back(std::make_shared<const lb::Service>(std::move(service)));
     }
     const lb::Snapshot empty(0, kMeshSeed, {});
-    snapshot.emplace(empty, ++epoch_, lb::ServiceList(std::move(shared)), std::vector<uint32_t>{});
+    snapshot.emplace(empty, ++epoch_, lb::ServiceList(std::move(shared)), std::move(resets));
   }
 
   /// All that is to be said is said.
