@@ -181,8 +181,9 @@ class HttpProxy {
   bool write_heads(uint32_t number, const lb::RouteTable::Match& match, const lb::HttpBackend* backend,
                    const lb::Service& listener);
   bool keep_response_edits(Exchange& x, const lb::HttpRule& rule, const lb::HttpBackend* backend);
+  const lb::HttpBackend* backend_of_session(const Exchange& x, const lb::HttpRule& rule) const;
   const lb::Target* target_of_session(const Exchange& x, const lb::Service& service,
-                                      const lb::SessionPersistence& session, lb::SessionToken& token);
+                                      const lb::SessionPersistence& session, lb::SessionToken& token) const;
   void renew_session(const lb::Service& service, const lb::Target& target, const lb::SessionPersistence& session,
                      lb::SessionToken token);
   std::optional<uint64_t> begin_cookie(const lb::RequestPolicy& policy, const lb::RequestBalancer::Asked& asked);

@@ -237,7 +237,12 @@ void HttpProxy::route_by(uint32_t number, const lb::Service& listener, const lb:
   const lb::HttpBackend* backend = nullptr;
   const lb::Service* service = &listener;
   if (&rule != &kOwnRule) {
-    backend = lb::choose_backend(rule, random_());
+    if (rule.session && rule.backends.size() > 1) {
+      backend = backend_of_session(x, rule);
+    }
+    if (backend == nullptr) {
+      backend = lb::choose_backend(rule, random_());
+    }
     x.backend = static_cast<uint8_t>(backend == nullptr ? 0 : backend - rule.backends.data());
     service = backend == nullptr ? nullptr : backend_of(backend->port, x);
     if (service == nullptr) {  // Gateway API: its share of the requests fails

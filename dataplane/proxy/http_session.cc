@@ -15,9 +15,21 @@ uint32_t HttpProxy::wall_clock_s() const {
                                std::chrono::duration_cast<std::chrono::seconds>(turn_.time).count());
 }
 
+/// With whom the client's session is, whatever its weight has become. Null: with none.
+const lb::HttpBackend* HttpProxy::backend_of_session(const Exchange& x, const lb::HttpRule& rule) const {
+  for (const lb::HttpBackend& backend : rule.backends) {
+    const lb::Service* const service = backend_of(backend.port, x);
+    lb::SessionToken token;
+    if (service != nullptr && target_of_session(x, *service, *rule.session, token) != nullptr) {
+      return &backend;
+    }
+  }
+  return nullptr;
+}
+
 /// @param token what the client brought; as it was if that is nothing, or nothing any more
 const lb::Target* HttpProxy::target_of_session(const Exchange& x, const lb::Service& service,
-                                               const lb::SessionPersistence& session, lb::SessionToken& token) {
+                                               const lb::SessionPersistence& session, lb::SessionToken& token) const {
   lb::SessionToken brought;
   const lb::Target* const target =
       lb::session_target(service, session, request_.view, config_.session_key, wall_clock_s(), brought);

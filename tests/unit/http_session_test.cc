@@ -136,5 +136,26 @@ TEST_F(HttpSession, WhatWeftHasNotSealedIsNothing) {
   }
 }
 
+/// GEP-1619: a session stays with its backend when the weights change, even to none.
+TEST_F(HttpSession, StaysWithItsBackendWhateverTheWeights) {
+  const SessionPersistence session{.kind = Kind::header, .name = "x-s"};
+  const auto weigh = [&](uint32_t two, uint32_t three) {
+    const lb::HttpRule rule{.backends = {backend(2, two), backend(3, three)}, .session = session};
+    mesh.publish({http_service("default/web", 1, {1}, {lb::AppProtocol::http, route_table({{"/", rule}}), {}, false}),
+                  http_service("default/s2", 2, {2, 3}), http_service("default/s3", 3, {4, 5})});
+  };
+  weigh(1, 1);
+  std::set<uint32_t> all;
+  for (int client = 0; client < 8; ++client) {
+    const Begun begun = begin(session);
+    weigh(begun.endpoint < 4 ? 0 : 1, begun.endpoint < 4 ? 1 : 0);
+    EXPECT_EQ(endpoints_of(begun.brought), (std::set<uint32_t>{begun.endpoint}));
+    weigh(1, 1);
+    EXPECT_EQ(endpoints_of(begun.brought), (std::set<uint32_t>{begun.endpoint}));
+    all.insert(begun.endpoint < 4 ? 2 : 3);
+  }
+  EXPECT_EQ(all.size(), 2U);
+}
+
 }  // namespace
 }  // namespace weft::proxy
