@@ -127,6 +127,7 @@ void HttpProxy::respond(uint32_t number) {
   if (x.retries.left > 0 && x.retries.has(response_.status) && may_try_again(x)) {
     --x.retries.left;
     ++books_.retries;
+    x.avoid = x.endpoint_slot;
     release_upstream(number, false);
     return try_again(number, x.retries.backoff_ms);
   }

@@ -244,5 +244,21 @@ TEST_F(HttpRetried, AnInterimResponseMayHaveComeBut100AloneIsNone) {
   EXPECT_THAT(mesh.hear_client(client), testing::HasSubstr("HTTP/1.1 503 Said"));
 }
 
+TEST_F(HttpRetried, ByStatusGoesToAnotherEndpoint) {
+  const HttpRule rule{.backends = {backend(2)}, .retry = HttpRetry{.attempts = 1, .codes = {503}}};
+  mesh.publish({http_service("default/web", 1, {1}, {lb::AppProtocol::http, route_table({{"/", rule}}), {}, false}),
+                http_service("default/s2", 2, {2, 3})});
+  const auto client = mesh.connect();
+  for (int i = 0; i < 20; ++i) {
+    mesh.say(client, kGet);
+    const auto first = only_heard();
+    mesh.say(first.id, response(503));
+    const auto second = only_heard();
+    EXPECT_NE(second.endpoint, first.endpoint) << i;
+    mesh.say(second.id, kOk);
+    EXPECT_EQ(mesh.hear_client(client), kOkHeard);
+  }
+}
+
 }  // namespace
 }  // namespace weft::proxy
