@@ -14,6 +14,12 @@ namespace weft::proxy {
 namespace {
 
 constexpr int64_t kLongest = 24 * 3600 * 1000;  // milliseconds
+
+/// As time is kept here: what is longer than a day could turn into what has passed.
+time::Millis bounded(std::chrono::milliseconds said) {
+  return static_cast<time::Millis>(std::clamp<int64_t>(said.count(), 0, kLongest));
+}
+
 constexpr time::Millis kMirrorTimeout = 15'000;
 
 /// What a service does by itself: all to its own endpoints.
@@ -140,16 +146,13 @@ const lb::Service* HttpProxy::backend_of(const lb::BackendPort& port, const Exch
 }
 
 void HttpProxy::copy_wishes(Exchange& x, const lb::HttpRule& rule) {
-  const auto timeout = [](std::chrono::milliseconds said) {
-    return said.count() > 0 ? static_cast<time::Millis>(std::min<int64_t>(said.count(), kLongest)) : time::Millis{0};
-  };
-  if (const time::Millis request = timeout(rule.request_timeout); request > 0) {
+  if (const time::Millis request = bounded(rule.request_timeout); request > 0) {
     x.request_deadline = time::to_millis(x.began) + request;
   }
-  x.backend_timeout_ms = timeout(rule.backend_timeout);
+  x.backend_timeout_ms = bounded(rule.backend_timeout);
   if (rule.retry) {
     x.retries.left = rule.retry->attempts;
-    x.retries.backoff_ms = timeout(rule.retry->backoff);
+    x.retries.backoff_ms = bounded(rule.retry->backoff);
     for (const uint16_t code : rule.retry->codes) {
       if (code >= 400 && code < 600) {
         x.retries.codes.set(code - 400U);
@@ -309,7 +312,7 @@ void HttpProxy::attempt(uint32_t number, const lb::Service& service, const lb::T
   x.kept_next = x.kept.first;
   x.tried_at = x.moved_at = turn_.millis;
   x.try_deadline = x.backend_timeout_ms > 0 ? std::optional(turn_.millis + x.backend_timeout_ms) : std::nullopt;
-  x.park_for = static_cast<time::Millis>(policy.idle_timeout.count());
+  x.park_for = bounded(policy.idle_timeout);
   x.most_served = policy.max_requests_per_connection;
   balancer_.begin(target.slot);
   for (uint32_t parked = upstreams_.take_parked(target.slot); parked != Upstreams::kNone;
@@ -340,7 +343,7 @@ void HttpProxy::attempt(uint32_t number, const lb::Service& service, const lb::T
   ++books_.connections;
   x.stage = Exchange::Stage::calling;
   x.upstream = made;
-  x.connect_deadline = turn_.millis + static_cast<time::Millis>(policy.connect_timeout.count());
+  x.connect_deadline = turn_.millis + bounded(policy.connect_timeout);
   Upstream& upstream = upstreams_[made];
   upstream.exchange = number;
   upstream.began_at = upstream.moved_at = turn_.millis;

@@ -231,5 +231,22 @@ TEST_F(HttpTimedSlow, WhoTakesNothingOfAClosedResponseIsGivenUp) {
   EXPECT_EQ(mesh.books().clients, 0U);
 }
 
+TEST_F(HttpTimed, LongTimesDoNotTurnShort) {
+  lb::Http http{.protocol = lb::AppProtocol::http};
+  http.policy.connect_timeout = http.policy.idle_timeout = std::chrono::hours(720);  // beyond 2^31 milliseconds
+  mesh.publish({http_service("default/web", 1, {1}, http)});
+  const auto client = mesh.connect();
+  EXPECT_EQ(exchange(client, kGet).client, kOkHeard);
+  mesh.pass(seconds(5));
+  EXPECT_EQ(mesh.books().parked, 1U);
+  mesh.publish({http_service("default/other", 2, {2}, http)});
+  mesh.silent = endpoint_address(2);
+  const auto waiting = mesh.connect(lb::Address(lb::address_from_host(0x0a600002)));
+  mesh.say(waiting, kGet);
+  mesh.pass(seconds(5));
+  EXPECT_EQ(mesh.hear_client(waiting), "");
+  EXPECT_EQ(mesh.books().connections, 2U);
+}
+
 }  // namespace
 }  // namespace weft::proxy
