@@ -29,8 +29,8 @@ struct ShortText {
 
 struct AccessRecord {
   time::Time began{};
-  uint32_t duration_us = 0;    ///< from the request's head to the response's end
-  uint32_t first_byte_us = 0;  ///< to the response's head; 0: there was none
+  uint64_t duration_us = 0;    ///< from the request's head to the response's end
+  uint64_t first_byte_us = 0;  ///< to the response's head; 0: there was none
   uint16_t status = 0;         ///< 0: the client was told nothing
   uint8_t attempts = 0;
   bool local = false;  ///< the response is weft's own

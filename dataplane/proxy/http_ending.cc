@@ -253,7 +253,7 @@ void HttpProxy::record(const Exchange& x) {
   }
   AccessRecord& record = records_.emplace_back();
   record.began = x.began;
-  const auto since = [&](time::Time at) { return static_cast<uint32_t>((at - x.began).count() / 1000); };
+  const auto since = [&](time::Time at) { return static_cast<uint64_t>((at - x.began).count() / 1000); };
   record.duration_us = since(turn_.time);
   record.first_byte_us = x.status == 0 ? 0 : since(x.responded);
   record.status = x.status;

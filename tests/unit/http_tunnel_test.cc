@@ -139,5 +139,13 @@ TEST_F(HttpTunnel, AConnectMayBeRefused) {
   EXPECT_EQ(exchange(client, kGet).client, kOkHeard);
 }
 
+TEST_F(HttpTunnel, ALongOnesTimeIsTold) {
+  const auto [client, endpoint] = begin();
+  mesh.now += seconds(7200);  // beyond 2^32 microseconds
+  mesh.reset(client);
+  ASSERT_EQ(mesh.records.size(), 1U);
+  EXPECT_EQ(mesh.records[0].duration_us, uint64_t{7'200'000'000});
+}
+
 }  // namespace
 }  // namespace weft::proxy
