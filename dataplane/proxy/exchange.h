@@ -72,7 +72,8 @@ struct ExchangeState {
   bool reused = false;            ///< the endpoint's connection had served before
   bool is_local = false;          ///< the response is weft's own
   bool wishes_known = false;      ///< what its rule says of time and of trying again was copied
-  bool waits_for_client = false;  ///< there is room for more of its body
+  bool waits_for_client = false;  ///< there is room for more of its body, and it was not told to wait
+  bool expects_continue = false;  ///< it sends none of its body before it hears 100 (Continue)
   uint8_t mirrors = 0;            ///< to be made once the request is whole
   uint8_t backend = 0;            ///< in its rule: whose mirrors are to be made too
   uint8_t fresh = 0;              ///< attempts that no rule asked for

@@ -185,6 +185,7 @@ void HttpProxy::start(uint32_t number, buffer::Slice head) {
   x.client_is_http10 = request_.minor_version == 0;
   x.keeps_client = request_.keep_alive && !draining_;
   x.upgrades = request_.upgrades;
+  x.expects_continue = request_.expects_continue;
   x.request_body = Body(request_.body);
   route(exchange);
 }

@@ -421,7 +421,7 @@ void HttpProxy::pump_request(uint32_t number) {
     if (x.request_body.moved() != before) {
       x.moved_at = turn_.millis;
     }
-    x.waits_for_client = state == Body::State::waiting;
+    x.waits_for_client = state == Body::State::waiting && (!x.expects_continue || x.request_body.moved() > 0);
     if (state == Body::State::malformed) {
       ++books_.defects[static_cast<size_t>(x.request_body.defect())];
       x.keeps_client = false;

@@ -116,6 +116,12 @@ void HttpProxy::pass_interim(uint32_t number) {
     x.answered |= response_.status != kContinue;
     put(clients_[x.client].id, x.response);
     x.answered |= x.response.sent > 0 && !x.response.all_sent();
+    if (response_.status == kContinue && x.expects_continue) {
+      x.expects_continue = false;
+      x.waits_for_client = !x.request_body.done();
+      x.moved_at = turn_.millis;
+      arm(number);
+    }
   }
 }
 

@@ -248,5 +248,25 @@ TEST_F(HttpTimed, LongTimesDoNotTurnShort) {
   EXPECT_EQ(mesh.books().connections, 2U);
 }
 
+/// Who waits for 100 (Continue) is not the one that takes long.
+TEST_F(HttpTimed, AClientThatIsToWaitIsNotBlamed) {
+  const auto client = mesh.connect();
+  mesh.say(client, request("/a", "Expect: 100-continue\r\nContent-Length: 100\r\n", "POST"));
+  const auto heard = only_heard();
+  mesh.pass(seconds(40));
+  EXPECT_EQ(mesh.hear_client(client), "");
+  mesh.say(heard.id, "HTTP/1.1 100 Continue\r\n\r\n");
+  EXPECT_EQ(mesh.hear_client(client), "HTTP/1.1 100 Continue\r\n\r\n");
+  expect_answer_after(seconds(30), client, "HTTP/1.1 408 Request Timeout", "DT");
+
+  const auto bold = mesh.connect();  // it sends some without having been told to
+  mesh.say(bold, request("/a", "Expect: 100-continue\r\nContent-Length: 100\r\n", "POST") + "hello");
+  expect_answer_after(seconds(30), bold, "HTTP/1.1 408 Request Timeout", "DT");
+
+  const auto waiting = mesh.connect();
+  mesh.say(waiting, request("/a", "Expect: 100-continue\r\nContent-Length: 100\r\n", "POST"));
+  expect_answer_after(seconds(300), waiting, "HTTP/1.1 504 Gateway Timeout", "SI");
+}
+
 }  // namespace
 }  // namespace weft::proxy
