@@ -111,15 +111,16 @@ void HttpProxy::add_cors(const lb::CorsAnswer& answer) {
   }
 }
 
-/// What needs no endpoint: redirects, and the preflights of CORS. @returns whether it was answered
+/// What needs no endpoint: redirects, and the preflights of CORS. What any response is to say of CORS goes to edits_.
+/// @returns whether it was answered
 bool HttpProxy::answer_itself(uint32_t number, const lb::Service& listener, const lb::RouteTable::Match& match) {
   const lb::HttpFilters& filters = match.rule->filters;
   edits_.clear();
   if (filters.cors) {
     const lb::CorsAnswer answer = lb::cors_answer(*filters.cors, request_.view, texts_.rest());
+    texts_.take_all();
+    add_cors(answer);
     if (answer.is_preflight) {
-      texts_.take_all();
-      add_cors(answer);
       edits_.add(filters.response);
       reply(number, {.status = 204});
       return true;
@@ -253,15 +254,9 @@ void HttpProxy::route_by(uint32_t number, const lb::Service& listener, const lb:
     }
   }
   x.backend_slot = service->slot;
-  edits_.clear();
   const lb::Target* const target = choose_endpoint(x, *service, rule);
   if (target == nullptr) {
     return fail(number, {503, response_flag::no_healthy_upstream, "the service has no endpoint that is ready"});
-  }
-  if (rule.filters.cors) {
-    const lb::CorsAnswer answer = lb::cors_answer(*rule.filters.cors, request_.view, texts_.rest());
-    texts_.take_all();
-    add_cors(answer);
   }
   if (!keep_response_edits(x, rule, backend) || !write_heads(number, match, backend, listener)) {
     if (x.stage == Exchange::Stage::routing) {

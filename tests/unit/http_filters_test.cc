@@ -319,5 +319,15 @@ TEST_F(HttpLongTargets, GoOnBesideOtherTexts) {
   EXPECT_EQ(value_of(told.client, "access-control-allow-origin"), "https://a.example");
 }
 
+TEST_F(HttpFiltered, RedirectsSayWhoMayReadThem) {
+  route(HttpRule{.filters = {.redirect = lb::Redirect{.host = "b.example"},
+                             .cors = lb::Cors{.origins = {"https://a.example"}, .exposed = {"x-e"}}}});
+  const Told told = exchange_once(request("/a", "Origin: https://a.example\r\n"));
+  EXPECT_EQ(first_line(told.client), "HTTP/1.1 302 Found");
+  EXPECT_EQ(value_of(told.client, "location"), "http://b.example/a");
+  EXPECT_EQ(value_of(told.client, "access-control-allow-origin"), "https://a.example");
+  EXPECT_EQ(value_of(told.client, "access-control-expose-headers"), "x-e");
+}
+
 }  // namespace
 }  // namespace weft::proxy
