@@ -200,6 +200,23 @@ void HttpProxy::refuse(uint32_t number, const Reply& reply) {
   }
 }
 
+/// For want of an exchange; whatever it was that it asked.
+void HttpProxy::turn_away(uint32_t number) {
+  edits_.clear();
+  write_local_reply(writer_, {.status = 503,
+                              .why = "too many requests are under way",
+                              .flags = response_flag::upstream_overflow,
+                              .edits = &edits_,
+                              .date = date(),
+                              .after = After::closes});
+  HeadOut head;
+  if (take_written(head) && put(clients_[number].id, head)) {
+    return linger(number);
+  }
+  engine_.abort(clients_[number].id);
+  forget_client(number);
+}
+
 /// Nothing more will be said. What the client still sends is read, for a while.
 void HttpProxy::linger(uint32_t number) {
   Client& client = clients_[number];

@@ -162,6 +162,7 @@ class HttpProxy {
   void forget_partial(uint32_t number);
   void start(uint32_t number, buffer::Slice head);
   void refuse(uint32_t number, const Reply& reply);
+  void turn_away(uint32_t number);
   void await_request(uint32_t number);
   void linger(uint32_t number);
   void forget_client(uint32_t number);

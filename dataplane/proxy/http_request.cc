@@ -32,8 +32,7 @@ uint32_t HttpProxy::open_exchange(uint32_t client) {
   if (free_exchanges_.empty()) {
     ++books_.overflows;
     if (client != kNobody) {
-      engine_.abort(clients_[client].id);
-      forget_client(client);
+      turn_away(client);
     }
     return kNobody;
   }

@@ -324,5 +324,27 @@ TEST_F(HttpLimits, RepliesForWhichNoBufferIsLeftAreCounted) {
   EXPECT_EQ(mesh.books().overflows, 1U);
 }
 
+class HttpOneExchange : public HttpLimits {
+ protected:
+  HttpOneExchange() : HttpLimits({.exchanges = 1}) {}
+};
+
+TEST_F(HttpOneExchange, AnotherIsToldThatThereIsNoRoom) {
+  const auto first = mesh.connect();
+  mesh.say(first, kGet);
+  const auto heard = only_heard();
+  const auto second = mesh.connect();
+  mesh.say(second, kGet);
+  const std::string answer = mesh.hear_client(second);
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 503 "));
+  EXPECT_EQ(value_of(answer, "connection"), "close");
+  EXPECT_TRUE(mesh.told(second) & event::peer_closed);
+  EXPECT_FALSE(mesh.told(second) & event::reset);
+  EXPECT_EQ(mesh.books().overflows, 1U);
+  mesh.say(heard.id, kOk);
+  EXPECT_EQ(mesh.hear_client(first), kOkHeard);
+  expect_all_given_back();
+}
+
 }  // namespace
 }  // namespace weft::proxy
