@@ -43,7 +43,6 @@ class AccessStream : public Stream {
   bool ended() const override { return ended_; }
 
  private:
-  static std::string line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
   void stop() {
     if (!stopped_) {
       stopped_ = true;
@@ -56,7 +55,7 @@ class AccessStream : public Stream {
       return "";
     }
     announced_ = true;
-    return form_ == Form::json ? line({{"following", "requests"}}) : access_heading();
+    return form_ == Form::json ? as_line({{"following", "requests"}}) : access_heading();
   }
   /// @returns whether all that there is was told of
   bool collect(std::string& text) {
@@ -65,7 +64,7 @@ class AccessStream : public Stream {
     for (uint32_t worker = 0; worker < access_->workers(); ++worker) {
       for (uint32_t i = 0; shown_ != count_ && access_->take(worker, record); ++i) {
         const Json request = as_json(record, node_.time_of_day(record.began), *snapshot);
-        text += form_ == Form::json ? line(request) : access_line(request);
+        text += form_ == Form::json ? as_line(request) : access_line(request);
         ++shown_;
         if (i == kALook) {
           return false;
@@ -77,12 +76,12 @@ class AccessStream : public Stream {
   void tell_missed(std::string& text) {
     if (const uint64_t missed = access_->missed(); missed > told_missed_) {
       const uint64_t more = missed - std::exchange(told_missed_, missed);
-      text += form_ == Form::json ? line({{"missed", more}}) : fmt::format("{} requests are missing here\n", more);
+      text += form_ == Form::json ? as_line({{"missed", more}}) : fmt::format("{} requests are missing here\n", more);
     }
   }
   std::string last_line(std::string_view ended_by) const {
     if (form_ == Form::json) {
-      return line({{"requests", shown_}, {"missed", access_->missed()}, {"ended_by", ended_by}});
+      return as_line({{"requests", shown_}, {"missed", access_->missed()}, {"ended_by", ended_by}});
     }
     return fmt::format("{} requests, {} missed; ended by {}\n", shown_, access_->missed(), ended_by);
   }

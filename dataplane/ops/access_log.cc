@@ -80,15 +80,14 @@ void AccessLog::run(const std::stop_token& stop) {
 bool AccessLog::write_some() {
   const auto snapshot = node_.snapshots().current();
   std::string lines;
-  const auto add = [&](const Json& json) { lines += json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; };
   proxy::AccessRecord record;
   for (uint32_t worker = 0; worker < access_->workers(); ++worker) {
     while (lines.size() < kAWrite && access_->take(worker, record)) {
-      add(as_json(record, node_.time_of_day(record.began), *snapshot));
+      lines += as_line(as_json(record, node_.time_of_day(record.began), *snapshot));
     }
   }
   if (const uint64_t missed = access_->missed(); missed > told_missed_) {
-    add({{"missed", missed - std::exchange(told_missed_, missed)}});
+    lines += as_line({{"missed", missed - std::exchange(told_missed_, missed)}});
   }
   write(lines);
   return lines.size() >= kAWrite;

@@ -39,7 +39,7 @@ class CaptureStream : public Stream {
     std::string text;
     if (!announced_) {
       announced_ = true;
-      text = form_ == Form::json ? Json{{"file", file_.path().string()}}.dump() + "\n"
+      text = form_ == Form::json ? as_line({{"file", file_.path().string()}})
                                  : fmt::format("capturing to {}\n", file_.path().string());
     }
     const bool told_to = !node_.watchers().has(capture_);
@@ -89,7 +89,7 @@ class CaptureStream : public Stream {
       if (!error_.empty()) {
         json["error"] = error_;
       }
-      return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+      return as_line(json);
     }
     return (error_.empty() ? "" : "error: " + error_ + "\n") +
            fmt::format("{} captured, {} missed, {} bytes; ended by {}\n", packets_, missed_, file_.bytes(), reason_);

@@ -101,12 +101,8 @@ const Command* find(const Words& words, Words& arguments) {
   return nullptr;
 }
 
-std::string json_line(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
 std::string error_text(const std::string& error, Form form) {
-  return form == Form::json ? json_line({{"error", error}}) : "error: " + error + "\n";
+  return form == Form::json ? as_line({{"error", error}}) : "error: " + error + "\n";
 }
 
 tl::expected<Reply, std::string> run(node::Node& node, const Command& command, const Words& arguments, Form form) {
@@ -123,7 +119,7 @@ tl::expected<Reply, std::string> run(node::Node& node, const Command& command, c
   if (!answer) {
     return tl::unexpected(answer.error());
   }
-  reply.text = form == Form::json ? json_line(*answer) : as_text(*answer);
+  reply.text = form == Form::json ? as_line(*answer) : as_text(*answer);
   return reply;
 }
 

@@ -144,4 +144,8 @@ std::string as_text(const Json& answer) {
   return text;
 }
 
+std::string as_line(const Json& answer) {
+  return answer.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 }  // namespace weft::ops

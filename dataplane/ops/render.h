@@ -14,4 +14,7 @@ using Json = nlohmann::ordered_json;
 /// names; a list of anything else is a line an item.
 std::string as_text(const Json& answer);
 
+/// One line, with its end. What is not UTF-8, as names of a request's may be, is replaced.
+std::string as_line(const Json& answer);
+
 }  // namespace weft::ops

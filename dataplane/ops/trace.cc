@@ -43,7 +43,7 @@ class TraceStream : public Stream {
         break;
       }
       const Json json = as_json(journey, ++shown_, clock_.at(journey.cycles), port_names_, *snapshot);
-      text += form_ == Form::json ? line(json) : journey_text(json);
+      text += form_ == Form::json ? as_line(json) : journey_text(json);
     }
     if (stopped_ || shown_ == packets_) {
       text += last_line();
@@ -55,7 +55,6 @@ class TraceStream : public Stream {
   bool ended() const override { return ended_; }
 
  private:
-  static std::string line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
   void stop() {
     if (!stopped_) {
       stopped_ = true;
@@ -78,12 +77,12 @@ class TraceStream : public Stream {
     announced_ = true;
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration_).count();
     return form_ == Form::json
-               ? line({{"tracing", packets_}, {"seconds", seconds}})
+               ? as_line({{"tracing", packets_}, {"seconds", seconds}})
                : fmt::format("tracing {} packet{}, for {} s at most\n", packets_, packets_ == 1 ? "" : "s", seconds);
   }
   std::string last_line() const {
     if (form_ == Form::json) {
-      return line({{"packets", shown_}, {"ended_by", shown_ == packets_ ? "packets" : "time"}});
+      return as_line({{"packets", shown_}, {"ended_by", shown_ == packets_ ? "packets" : "time"}});
     }
     return fmt::format("{} packet{}{}\n", shown_, shown_ == 1 ? "" : "s",
                        shown_ == packets_ ? "" : ", and then the time was up");

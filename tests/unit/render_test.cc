@@ -50,5 +50,9 @@ TEST(Render, ObjectsInCellsAreShort) {
   EXPECT_EQ(as_text(rows), "BURST SIZES\n0:10 32:4\n");
 }
 
+TEST(Render, ALineIsALineWhateverIsInIt) {
+  EXPECT_EQ(as_line({{"path", "/a\xff\n"}, {"status", nullptr}}), "{\"path\":\"/a\xef\xbf\xbd\\n\",\"status\":null}\n");
+}
+
 }  // namespace
 }  // namespace weft::ops
