@@ -61,17 +61,15 @@ class AccessStream : public Stream {
   bool collect(std::string& text) {
     const auto snapshot = node_.snapshots().current();
     proxy::AccessRecord record;
-    for (uint32_t worker = 0; worker < access_->workers(); ++worker) {
-      for (uint32_t i = 0; shown_ != count_ && access_->take(worker, record); ++i) {
-        const Json request = as_json(record, node_.time_of_day(record.began), *snapshot);
-        text += form_ == Form::json ? as_line(request) : access_line(request);
-        ++shown_;
-        if (i == kALook) {
-          return false;
-        }
+    for (uint32_t i = 0; i < kALook; ++i) {
+      if (shown_ == count_ || !access_->take(record)) {
+        return true;
       }
+      const Json request = as_json(record, node_.time_of_day(record.began), *snapshot);
+      text += form_ == Form::json ? as_line(request) : access_line(request);
+      ++shown_;
     }
-    return true;
+    return false;
   }
   void tell_missed(std::string& text) {
     if (const uint64_t missed = access_->missed(); missed > told_missed_) {

@@ -65,11 +65,13 @@ void AccessLog::run(const std::stop_token& stop) {
   auto looked = std::chrono::steady_clock::now();
   for (bool is_over = false; !is_over;) {
     is_over = stop.stop_requested();  // and once more, for what came before
-    while (write_some()) {
-    }
-    if (const auto now = std::chrono::steady_clock::now(); now - looked > kLooksAtPath) {
-      looked = now;
-      follow_path();
+    bool is_behind = true;
+    while (is_behind) {
+      is_behind = write_some();
+      if (const auto now = std::chrono::steady_clock::now(); now - looked > kLooksAtPath) {
+        looked = now;
+        follow_path();
+      }
     }
     std::unique_lock lock(mutex);
     sleeps.wait_for(lock, stop, kPeriod, [] { return false; });
@@ -81,10 +83,8 @@ bool AccessLog::write_some() {
   const auto snapshot = node_.snapshots().current();
   std::string lines;
   proxy::AccessRecord record;
-  for (uint32_t worker = 0; worker < access_->workers(); ++worker) {
-    while (lines.size() < kAWrite && access_->take(worker, record)) {
-      lines += as_line(as_json(record, node_.time_of_day(record.began), *snapshot));
-    }
+  while (lines.size() < kAWrite && access_->take(record)) {
+    lines += as_line(as_json(record, node_.time_of_day(record.began), *snapshot));
   }
   if (const uint64_t missed = access_->missed(); missed > told_missed_) {
     lines += as_line({{"missed", missed - std::exchange(told_missed_, missed)}});

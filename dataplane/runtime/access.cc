@@ -32,14 +32,17 @@ void Access::finished(uint32_t worker, const proxy::AccessRecord& record) {
   }
 }
 
-bool Access::take(uint32_t worker, proxy::AccessRecord& record) {
-  const std::byte* front = rings_[worker]->front();
-  if (front == nullptr) {
-    return false;
+bool Access::take(proxy::AccessRecord& record) {
+  for (size_t asked = 0; asked < rings_.size(); ++asked) {
+    RecordRing& ring = *rings_[next_];
+    next_ = next_ + 1 == rings_.size() ? 0 : next_ + 1;
+    if (const std::byte* front = ring.front(); front != nullptr) {
+      std::memcpy(static_cast<void*>(&record), front, sizeof record);
+      ring.pop();
+      return true;
+    }
   }
-  std::memcpy(static_cast<void*>(&record), front, sizeof record);
-  rings_[worker]->pop();
-  return true;
+  return false;
 }
 
 uint64_t Access::missed() const {

@@ -34,15 +34,16 @@ class Access {
   void finished(uint32_t worker, const proxy::AccessRecord& record);
 
   // The reader's side.
-  uint32_t workers() const { return static_cast<uint32_t>(rings_.size()); }
-  /// Moves the worker's oldest record to `record`. @returns false if there is none
-  bool take(uint32_t worker, proxy::AccessRecord& record);
+  /// Moves a worker's oldest record to `record`. Workers take turns, so a reader who is too slow misses some of each.
+  /// @returns false if there is none
+  bool take(proxy::AccessRecord& record);
   /// Of all workers, until now.
   uint64_t missed() const;
 
  private:
   const AccessFilter filter_;
   std::vector<std::unique_ptr<RecordRing>> rings_;
+  size_t next_ = 0;  ///< the reader's: the ring whose turn it is
 };
 
 }  // namespace weft::runtime
