@@ -86,6 +86,15 @@ int run(const weft::node::Config& config) {
     spdlog::error(server.error());
     return kCannotStart;
   }
+  std::unique_ptr<weft::ops::LogFile> log_file;
+  if (const auto& path = config.http.access_log; !path.empty()) {
+    auto opened = weft::ops::LogFile::open(path);
+    if (!opened) {
+      spdlog::error("http.access_log: {}", opened.error());
+      return kCannotStart;
+    }
+    log_file = std::move(*opened);
+  }
   auto node = weft::node::Node::start(config);
   if (!node) {
     spdlog::error(node.error());
@@ -99,8 +108,8 @@ int run(const weft::node::Config& config) {
     });
   }
   std::unique_ptr<weft::ops::AccessLog> access_log;
-  if (const auto& path = config.http.access_log; !path.empty()) {
-    auto started = weft::ops::AccessLog::start(**node, path);
+  if (log_file != nullptr) {
+    auto started = weft::ops::AccessLog::start(**node, std::move(log_file));
     if (!started) {
       spdlog::error(started.error());
       return kCannotStart;

@@ -124,6 +124,14 @@ uint64_t Node::http_clients() const {
   return sum;
 }
 
+uint64_t Node::records_missed() const {
+  uint64_t sum = 0;
+  for (const auto& worker : workers_) {
+    sum += worker->books().tcp.http.records_missed;
+  }
+  return sum;
+}
+
 /// Peers of what ended here would wait for ever: they are told, in a second at most.
 void Node::leave() {
   if (!launched_) {

@@ -53,6 +53,8 @@ class Node {
   bool is_draining() const { return draining_; }
   /// Connections, now.
   uint64_t http_clients() const;
+  /// Requests that nobody who follows them was told of, as too many ended in one turn of a worker's; ever.
+  uint64_t records_missed() const;
   /// Of what a worker's clock said.
   std::chrono::system_clock::time_point time_of_day(time::Time time) const;
   /// By which persistent sessions are sealed.

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/access_log.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
+#include <algorithm>
 #include <condition_variable>
-#include <cstring>
 #include <mutex>
 #include <utility>
 
@@ -22,21 +18,12 @@ namespace {
 constexpr std::chrono::milliseconds kPeriod(10);
 constexpr std::chrono::seconds kLooksAtPath(1);
 constexpr size_t kAWrite = size_t{64} << 10;  // bytes
-constexpr mode_t kLogMode = 0640;
-
-int open_log(const std::filesystem::path& path) {
-  return open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, kLogMode);
-}
 
 }  // namespace
 
 tl::expected<std::unique_ptr<AccessLog>, std::string> AccessLog::start(node::Node& node,
-                                                                       const std::filesystem::path& path) {
-  const int fd = open_log(path);
-  if (fd < 0) {
-    return tl::unexpected(fmt::format("http.access_log: cannot open {}: {}", path.string(), std::strerror(errno)));
-  }
-  std::unique_ptr<AccessLog> log(new AccessLog(node, path, fd));
+                                                                       std::unique_ptr<LogFile> file) {
+  std::unique_ptr<AccessLog> log(new AccessLog(node, std::move(file)));
   if (auto added = node.watchers().add(log->access_); !added) {
     return tl::unexpected("http.access_log: " + added.error());
   }
@@ -44,11 +31,11 @@ tl::expected<std::unique_ptr<AccessLog>, std::string> AccessLog::start(node::Nod
   return log;
 }
 
-AccessLog::AccessLog(node::Node& node, std::filesystem::path path, int fd)
+AccessLog::AccessLog(node::Node& node, std::unique_ptr<LogFile> file)
     : node_(node),
-      path_(std::move(path)),
-      access_(std::make_shared<runtime::Access>(static_cast<uint32_t>(node.workers().size()), runtime::AccessFilter{})),
-      fd_(fd) {}
+      file_(std::move(file)),
+      access_(
+          std::make_shared<runtime::Access>(static_cast<uint32_t>(node.workers().size()), runtime::AccessFilter{})) {}
 
 AccessLog::~AccessLog() {
   node_.watchers().remove(access_);
@@ -56,7 +43,6 @@ AccessLog::~AccessLog() {
     thread_.request_stop();
     thread_.join();
   }
-  close(fd_);
 }
 
 void AccessLog::run(const std::stop_token& stop) {
@@ -70,7 +56,8 @@ void AccessLog::run(const std::stop_token& stop) {
       is_behind = write_some();
       if (const auto now = std::chrono::steady_clock::now(); now - looked > kLooksAtPath) {
         looked = now;
-        follow_path();
+        file_->follow_path();
+        say_error();
       }
     }
     std::unique_lock lock(mutex);
@@ -82,44 +69,29 @@ void AccessLog::run(const std::stop_token& stop) {
 bool AccessLog::write_some() {
   const auto snapshot = node_.snapshots().current();
   std::string lines;
+  size_t requests = 0;
   proxy::AccessRecord record;
   while (lines.size() < kAWrite && access_->take(record)) {
     lines += as_line(as_json(record, node_.time_of_day(record.began), *snapshot));
+    ++requests;
   }
-  if (const uint64_t missed = access_->missed(); missed > told_missed_) {
-    lines += as_line({{"missed", missed - std::exchange(told_missed_, missed)}});
+  const bool is_behind = lines.size() >= kAWrite;
+  const uint64_t missed = access_->missed() + node_.records_missed() - missed_before_ + unwritten_;
+  if (missed > told_missed_) {
+    lines += as_line({{"missed", missed - told_missed_}});
   }
-  write(lines);
-  return lines.size() >= kAWrite;
+  const size_t written = file_->write(lines);
+  unwritten_ += requests - std::min(requests, written);
+  told_missed_ = written > requests ? missed : told_missed_;
+  say_error();
+  return is_behind;
 }
 
-void AccessLog::write(const std::string& lines) {
-  for (size_t at = 0; at < lines.size();) {
-    const ssize_t count = ::write(fd_, lines.data() + at, lines.size() - at);
-    if (count < 0 && errno == EINTR) {
-      continue;
-    }
-    if (count < 0) {
-      const std::string error = std::strerror(errno);
-      if (error != std::exchange(error_, error)) {
-        spdlog::error("http.access_log: requests are lost: cannot write to {}: {}", path_.string(), error);
-      }
-      return;
-    }
-    at += static_cast<size_t>(count);
-    error_.clear();
-  }
-}
-
-void AccessLog::follow_path() {
-  struct stat there {};
-  struct stat ours {};
-  if (stat(path_.c_str(), &there) == 0 && fstat(fd_, &ours) == 0 && there.st_dev == ours.st_dev &&
-      there.st_ino == ours.st_ino) {
-    return;
-  }
-  if (const int fd = open_log(path_); fd >= 0) {
-    close(std::exchange(fd_, fd));
+void AccessLog::say_error() {
+  if (const std::string& error = file_->error(); error != error_) {
+    error_ = error;
+    error_.empty() ? spdlog::info("http.access_log: {} is written again", file_->path().string())
+                   : spdlog::error("http.access_log: {}", error_);
   }
 }
 
