@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // weftd: wiring only. Reads the configuration, starts the node, serves the runtime socket until it is told to stop.
 #include <fmt/format.h>
-#include <poll.h>
 #include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -61,15 +60,16 @@ int open_stop_signals() {
 }
 
 /// Clients of HTTP have so long to go elsewhere; a second signal ends it.
-void drain(weft::node::Node& node, int stop) {
-  constexpr int kPeriodMs = 10;
+void drain(weft::node::Node& node, weft::ops::Server& server, int stop) {
   signalfd_siginfo heard;
   [[maybe_unused]] const ssize_t size = read(stop, &heard, sizeof heard);
-  const auto deadline = std::chrono::steady_clock::now() + node.config().http.drain;
-  node.drain(true);
-  pollfd again{.fd = stop, .events = POLLIN, .revents = 0};
-  while (node.http_clients() > 0 && std::chrono::steady_clock::now() < deadline && poll(&again, 1, kPeriodMs) == 0) {
+  const std::chrono::seconds longest = node.config().http.drain;
+  if (const uint64_t clients = node.http_clients(); clients > 0 && longest.count() > 0) {
+    spdlog::info("draining {}, at most {} s; a second signal ends it", counted(clients, "client"), longest.count());
   }
+  node.drain(true);
+  const auto deadline = std::chrono::steady_clock::now() + longest;
+  server.run(stop, [&] { return node.http_clients() == 0 || std::chrono::steady_clock::now() >= deadline; });
 }
 
 int run(const weft::node::Config& config) {
@@ -117,8 +117,9 @@ int run(const weft::node::Config& config) {
     access_log = std::move(*started);
   }
   (*server)->run(stop);
-  drain(**node, stop);
+  drain(**node, **server, stop);
   spdlog::info("stopping");
+  (*server)->close_all();
   return 0;
 }
 

@@ -26,19 +26,22 @@ class AccessStream : public Stream {
   AccessStream& operator=(const AccessStream&) = delete;
 
   std::string next() override {
-    const bool is_late = duration_ && clock_.since_start() > *duration_;
-    if (is_late) {
-      stop();  // what was recorded until now is still shown
-    }
+    keep_time();
     std::string text = announcement();
     const bool is_through = collect(text);
     tell_missed(text);
-    if (shown_ == count_ || (is_late && is_through)) {
+    if (shown_ == count_ || (is_late_ && is_through)) {
       stop();
       text += last_line(shown_ == count_ ? "count" : "time");
       ended_ = true;
     }
     return text;
+  }
+  void keep_time() override {
+    is_late_ = is_late_ || (duration_ && clock_.since_start() > *duration_);
+    if (is_late_) {
+      stop();  // what was recorded until now is still shown
+    }
   }
   bool ended() const override { return ended_; }
 
@@ -96,6 +99,7 @@ class AccessStream : public Stream {
   uint64_t shown_ = 0;
   uint64_t told_missed_ = 0;
   bool announced_ = false;
+  bool is_late_ = false;
   bool stopped_ = false;
   bool ended_ = false;
 };

@@ -42,6 +42,18 @@ class CaptureStream : public Stream {
       text = form_ == Form::json ? as_line({{"file", file_.path().string()}})
                                  : fmt::format("capturing to {}\n", file_.path().string());
     }
+    keep_time();
+    if (!reason_.empty()) {
+      ended_ = true;
+      text += last_line();
+    }
+    return text;
+  }
+  /// It goes into a file: nobody has to read anything for that.
+  void keep_time() override {
+    if (!reason_.empty()) {
+      return;
+    }
     const bool told_to = !node_.watchers().has(capture_);
     if (told_to || clock_.since_start() > bounds_.duration) {
       reason_ = told_to ? "stopped" : "time";
@@ -50,10 +62,7 @@ class CaptureStream : public Stream {
     write();
     if (!reason_.empty()) {
       stop();
-      ended_ = true;
-      text += last_line();
     }
-    return text;
   }
   bool ended() const override { return ended_; }
 

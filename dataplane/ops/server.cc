@@ -108,19 +108,17 @@ void Server::also_watch(int fd, std::function<void()> ready) {
   watch(epoll_, fd, EPOLLIN, EPOLL_CTL_ADD);
 }
 
-void Server::run(int stop_fd) {
+void Server::run(int stop_fd, const std::function<bool()>& is_over) {
   watch(epoll_, stop_fd, EPOLLIN, EPOLL_CTL_ADD);
   std::array<epoll_event, 16> events;
-  for (;;) {
-    const int patience = any_stream() ? static_cast<int>(kStreamPeriod.count()) : -1;
+  for (bool is_told_to_stop = false; !is_told_to_stop && !(is_over && is_over());) {
+    const int patience = any_stream() || is_over ? static_cast<int>(kStreamPeriod.count()) : -1;
     const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), patience);
     for (int i = 0; i < count; ++i) {
       const int fd = events[static_cast<size_t>(i)].data.fd;
       if (fd == stop_fd) {
-        close_all();
-        return;
-      }
-      if (fd == listener_) {
+        is_told_to_stop = true;
+      } else if (fd == listener_) {
         accept_one();
       } else if (const auto watcher = watched_.find(fd); watcher != watched_.end()) {
         watcher->second();
@@ -132,6 +130,7 @@ void Server::run(int stop_fd) {
       go_on();
     }
   }
+  watch(epoll_, stop_fd, 0, EPOLL_CTL_DEL);
 }
 
 bool Server::any_stream() const {
@@ -145,7 +144,11 @@ void Server::go_on() {
     const int fd = next->first;
     Connection& connection = next->second;
     ++next;  // it may be closed
-    if (connection.stream == nullptr || connection.output.size() > kMaxPending) {
+    if (connection.stream == nullptr) {
+      continue;
+    }
+    if (connection.output.size() > kMaxPending) {
+      connection.stream->keep_time();
       continue;
     }
     connection.last_used = ++uses_;

@@ -36,8 +36,10 @@ class Server {
   /// While the server runs, calls `ready` whenever there is something to read at `fd`, which is not the server's.
   void also_watch(int fd, std::function<void()> ready);
 
-  /// Serves until a byte can be read from `stop_fd`, and closes all connections then.
-  void run(int stop_fd);
+  /// Serves until something can be read from `stop_fd`, or until `is_over`, which is asked every few milliseconds.
+  void run(int stop_fd, const std::function<bool()>& is_over = {});
+  /// Ends all answers that go on, and with them what they hold of the node.
+  void close_all();
 
  private:
   struct Connection {
@@ -61,7 +63,6 @@ class Server {
   void answer_line(Connection& connection, std::string_view line);
   bool send(int fd, Connection& connection);
   void close_connection(int fd);
-  void close_all();
   void close_quietest();
 
   std::string path_;

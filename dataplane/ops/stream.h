@@ -14,6 +14,8 @@ class Stream {
   /// What there is to say by now, which may be nothing, and is bounded. Called every few milliseconds until ended(),
   /// but not while much of what it said waits for a client that does not read.
   virtual std::string next() = 0;
+  /// Called in its place meanwhile: what was to end by now gives back what it holds of the node.
+  virtual void keep_time() = 0;
   virtual bool ended() const = 0;
 };
 

@@ -30,9 +30,7 @@ class TraceStream : public Stream {
   TraceStream& operator=(const TraceStream&) = delete;
 
   std::string next() override {
-    if (!stopped_ && clock_.since_start() > duration_) {
-      stop();  // what was recorded until now is still shown
-    }
+    keep_time();
     collect();
     std::string text = announcement();
     const auto snapshot = node_.snapshots().current();
@@ -51,6 +49,11 @@ class TraceStream : public Stream {
       ended_ = true;
     }
     return text;
+  }
+  void keep_time() override {
+    if (clock_.since_start() > duration_) {
+      stop();  // what was recorded until now is still shown
+    }
   }
   bool ended() const override { return ended_; }
 
