@@ -8,11 +8,16 @@
 #include <new>
 #include <stdexcept>
 
+#include "lb/expression_size.h"
+
 namespace weft::lb {
 namespace {
 
 /// A dot is any byte, as values are bytes; one report for each is enough; and what matches nothing at all may match.
 constexpr unsigned kFlags = HS_FLAG_DOTALL | HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY;
+
+/// One of these is compiled in 0.1 s at most; some that are larger take most of a minute, and find out then.
+constexpr size_t kMostExpanded = 1000;
 
 [[noreturn]] void refuse(const Expressions::Expression& expression, const hs_compile_error_t* error) {
   throw std::invalid_argument("regular expression \"" + expression.text + "\" of " + expression.owner + ": " +
@@ -25,6 +30,12 @@ void check(const Expressions::Expression& expression) {
   hs_compile_error_t* error = nullptr;
   if (expression.text.find('\0') != std::string::npos) {
     throw std::invalid_argument("a regular expression of " + expression.owner + " has a NUL in it");
+  }
+  if (const size_t expanded = expression_size(expression.text); expanded > kMostExpanded) {
+    throw std::invalid_argument("regular expression \"" + expression.text + "\" of " + expression.owner +
+                                ": it comes to " + std::to_string(expanded) +
+                                " characters once its repetitions are written out: expected at most " +
+                                std::to_string(kMostExpanded));
   }
   if (hs_expression_info(expression.text.c_str(), kFlags, &info, &error) != HS_SUCCESS) {
     const std::unique_ptr<hs_compile_error_t, decltype(&hs_free_compile_error)> freed(error, hs_free_compile_error);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "lb/expression_size.h"
 #include "registry-sync/attach.h"
 #include "registry-sync/request_policy.h"
 #include "registry-sync/validate_parts.h"
@@ -19,7 +20,7 @@ struct Size {
   void add_expression(lb::MatchType type, const std::string& value) {
     const bool is_one = type == lb::MatchType::regular_expression;
     expressions += is_one ? 1 : 0;
-    expression_bytes += is_one ? value.size() : 0;
+    expression_bytes += is_one ? std::max(value.size(), lb::expression_size(value)) : 0;
   }
 };
 
@@ -53,7 +54,8 @@ void check_size(const std::string& called, const Metadata& at, const ServiceReso
   };
   check(size.matches, kMostMatchesOfParent, "matches");
   check(size.expressions, kMostExpressions, "regular expressions");
-  check(size.expression_bytes, kMostExpressionBytes, "bytes of regular expressions");
+  check(size.expression_bytes, kMostExpressionBytes,
+        "characters of regular expressions, their repetitions written out,");
 }
 
 std::string called(const Service& service, const ServicePort& port) {

@@ -16,13 +16,12 @@ struct HttpBooks {
   uint64_t retries = 0;                    ///< by a rule's wish
   uint64_t fresh_attempts = 0;             ///< as an endpoint had closed a connection that was to be used again
   uint64_t mirrored = 0;
-  uint64_t mirrors_left_out =
-      0;                       ///< of requests whose bodies are too long to be kept, and where too many are under way
-  uint64_t overflows = 0;      ///< refused, as no exchange, connection or buffer was left
-  uint64_t connections = 0;    ///< to endpoints, made
-  uint64_t reused = 0;         ///< requests that needed none
-  uint64_t head_timeouts = 0;  ///< of requests whose head did not come in time
-  uint64_t body_timeouts = 0;  ///< of those whose body did not
+  uint64_t mirrors_left_out = 0;  ///< of bodies that are too long to be kept, or as too many were under way
+  uint64_t overflows = 0;         ///< refused, as no exchange, connection or buffer was left
+  uint64_t connections = 0;       ///< to endpoints, made
+  uint64_t reused = 0;            ///< requests that needed none
+  uint64_t head_timeouts = 0;     ///< of requests whose head did not come in time
+  uint64_t body_timeouts = 0;     ///< of those whose body did not
   uint64_t tunnels = 0;
   std::array<uint64_t, http::kDefects> defects = {};  ///< of requests, by http::Defect
   uint64_t bad_responses = 0;

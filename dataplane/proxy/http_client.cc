@@ -12,6 +12,7 @@ namespace {
 
 /// Requests of one client in a turn: who pipelines many has others served between.
 constexpr uint32_t kRequestsATurn = 8;
+
 }  // namespace
 
 void HttpProxy::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::Time now) {

@@ -146,7 +146,7 @@ void HttpProxy::advance(const lb::Snapshot& snapshot, time::Time now) {
   if (snapshot.epoch() != epoch_) {
     epoch_ = snapshot.epoch();
     to_sweep_ = upstreams_.capacity();
-  } else if (to_sweep_ == 0 && snapshot.any_resets()) {  // an exchange that was called before may have gone there since
+  } else if (to_sweep_ == 0 && snapshot.any_resets()) {  // as long as any are to end, lest one be missed
     to_sweep_ = upstreams_.capacity();
   }
   sweep();
