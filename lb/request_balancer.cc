@@ -110,7 +110,7 @@ uint32_t RequestBalancer::another(const WeightedOrder& order, uint32_t target, u
   return rest == 0 ? target : order.other_at(static_cast<uint32_t>(scaled(random, rest)), target);
 }
 
-std::optional<uint64_t> RequestBalancer::hash_of(const RequestPolicy& policy, const Asked& asked) const {
+std::optional<uint64_t> RequestBalancer::hash_of(const RequestPolicy& policy, const Asked& asked) {
   if (policy.hash.kind == HashOn::Kind::source) {
     return XXH3_64bits(&asked.client, sizeof asked.client);
   }

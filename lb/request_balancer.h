@@ -40,7 +40,7 @@ class RequestBalancer {
   const Target* pick(const Service& service, const Asked& asked);
   /// What the service's consistent hash is taken of, if the request has it (a header, a cookie, a parameter, an
   /// address).
-  std::optional<uint64_t> hash_of(const RequestPolicy& policy, const Asked& asked) const;
+  static std::optional<uint64_t> hash_of(const RequestPolicy& policy, const Asked& asked);
 
   /// Of each request: it is on its way to the endpoint, and is over. Counted, for least_request.
   void begin(uint32_t endpoint_slot);

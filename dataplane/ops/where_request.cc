@@ -17,6 +17,7 @@
 #include "ops/rule_report.h"
 #include "ops/service_names.h"
 #include "proxy/response_flag.h"
+#include "proxy/texts.h"
 
 namespace weft::ops {
 namespace {
@@ -25,11 +26,15 @@ namespace flag = proxy::response_flag;
 const lb::RequestPolicy kDefaultPolicy;
 
 /// What weft says itself, in place of an endpoint.
-void add_reply(Json& answer, uint16_t status, proxy::ResponseFlags flags, std::string_view why) {
+void add_reply(Json& answer, const Json& status, const std::string& flags, std::string_view why) {
   answer["answered_by"] = "weft";
   answer["status"] = status;
-  answer["flags"] = proxy::to_string(flags);
+  answer["flags"] = flags;
   answer["reason"] = why;
+}
+
+void add_reply(Json& answer, uint16_t status, proxy::ResponseFlags flags, std::string_view why) {
+  add_reply(answer, Json(status), proxy::to_string(flags), why);
 }
 
 std::string_view to_string(lb::HashOn::Kind kind) {
@@ -59,7 +64,7 @@ struct Choice {
 class Inquiry {
  public:
   Inquiry(const RequestView& view, const RequestQuestion& question, const lb::Service& listener)
-      : view_(view), question_(question), listener_(listener), balancer_(UINT16_MAX + 1, 0, 0) {}
+      : view_(view), question_(question), listener_(listener) {}
 
   Json answer() {
     answer_ = {{"request", question_.shown},
@@ -81,8 +86,9 @@ class Inquiry {
     const lb::Http& http = *listener_.http;
     const lb::ConsumerRoutes* const consumer = question_.client ? http.consumer_of(*question_.client) : nullptr;
     if (!http.consumers.empty()) {
-      answer_["routes_of"] = consumer == nullptr ? "the service: the client is of no namespace with routes of its own"
-                                                 : consumer->name_space;
+      answer_["routes_of"] = consumer != nullptr ? consumer->name_space
+                             : question_.client  ? "the service: the client is of no namespace with routes of its own"
+                                                 : "the service, but for some clients: say from <address>";
     }
     const lb::RouteTable* const routes = consumer == nullptr ? http.routes.get() : consumer->routes.get();
     routes == nullptr ? ask_service() : ask_routes(*routes);
@@ -123,9 +129,9 @@ class Inquiry {
 
   /// Redirects, and preflights of CORS.
   bool is_answered_by(const lb::HttpRule& rule, const lb::HttpMatch& match) {
-    std::array<char, 16 << 10> room;
     if (rule.filters.cors) {
-      const lb::CorsAnswer cors = lb::cors_answer(*rule.filters.cors, request_.view, room);
+      const lb::CorsAnswer cors = lb::cors_answer(*rule.filters.cors, request_.view, texts_.rest());
+      texts_.take_all();
       add_filter(filters_, "rule", "CORS",
                  cors.is_allowed ? fmt::format("access-control-allow-origin: {}", cors.allow_origin)
                                  : "nothing: this origin is not allowed, or there is none");
@@ -136,7 +142,7 @@ class Inquiry {
     }
     if (rule.filters.redirect) {
       const auto location = lb::redirect_location(*rule.filters.redirect, match, request_.view,
-                                                  {.port = lb::to_host(listener_.port)}, room);
+                                                  {.port = lb::to_host(listener_.port)}, texts_.rest());
       if (location) {
         add_filter(filters_, "rule", "RequestRedirect",
                    fmt::format("{}, location: {}", rule.filters.redirect->status, *location));
@@ -154,9 +160,9 @@ class Inquiry {
     for (const lb::HttpBackend& backend : rule.backends) {
       total += backend.weight;
     }
-    if (rule.filters.rewrite) {
-      add_rewrite("rule", *rule.filters.rewrite, match);
-    }
+    const bool is_in_force = std::any_of(rule.backends.begin(), rule.backends.end(),
+                                         [](const auto& backend) { return !backend.filters.rewrite; });
+    const bool fits = !rule.filters.rewrite || !is_in_force || add_rewrite("rule", *rule.filters.rewrite, match);
     for (const lb::HttpBackend& backend : rule.backends) {
       const std::string name = fmt::format("{}:{}", backend.port.service, lb::to_host(backend.port.port));
       const uint32_t slot = backend.port.slot_for(listener_.address.family());
@@ -164,18 +170,24 @@ class Inquiry {
                   slot == lb::BackendPort::kNone ? nullptr : view_.snapshot.service_at(slot),
                   rule.session ? &*rule.session : nullptr);
       add_filters(filters_, name, backend.filters);
-      if (backend.filters.rewrite) {
-        add_rewrite(name, *backend.filters.rewrite, match);
+      // A backend's own takes the place of the rule's.
+      const bool fits_here = backend.filters.rewrite ? add_rewrite(name, *backend.filters.rewrite, match) : fits;
+      Json& row = backends_.back();
+      if (!fits_here && row["status"].is_null()) {
+        row["status"] = 414;
+        row["endpoint"] = row["endpoint_name"] = nullptr;
+        row["chosen_by"] = "nothing: the rewritten target is too long";
       }
     }
   }
 
-  void add_rewrite(const std::string& of, const lb::Rewrite& rewrite, const lb::HttpMatch& match) {
-    std::array<char, 16 << 10> room;
-    const auto target = lb::rewritten_target(rewrite, match, request_.view, room);
+  /// @returns false if the worker has no room for what it makes
+  bool add_rewrite(const std::string& of, const lb::Rewrite& rewrite, const lb::HttpMatch& match) {
+    const auto target = lb::rewritten_target(rewrite, match, request_.view, texts_.rest());
     add_filter(filters_, of, "URLRewrite",
                target ? fmt::format("{}{}{}", *target, rewrite.host.empty() ? "" : ", host: ", rewrite.host)
                       : "414: the rewritten target is too long");
+    return target.has_value();
   }
 
   void add_backend(const std::string& name, uint32_t weight, uint64_t total, const lb::Service* service,
@@ -239,8 +251,8 @@ class Inquiry {
     }
     const lb::RequestBalancer::Asked asked{.request = &request_.view,
                                            .client = question_.client.value_or(lb::Address())};
-    if (const auto hash = balancer_.hash_of(policy, asked)) {
-      return {balancer_.pick(service, asked),
+    if (const auto hash = lb::RequestBalancer::hash_of(policy, asked)) {
+      return {&service.targets[service.table->pick(*hash)],
               fmt::format("consistent hash of {}, {:016x}{}", hashed(policy.hash), *hash, begins)};
     }
     const bool sets = policy.hash.kind == lb::HashOn::Kind::cookie && policy.hash.cookie_ttl.count() >= 0;
@@ -259,6 +271,16 @@ class Inquiry {
     }
   }
 
+  void add_failure(uint16_t status) {
+    if (status == 500) {
+      add_reply(answer_, 500, flag::no_route, "the route leads to no service that there is");
+    } else if (status == 503) {
+      add_reply(answer_, 503, flag::no_healthy_upstream, "the service has no endpoint that is ready");
+    } else {
+      add_reply(answer_, status, flag::downstream_protocol_error, "the rewritten target is too long");
+    }
+  }
+
   /// If no backend that gets requests can answer, weft does.
   void conclude() {
     const auto gets = [](const Json& row) { return row["weight"].get<uint32_t>() > 0; };
@@ -267,9 +289,11 @@ class Inquiry {
     if (first == backends_.end()) {
       add_reply(answer_, 500, flag::no_route, "the route leads to no service that there is");
     } else if (std::none_of(backends_.begin(), backends_.end(), can)) {
-      const uint16_t status = (*first)["status"].get<uint16_t>();
-      status == 500 ? add_reply(answer_, 500, flag::no_route, "the route leads to no service that there is")
-                    : add_reply(answer_, 503, flag::no_healthy_upstream, "the service has no endpoint that is ready");
+      const bool is_one = std::all_of(backends_.begin(), backends_.end(), [&](const Json& row) {
+        return !gets(row) || row["status"] == (*first)["status"];
+      });
+      is_one ? add_failure((*first)["status"].get<uint16_t>())
+             : add_reply(answer_, nullptr, "-", "each backend's share has an answer of its own: see backends");
     }
     if (!backends_.empty()) {
       answer_["backends"] = backends_;
@@ -282,9 +306,9 @@ class Inquiry {
   const RequestView& view_;
   const RequestQuestion& question_;
   const lb::Service& listener_;
-  lb::RequestBalancer balancer_;  ///< of which only the hash is asked
   http::RequestHead request_;
   std::array<char, 16 << 10> path_;
+  proxy::Texts texts_;  ///< as much room as a worker has
   Json answer_;
   Json filters_ = Json::array();
   Json backends_ = Json::array();

@@ -143,7 +143,10 @@ TEST_F(WhereRequest, AConsumersRoutesAreItsClientsAlone) {
   EXPECT_EQ((*ask("GET http://web.shop/ from 10.0.0.5"))["routes_of"], "books");
   EXPECT_EQ((*ask("GET http://web.shop/ from 10.0.0.5"))["backends"][0]["backend"], "shop/v2:80");
   EXPECT_EQ((*ask("GET http://web.shop/ from 10.0.0.6"))["backends"][0]["backend"], "shop/v1:80");
+  EXPECT_EQ((*ask("GET http://web.shop/ from 10.0.0.6"))["routes_of"],
+            "the service: the client is of no namespace with routes of its own");
   EXPECT_EQ((*ask("GET http://web.shop/"))["backends"][0]["backend"], "shop/v1:80");
+  EXPECT_EQ((*ask("GET http://web.shop/"))["routes_of"], "the service, but for some clients: say from <address>");
 }
 
 TEST_F(WhereRequest, BackendsByTheirShares) {
@@ -229,6 +232,51 @@ TEST_F(WhereRequest, FiltersSayWhatTheyMakeOfTheRequest) {
   EXPECT_EQ(redirected["status"], 301);
   EXPECT_EQ(redirected["filters"][0]["does"], "301, location: https://shop.example.com/away?q");
   EXPECT_FALSE(redirected.contains("backends"));
+}
+
+TEST_F(WhereRequest, ABackendsRewriteTakesThePlaceOfTheRules) {
+  lb::HttpRule both{.backends = {backend("shop/v1", 2), backend("shop/v2", 3)}};
+  both.filters.rewrite = lb::Rewrite{.host = "", .path = {lb::PathEdit::Kind::prefix, "/rule"}};
+  both.backends[1].filters.rewrite = lb::Rewrite{.host = "", .path = {lb::PathEdit::Kind::prefix, "/backend"}};
+  publish(routed({rule(0, {prefix("/old")}, both)}));
+  EXPECT_EQ(as_text((*ask("GET http://web.shop/old/x"))["filters"]),
+            "OF          FILTER      DOES\n"
+            "rule        URLRewrite  /rule/x\n"
+            "shop/v2:80  URLRewrite  /backend/x\n");
+  both.backends.erase(both.backends.begin());
+  publish(routed({rule(0, {prefix("/old")}, both)}));
+  EXPECT_EQ(as_text((*ask("GET http://web.shop/old/x"))["filters"]),
+            "OF          FILTER      DOES\n"
+            "shop/v2:80  URLRewrite  /backend/x\n")
+      << "no backend is left that the rule's is for";
+}
+
+TEST_F(WhereRequest, ARewriteTooLongIsAnsweredAsAWorkerDoes) {
+  lb::HttpRule longer{.backends = {backend("shop/v1", 2), backend("shop/v2", 3)}};
+  longer.backends[0].filters.rewrite =
+      lb::Rewrite{.host = "", .path = {lb::PathEdit::Kind::prefix, "/" + std::string(32 << 10, 'a')}};
+  publish(routed({rule(0, {prefix("/old")}, longer)}));
+  const Json some = *ask("GET http://web.shop/old/x");
+  EXPECT_EQ(some["backends"][0]["status"], 414);
+  EXPECT_EQ(some["backends"][0]["endpoint"], nullptr);
+  EXPECT_EQ(some["backends"][1]["status"], nullptr);
+  EXPECT_FALSE(some.contains("answered_by"));
+  longer.backends.pop_back();
+  publish(routed({rule(0, {prefix("/old")}, longer)}));
+  const Json all = *ask("GET http://web.shop/old/x");
+  EXPECT_EQ(all["status"], 414);
+  EXPECT_EQ(all["flags"], "DPE");
+  EXPECT_EQ(all["reason"], "the rewritten target is too long");
+}
+
+TEST_F(WhereRequest, BackendsThatFailInWaysOfTheirOwnAreToldApart) {
+  publish(routed({rule(0, {prefix("/")}, {.backends = {backend("shop/empty", 4), backend("shop/gone", UINT32_MAX)}})}));
+  const Json answer = *ask("GET http://web.shop/");
+  EXPECT_EQ(answer["backends"][0]["status"], 503);
+  EXPECT_EQ(answer["backends"][1]["status"], 500);
+  EXPECT_EQ(answer["answered_by"], "weft");
+  EXPECT_EQ(answer["status"], nullptr);
+  EXPECT_EQ(answer["reason"], "each backend's share has an answer of its own: see backends");
 }
 
 TEST_F(WhereRequest, WhatWeftAnswersItself) {
