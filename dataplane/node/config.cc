@@ -208,6 +208,7 @@ void read_http(Fields fields, HttpSettings& http) {
   number(fields, "upstreams", 16, 1 << 20, http.proxy.upstreams);
   Fields limits = fields.mapping("limits");
   number(limits, "head_bytes", 1024, kMaxHead, http.proxy.limits.head);
+  http.proxy.limits.target = std::min(http.proxy.limits.target, http.proxy.limits.head / 2);  // unless it is said
   number(limits, "target_bytes", 256, kMaxTarget, http.proxy.limits.target);
   number(limits, "fields", 16, http::kMaxFields, http.proxy.limits.fields);
   if (http.proxy.limits.target >= http.proxy.limits.head) {

@@ -124,6 +124,16 @@ http:
   EXPECT_EQ((*http.session_key)[15], 15);
 }
 
+TEST(NodeConfig, TargetsFitTheHeadUnlessTheyAreSaid) {
+  for (const auto& [limits, target] : {std::pair{"head_bytes: 4096", 2048U}, std::pair{"head_bytes: 24576", 8192U},
+                                       std::pair{"head_bytes: 4096, target_bytes: 4000", 4000U}}) {
+    const std::string text = std::string(kLeast) + "http: {limits: {" + limits + "}}";
+    const auto config = parse_config("node.yaml", text);
+    ASSERT_TRUE(config) << errors_of(text);
+    EXPECT_EQ(config->http.proxy.limits.target, target) << limits;
+  }
+}
+
 TEST(NodeConfig, AKeyThatIsNoneIsNotShown) {
   const std::string key_file = ::testing::TempDir() + "weft-no-session-key";
   for (const std::string text :
@@ -217,8 +227,8 @@ TEST(NodeConfig, WhatIsWrongIsNamedByLineAndField) {
            Wrong{"http: {limits: {head_bytes: 65536}}",
                  "http.limits.head_bytes: expected an integer from 1024 to 24576"},
            Wrong{"http: {limits: {fields: 129}}", "http.limits.fields: expected an integer from 16 to 128"},
-           Wrong{"http: {limits: {head_bytes: 4096}}",
-                 "http.limits.target_bytes: expected less than head_bytes, which is 4096, got 8192"},
+           Wrong{"http: {limits: {head_bytes: 4096, target_bytes: 4096}}",
+                 "http.limits.target_bytes: expected less than head_bytes, which is 4096, got 4096"},
            Wrong{"http: {timeouts: {head_s: 0}}", "http.timeouts.head_s: expected an integer from 1 to"},
            Wrong{"http: {timeouts: {drain_s: 3601}}", "http.timeouts.drain_s: expected an integer from 0 to 3600"},
            Wrong{"http: {access_log: access.log}", "http.access_log: expected an absolute path, got \"access.log\""},
