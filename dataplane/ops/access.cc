@@ -110,7 +110,7 @@ Begun access(node::Node& node, const Words& arguments, Form form) {
   Options options(arguments);
   runtime::AccessFilter filter;
   if (options.take("service")) {
-    const auto services = services_named(*node.snapshots().current(), options.word());
+    const auto services = services_named(*node.snapshots().current(), options.service());
     if (!services) {
       return tl::unexpected(services.error());
     }

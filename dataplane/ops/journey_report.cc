@@ -14,7 +14,6 @@ namespace {
 using Found = l4::Passage::Found;
 using packet::Kind;
 
-/// To the microsecond.
 std::string flags_text(uint8_t flags) {
   static constexpr std::array<std::pair<uint8_t, std::string_view>, 6> kNames = {
       {{0x02, "SYN"}, {0x10, "ACK"}, {0x01, "FIN"}, {0x04, "RST"}, {0x08, "PSH"}, {0x20, "URG"}}};

@@ -39,8 +39,8 @@ std::optional<std::chrono::seconds> Options::duration() {
   return seconds ? std::optional(std::chrono::seconds(*seconds)) : std::nullopt;
 }
 
-std::string Options::word() {
-  const std::string gateway = take("gateway") ? "gateway " : "";
+std::string Options::service() {
+  const std::string gateway = at_ + 1 < words_.size() && take("gateway") ? "gateway " : "";
   return gateway + (at_ < words_.size() ? words_[at_++] : "");
 }
 

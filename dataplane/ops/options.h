@@ -24,8 +24,9 @@ class Options {
   std::optional<int64_t> number_after(std::string_view word, int64_t least, int64_t most);
   /// Takes "for <seconds>", such as "for 10" or "for 10s".
   std::optional<std::chrono::seconds> duration();
-  /// The next word, whatever it is; empty: there is none. Of a Gateway's name both words.
-  std::string word();
+  /// A service's name; empty: there is none. Of a Gateway's both words: a service that is called gateway is asked for
+  /// as default/gateway where more words follow.
+  std::string service();
   std::string rest() const;
   const std::string& error() const { return error_; }
 

@@ -10,7 +10,7 @@
 
 namespace weft::ops {
 
-/// All that held for the match to hold: "path prefix /cart; method GET; header x-canary is always".
+/// All that held for the match to hold: "path begins with /cart; method is GET; header x-canary is always".
 std::string conditions_of(const lb::HttpMatch& match);
 /// The match's place in its rule, from 0. Precondition: it is of the table.
 size_t number_of(const lb::RouteTable& table, const lb::RouteTable::Match& match);
@@ -22,7 +22,7 @@ void add_filter(Json& rows, const std::string& of, const std::string& filter, co
 
 /// "1.5s"; what the rule does not bound: nothing.
 Json timeout_of(std::chrono::milliseconds timeout);
-/// "2 more, of 500 and 503, after 25ms each"; nothing: none.
+/// "2 more, if the connection fails or for 500 or 503, after 25ms each"; nothing: none.
 Json retries_of(const lb::HttpRule& rule);
 
 }  // namespace weft::ops
