@@ -59,4 +59,8 @@ size_t leading_blank(std::string_view bytes) {
   return bytes.starts_with("\r\n") ? 2 : 0;
 }
 
+bool begins_request(char first) {
+  return kToken.has(first) || first == '\r';
+}
+
 }  // namespace weft::http

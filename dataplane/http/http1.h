@@ -56,6 +56,9 @@ size_t find_end(std::string_view bytes, size_t& from);
 /// Empty lines in front of a request (RFC 9112, section 2.2): how many bytes to skip; one CRLF at most.
 size_t leading_blank(std::string_view bytes);
 
+/// May a request begin with this byte? A TLS hello, for one, does not.
+bool begins_request(char first);
+
 /// @param bytes a whole head, up to and with its empty line; or one without end that is longer than its limit, to tell
 /// why it is refused
 /// @param head to be used again and again; of a refused one, nothing may be looked at

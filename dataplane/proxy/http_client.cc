@@ -108,6 +108,13 @@ void HttpProxy::read_requests(uint32_t number) {
         if (engine_.has_peer_closed(client.id)) {
           refuse(number, {400, response_flag::downstream_termination, "the request is cut off"});
         } else if (!had_begun && (client.partial.begun() || engine_.readable(client.id) > 0)) {
+          const buffer::Slice& lies = client.partial.begun() ? client.partial.gathered : *engine_.front(client.id);
+          if (!http::begins_request(text_of(lies)[0])) {
+            ++books_.defects[static_cast<size_t>(http::Defect::request_line)];
+            refuse(number,
+                   {400, response_flag::downstream_protocol_error, http::to_string(http::Defect::request_line)});
+            return;
+          }
           client.until = turn_.millis + config_.head;
           client_wheel_.arm(number, client.until);
         }

@@ -4,7 +4,9 @@
 #include <cstring>
 
 #include "http/http1.h"
+#include "lb/bytes.h"
 #include "proxy/field_run.h"
+#include "proxy/trace_context.h"
 
 namespace weft::proxy {
 namespace {
@@ -84,6 +86,11 @@ void write_traceparent(http::HeadWriter& writer, const RequestWriting& what) {
   writer.write_field("traceparent", {text.data(), text.size()});
 }
 
+/// The client has not said one, or nothing that is one.
+bool begins_trace(const http::Fields& fields) {
+  return !fields.has(Name::traceparent) || !is_traceparent(fields.find(Name::traceparent)->value);
+}
+
 /// But for those that the rule has its own say of.
 void write_marks(http::HeadWriter& writer, const RequestWriting& what) {
   const http::Fields& fields = what.head->fields;
@@ -102,7 +109,7 @@ void write_marks(http::HeadWriter& writer, const RequestWriting& what) {
   if ((what.at_edge || !fields.has(Name::x_request_id)) && is_ours("x-request-id")) {
     writer.write_field("x-request-id", request_name(what.random[0], what.random[1]).view());
   }
-  if (!fields.has(Name::traceparent) && is_ours("traceparent")) {
+  if (begins_trace(fields) && is_ours("traceparent")) {
     write_traceparent(writer, what);
   }
   if (!what.marks->via.empty() && is_ours("via")) {
@@ -154,11 +161,13 @@ void write_request(http::HeadWriter& writer, const RequestWriting& what) {
   if (!edited || !what.edits->drops("host")) {
     write_host(writer, what);
   }
+  const bool drops_trace = head.fields.has(Name::traceparent) && begins_trace(head.fields);
   FieldRun run(writer);
   for (size_t i = 0; i < head.fields.size(); ++i) {
     const lb::HttpField& field = head.fields[i];
     if (is_replaced(head.fields.name(i), what.at_edge) || http::is_hop_by_hop(head.fields, i) ||
-        (edited && what.edits->drops(field.name))) {
+        (edited && what.edits->drops(field.name)) ||
+        (drops_trace && (head.fields.name(i) == Name::traceparent || lb::same_name(field.name, "tracestate")))) {
       continue;
     }
     run.add(field);

@@ -42,6 +42,8 @@ std::vector<LimitRow> bad_requests() {
        request("/" + std::string(9 << 10, 'x'), "X: " + std::string(9 << 10, 'x') + "\r\n"), 414,
        Defect::target_too_long},
       {"too many fields", request("/a", fields(100)), 431, Defect::too_many_fields},
+      {"a TLS hello, which is no request as far as it has come", std::string("\x16\x03\x01\x02\x00\x01", 6), 400,
+       Defect::request_line},
       {"no HTTP", "hello\r\n\r\n", 400, Defect::request_line},
       {"two empty lines in front", "\r\n\r\n" + std::string(kGet), 400, Defect::request_line},
       {"HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, Defect::version},
