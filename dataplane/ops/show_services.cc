@@ -16,7 +16,7 @@
 namespace weft::ops {
 namespace {
 
-constexpr std::chrono::milliseconds kPatience(1000);
+constexpr std::chrono::milliseconds kPatience(3000);
 constexpr uint32_t kMaxFlows = 10000;
 
 /// The services that the argument names, or all.

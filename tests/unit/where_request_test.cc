@@ -254,7 +254,7 @@ TEST_F(WhereRequest, ABackendsRewriteTakesThePlaceOfTheRules) {
 TEST_F(WhereRequest, ARewriteTooLongIsAnsweredAsAWorkerDoes) {
   lb::HttpRule longer{.backends = {backend("shop/v1", 2), backend("shop/v2", 3)}};
   longer.backends[0].filters.rewrite =
-      lb::Rewrite{.host = "", .path = {lb::PathEdit::Kind::prefix, "/" + std::string(32 << 10, 'a')}};
+      lb::Rewrite{.host = "", .path = {lb::PathEdit::Kind::prefix, "/" + std::string(64 << 10, 'a')}};
   publish(routed({rule(0, {prefix("/old")}, longer)}));
   const Json some = *ask("GET http://web.shop/old/x");
   EXPECT_EQ(some["backends"][0]["status"], 414);
