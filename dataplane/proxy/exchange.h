@@ -115,10 +115,10 @@ static_assert(std::is_trivially_copyable_v<ExchangeState>);
 
 struct Exchange : ExchangeState {
   buffer::Slice head;   ///< as the client sent it: for the record, and for whoever routes again
-  HeadOut request;      ///< as it goes to the endpoint; kept for another attempt
+  HeadOut request;      ///< as it goes to the endpoint; another attempt writes it anew
   PartialHead partial;  ///< of the response
   HeadOut response;
-  buffer::Slice response_edits;  ///< header edits of its rule and backend: response_edits.h
+  buffer::Slice response_edits;  ///< header edits of its rule and backend: header_edits.h
 
   /// A new one. Precondition: what the last one held of buffers is given back.
   void begin() {

@@ -61,7 +61,7 @@ struct HttpConfig {
   time::Millis tunnel_idle = 3'600'000;
   Marks marks;                   ///< what is added to heads
   uint32_t worker = 0;           ///< whose scratch of a snapshot is used
-  lb::SessionKey session_key{};  ///< the same on all nodes of a mesh
+  lb::SessionKey session_key{};  ///< the same on all nodes that are to know each other's sessions
   int64_t wall_clock_s = 0;      ///< seconds from 1970 to time zero
   uint64_t seed = 0;             ///< of all choices by chance
 };

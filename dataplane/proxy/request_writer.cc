@@ -86,13 +86,9 @@ void write_traceparent(http::HeadWriter& writer, const RequestWriting& what) {
   writer.write_field("traceparent", {text.data(), text.size()});
 }
 
-/// The client has not said one, or nothing that is one.
-bool begins_trace(const http::Fields& fields) {
-  return !fields.has(Name::traceparent) || !is_traceparent(fields.find(Name::traceparent)->value);
-}
-
 /// But for those that the rule has its own say of.
-void write_marks(http::HeadWriter& writer, const RequestWriting& what) {
+/// @param has_trace the client said one, which goes on
+void write_marks(http::HeadWriter& writer, const RequestWriting& what, bool has_trace) {
   const http::Fields& fields = what.head->fields;
   const bool edited = !what.edits->empty();
   const auto is_ours = [&](std::string_view name) { return !edited || !what.edits->drops(name); };
@@ -109,7 +105,7 @@ void write_marks(http::HeadWriter& writer, const RequestWriting& what) {
   if ((what.at_edge || !fields.has(Name::x_request_id)) && is_ours("x-request-id")) {
     writer.write_field("x-request-id", request_name(what.random[0], what.random[1]).view());
   }
-  if (begins_trace(fields) && is_ours("traceparent")) {
+  if (!has_trace && is_ours("traceparent")) {
     write_traceparent(writer, what);
   }
   if (!what.marks->via.empty() && is_ours("via")) {
@@ -161,7 +157,9 @@ void write_request(http::HeadWriter& writer, const RequestWriting& what) {
   if (!edited || !what.edits->drops("host")) {
     write_host(writer, what);
   }
-  const bool drops_trace = head.fields.has(Name::traceparent) && begins_trace(head.fields);
+  const bool says_trace = head.fields.has(Name::traceparent);
+  const bool has_trace = says_trace && is_traceparent(head.fields.find(Name::traceparent)->value);
+  const bool drops_trace = says_trace && !has_trace;
   FieldRun run(writer);
   for (size_t i = 0; i < head.fields.size(); ++i) {
     const lb::HttpField& field = head.fields[i];
@@ -173,7 +171,7 @@ void write_request(http::HeadWriter& writer, const RequestWriting& what) {
     run.add(field);
   }
   run.end();
-  write_marks(writer, what);
+  write_marks(writer, what, has_trace);
   if (edited) {
     write_edits(writer, *what.edits);
   }

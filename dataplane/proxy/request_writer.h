@@ -23,7 +23,7 @@ struct RequestWriting {
   const EditList* edits = nullptr;
   const Marks* marks = nullptr;
   lb::Address client;
-  bool at_edge = false;     ///< what clients say of themselves is not believed
+  bool at_edge = false;     ///< a Gateway's: what clients say of scheme, host and request is replaced
   uint64_t random[3] = {};  ///< for the names of requests and traces that have none
 };
 
