@@ -67,9 +67,8 @@ struct ConsumerRoutes {
 struct Http {
   AppProtocol protocol = AppProtocol::detect;
   std::shared_ptr<const RouteTable> routes;  ///< null: all requests go to the service's own endpoints
-  RequestPolicy policy;
-  bool at_edge = false;                   ///< a Gateway's: what clients say of scheme, host and request is replaced
-  std::vector<ConsumerRoutes> consumers;  ///< by number; the requests of their clients are theirs alone
+  bool at_edge = false;                      ///< a Gateway's: what clients say of scheme, host and request is replaced
+  std::vector<ConsumerRoutes> consumers;     ///< by number; the requests of their clients are theirs alone
   std::shared_ptr<const ClientNamespaces> clients;  ///< of consumers, at least; null if there are none
 
   /// Null: the client is of none of them.

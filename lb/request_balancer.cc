@@ -55,8 +55,7 @@ const Target* RequestBalancer::pick(const Service& service, const Asked& asked) 
     return nullptr;
   }
   assert(service.targets.size() == table.members().size());
-  static const RequestPolicy kDefault;
-  const RequestPolicy& policy = service.http == nullptr ? kDefault : service.http->policy;
+  const RequestPolicy& policy = service.request_policy();
   uint32_t target = 0;
   switch (policy.balancing) {
     case Balancing::least_request:

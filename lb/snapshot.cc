@@ -54,6 +54,11 @@ std::vector<const Service*> without(const ServiceList& list, const ServiceList& 
 
 }  // namespace
 
+const RequestPolicy& Service::request_policy() const {
+  static const RequestPolicy kDefault;
+  return requests == nullptr ? kDefault : *requests;
+}
+
 std::string_view to_string(EndpointState state) {
   switch (state) {
     case EndpointState::ready:

@@ -26,6 +26,7 @@
 namespace weft::lb {
 
 struct Http;           // http_policy.h
+struct RequestPolicy;  // http_policy.h
 class RouteScratches;  // route_scratch.h
 class RouteTable;      // route_table.h
 
@@ -69,6 +70,11 @@ struct Service {
   std::shared_ptr<const MaglevTable> table;  ///< never null; over those of the endpoints that new flows may go to
   std::vector<Target> targets;               ///< in the order of the table's members
   std::shared_ptr<const Http> http;          ///< null: L4 only; shared as long as it says the same
+  /// Of requests that come here, by a route to another service too, whatever this one does with its own packets. Null:
+  /// as by default; shared as long as it says the same.
+  std::shared_ptr<const RequestPolicy> requests;
+
+  const RequestPolicy& request_policy() const;
 
   /// Endpoints, targets and table; a table that two services share counts in both.
   size_t memory_bytes() const;

@@ -16,7 +16,7 @@ bool same(const lb::Endpoint& a, const lb::Endpoint& b) {
 /// last one if it says the same.
 bool same(const lb::Service& a, const lb::Service& b) {
   return a.port_name == b.port_name && a.slot == b.slot && a.policy == b.policy && a.table == b.table &&
-         a.http == b.http &&
+         a.http == b.http && a.requests == b.requests &&
          std::equal(a.endpoints.begin(), a.endpoints.end(), b.endpoints.begin(), b.endpoints.end(),
                     [](const lb::Endpoint& x, const lb::Endpoint& y) { return same(x, y); });
 }
@@ -78,11 +78,21 @@ std::shared_ptr<const lb::Http> http_for(const ResolvedPort& resolved, const lb:
     http.routes = previous->http->routes;
     http.consumers = previous->http->consumers;
     http.clients = previous->http->clients;
-    if (previous->http->protocol == http.protocol && previous->http->policy == http.policy) {
+    if (previous->http->protocol == http.protocol) {
       return previous->http;
     }
   }
   return std::make_shared<const lb::Http>(std::move(http));
+}
+
+std::shared_ptr<const lb::RequestPolicy> requests_for(const ResolvedPort& resolved, const lb::Service* previous) {
+  if (resolved.requests == lb::RequestPolicy{}) {
+    return nullptr;
+  }
+  if (previous != nullptr && previous->requests != nullptr && *previous->requests == resolved.requests) {
+    return previous->requests;
+  }
+  return std::make_shared<const lb::RequestPolicy>(resolved.requests);
 }
 
 }  // namespace
@@ -250,6 +260,7 @@ std::optional<Builder::Port> Builder::compile_port(ResolvedPort& resolved, Group
   });
   const lb::Service* before = previous == group.ports.end() ? nullptr : previous->service.get();
   service.http = http_for(resolved, before);
+  service.requests = requests_for(resolved, before);
   service.table = table_for(candidates, choice.shares, resolved.table_size, seed_, before);
   // In the order of the table's members, which is that of the candidates: both are sorted by identity.
   for (const Share& share : choice.shares) {

@@ -108,6 +108,7 @@ void apply_protocol(const Service& service, const ServiceResources& resources, c
   if (resolved.port->protocol != lb::Protocol::tcp) {
     return;
   }
+  resolved.requests = request_policy(service, traffic_policy_of(resources, *resolved.port));
   const bool routed = any_route_at(resources, *resolved.port);
   const bool by_itself = resolved.port->carries == PortProtocol::http && (own == nullptr || !own->says_mode) &&
                          abilities.fullnat.contains(resolved.address.family());
@@ -116,9 +117,8 @@ void apply_protocol(const Service& service, const ServiceResources& resources, c
     policy.max_segment = 0;  // of packets that are translated; whose connections end here find out what fits
   }
   if (policy.mode == lb::Mode::proxy) {
-    resolved.http = lb::Http{.protocol = routed ? lb::AppProtocol::http : protocol_of(*resolved.port, policy),
-                             .routes = nullptr,
-                             .policy = request_policy(service, traffic_policy_of(resources, *resolved.port))};
+    resolved.http =
+        lb::Http{.protocol = routed ? lb::AppProtocol::http : protocol_of(*resolved.port, policy), .routes = nullptr};
   }
 }
 
@@ -134,7 +134,7 @@ void resolve_gateway(const Gateway& gateway, std::vector<ResolvedPort>& resolved
       each.address = address;
       each.table_size = kTableSize;
       each.policy.mode = lb::Mode::proxy;
-      each.http = lb::Http{.protocol = lb::AppProtocol::http, .routes = nullptr, .policy = {}};
+      each.http = lb::Http{.protocol = lb::AppProtocol::http, .routes = nullptr};
     }
   }
 }

@@ -43,6 +43,7 @@ struct ResolvedPort {
   uint32_t table_size = lb::MaglevTable::kDefaultSize;
   lb::Policy policy;
   std::optional<lb::Http> http;  ///< if the mode is proxy; without routes
+  lb::RequestPolicy requests;
   std::chrono::seconds slow_start{0};
   std::chrono::seconds reset_grace{0};
   std::vector<Candidate> endpoints;  ///< sorted by identity; slots are not set

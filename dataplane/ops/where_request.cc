@@ -23,7 +23,6 @@ namespace weft::ops {
 namespace {
 
 namespace flag = proxy::response_flag;
-const lb::RequestPolicy kDefaultPolicy;
 
 /// What weft says itself, in place of an endpoint.
 void add_reply(Json& answer, const Json& status, const std::string& flags, std::string_view why) {
@@ -235,7 +234,7 @@ class Inquiry {
     if (service.targets.size() == 1) {
       return {service.targets.data(), "being the only one" + begins};
     }
-    const lb::RequestPolicy& policy = service.http == nullptr ? kDefaultPolicy : service.http->policy;
+    const lb::RequestPolicy& policy = service.request_policy();
     switch (policy.balancing) {
       case lb::Balancing::least_request:
         return {nullptr, "load: of two by chance and weight, the one with fewer requests of the worker's" + begins};

@@ -24,7 +24,6 @@ constexpr time::Millis kMirrorTimeout = 15'000;
 
 /// What a service does by itself: all to its own endpoints.
 const lb::HttpRule kOwnRule;
-const lb::RequestPolicy kDefaultPolicy;
 
 }  // namespace
 
@@ -279,9 +278,7 @@ const lb::Target* HttpProxy::choose_endpoint(Exchange& x, const lb::Service& ser
   if (target == nullptr) {
     token.begun_s = wall_clock_s();
     lb::RequestBalancer::Asked asked{.request = &request_.view, .client = x.pair.remote, .avoid = x.avoid};
-    if (service.http != nullptr) {
-      asked.cookie_hash = begin_cookie(service.http->policy, asked);
-    }
+    asked.cookie_hash = begin_cookie(service.request_policy(), asked);
     target = balancer_.pick(service, asked);
   }
   if (target != nullptr && rule.session) {
@@ -298,7 +295,7 @@ uint8_t HttpProxy::path_of(const Exchange& x) const {
 
 void HttpProxy::attempt(uint32_t number, const lb::Service& service, const lb::Target& target) {
   Exchange& x = exchanges_[number];
-  const lb::RequestPolicy& policy = service.http != nullptr ? service.http->policy : kDefaultPolicy;
+  const lb::RequestPolicy& policy = service.request_policy();
   ++x.attempts;
   x.endpoint_slot = target.slot;
   x.endpoint = target.address;

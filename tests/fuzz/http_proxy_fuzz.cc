@@ -72,7 +72,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                     .session = lb::SessionPersistence{.name = "s"}};
   rule.backend_timeout = std::chrono::milliseconds(200);
   mesh.publish({http_service("default/web", 1, {1}),
-                http_service("default/ruled", 2, {1}, {lb::AppProtocol::http, route_table({{"/", rule}}), {}, false}),
+                http_service("default/ruled", 2, {1}, {lb::AppProtocol::http, route_table({{"/", rule}})}),
                 http_service("default/mirror", 3, {2})});
   const auto connect = [&](size_t client) {
     return mesh.connect(lb::Address(lb::address_from_host(0x0a600001 + static_cast<uint32_t>(client))));

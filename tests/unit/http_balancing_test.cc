@@ -26,8 +26,7 @@ class HttpBalanced : public HttpProxied {
     return shares;
   }
   void balance(lb::RequestPolicy policy, const std::vector<uint32_t>& endpoints = {1, 2, 3, 4}) {
-    mesh.publish(
-        {http_service("default/web", 1, endpoints, {lb::AppProtocol::http, nullptr, std::move(policy), false})});
+    mesh.publish({asking(http_service("default/web", 1, endpoints), std::move(policy))});
   }
 };
 
@@ -60,6 +59,15 @@ TEST_F(HttpBalanced, WithoutABackendThereIs500) {
 TEST_F(HttpBalanced, InTurns) {
   balance({.balancing = Balancing::round_robin});
   EXPECT_EQ(shares(40), (std::map<uint32_t, int>{{1, 10}, {2, 10}, {3, 10}, {4, 10}}));
+}
+
+TEST_F(HttpBalanced, AsABackendSaysThatIsForwardedPacketByPacket) {
+  lb::Service backing = asking(http_service("default/s2", 2, {2, 3}), {.balancing = Balancing::round_robin});
+  backing.http = nullptr;
+  lb::Http http{.protocol = lb::AppProtocol::http};
+  http.routes = route_table({{"/", HttpRule{.backends = {backend(2)}}}});
+  mesh.publish({http_service("default/web", 1, {1}, std::move(http)), std::move(backing)});
+  EXPECT_EQ(shares(40), (std::map<uint32_t, int>{{2, 20}, {3, 20}}));
 }
 
 TEST_F(HttpBalanced, ByChance) {
@@ -114,10 +122,7 @@ TEST_F(HttpBalanced, ByWhatTheRequestHas) {
 /// In which zones and slow starts show too.
 TEST_F(HttpBalanced, ByTheWeightsOfEndpoints) {
   for (const Balancing balancing : {Balancing::round_robin, Balancing::random, Balancing::least_request}) {
-    lb::Service service = http_service("default/web", 1, {1, 2, 3});
-    lb::Http http{.protocol = lb::AppProtocol::http};
-    http.policy.balancing = balancing;
-    service.http = std::make_shared<const lb::Http>(std::move(http));
+    lb::Service service = asking(http_service("default/web", 1, {1, 2, 3}), {.balancing = balancing});
     std::vector<lb::MaglevMember> members;
     for (size_t i = 0; i < 3; ++i) {  // another zone's, one that has just come, and one that is there
       members.push_back({.identity = service.endpoints[i].identity(), .weight = std::array{0U, 10U, 90U}[i]});

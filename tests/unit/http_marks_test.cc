@@ -61,7 +61,7 @@ TEST_F(HttpMarked, WhoAskedWhat) {
       {"the host stays", "", "host", "web", "web"},
   };
   for (const bool at_edge : {false, true}) {
-    mesh.publish({http_service("default/web", 1, {1}, {lb::AppProtocol::http, nullptr, {}, at_edge})});
+    mesh.publish({http_service("default/web", 1, {1}, {.protocol = lb::AppProtocol::http, .at_edge = at_edge})});
     for (const MarkRow& row : rows) {
       EXPECT_THAT(value_of(endpoint_gets(row.came), row.field), MatchesRegex(at_edge ? row.at_edge : row.value))
           << row.what << at_edge;

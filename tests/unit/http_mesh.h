@@ -48,6 +48,12 @@ inline lb::Service http_service(const std::string& name, uint32_t number, const 
   return service;
 }
 
+/// The same service, whose requests are balanced and connected as its owner says.
+inline lb::Service asking(lb::Service service, lb::RequestPolicy policy) {
+  service.requests = std::make_shared<const lb::RequestPolicy>(std::move(policy));
+  return service;
+}
+
 /// A rule's backend: the service of this number, as http_service() makes it.
 inline lb::HttpBackend backend(uint32_t number, uint32_t weight = 1, lb::HttpFilters filters = {}) {
   return {.port = {.service = "default/s" + std::to_string(number),

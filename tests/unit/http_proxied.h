@@ -87,7 +87,7 @@ class HttpProxied : public ::testing::Test {
   /// the same number.
   void route(const std::vector<RuleUnder>& rules) {
     std::vector<lb::Service> services;
-    services.push_back(http_service("default/web", 1, {1}, {lb::AppProtocol::http, route_table(rules), {}, false}));
+    services.push_back(http_service("default/web", 1, {1}, {lb::AppProtocol::http, route_table(rules)}));
     for (uint32_t number = 2; number <= 5; ++number) {
       services.push_back(http_service("default/s" + std::to_string(number), number, {number}));
     }

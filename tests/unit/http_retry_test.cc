@@ -246,7 +246,7 @@ TEST_F(HttpRetried, AnInterimResponseMayHaveComeBut100AloneIsNone) {
 
 TEST_F(HttpRetried, ByStatusGoesToAnotherEndpoint) {
   const HttpRule rule{.backends = {backend(2)}, .retry = HttpRetry{.attempts = 1, .codes = {503}}};
-  mesh.publish({http_service("default/web", 1, {1}, {lb::AppProtocol::http, route_table({{"/", rule}}), {}, false}),
+  mesh.publish({http_service("default/web", 1, {1}, {lb::AppProtocol::http, route_table({{"/", rule}})}),
                 http_service("default/s2", 2, {2, 3})});
   const auto client = mesh.connect();
   for (int i = 0; i < 20; ++i) {

@@ -15,7 +15,7 @@ class HttpSession : public HttpProxied {
   /// default/web leads to default/s2, which has three endpoints.
   void persist(SessionPersistence session, const std::vector<uint32_t>& endpoints = {2, 3, 4}) {
     lb::HttpRule rule{.backends = {backend(2)}, .session = std::move(session)};
-    mesh.publish({http_service("default/web", 1, {1}, {lb::AppProtocol::http, route_table({{"/", rule}}), {}, false}),
+    mesh.publish({http_service("default/web", 1, {1}, {lb::AppProtocol::http, route_table({{"/", rule}})}),
                   http_service("default/s2", 2, endpoints)});
   }
   /// A client's first request, and what it brings from then on.
@@ -141,7 +141,7 @@ TEST_F(HttpSession, StaysWithItsBackendWhateverTheWeights) {
   const SessionPersistence session{.kind = Kind::header, .name = "x-s"};
   const auto weigh = [&](uint32_t two, uint32_t three) {
     const lb::HttpRule rule{.backends = {backend(2, two), backend(3, three)}, .session = session};
-    mesh.publish({http_service("default/web", 1, {1}, {lb::AppProtocol::http, route_table({{"/", rule}}), {}, false}),
+    mesh.publish({http_service("default/web", 1, {1}, {lb::AppProtocol::http, route_table({{"/", rule}})}),
                   http_service("default/s2", 2, {2, 3}), http_service("default/s3", 3, {4, 5})});
   };
   weigh(1, 1);

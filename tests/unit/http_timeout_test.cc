@@ -101,9 +101,7 @@ TEST_F(HttpTimed, AllAttemptsAreWithinTheRequestsTime) {
 
 TEST_F(HttpTimed, AConnectionHasItsTime) {
   mesh.silent = endpoint_address(1);
-  lb::Http http{.protocol = lb::AppProtocol::http};
-  http.policy.connect_timeout = milliseconds(1000);
-  mesh.publish({http_service("default/web", 1, {1}, std::move(http))});
+  mesh.publish({asking(http_service("default/web", 1, {1}), {.connect_timeout = milliseconds(1000)})});
   const auto client = mesh.connect();
   mesh.say(client, kGet);
   // Three attempts: nobody has seen the request.
@@ -232,14 +230,14 @@ TEST_F(HttpTimedSlow, WhoTakesNothingOfAClosedResponseIsGivenUp) {
 }
 
 TEST_F(HttpTimed, LongTimesDoNotTurnShort) {
-  lb::Http http{.protocol = lb::AppProtocol::http};
-  http.policy.connect_timeout = http.policy.idle_timeout = std::chrono::hours(720);  // beyond 2^31 milliseconds
-  mesh.publish({http_service("default/web", 1, {1}, http)});
+  const std::chrono::hours long_time(720);  // beyond 2^31 milliseconds
+  mesh.publish(
+      {asking(http_service("default/web", 1, {1}), {.connect_timeout = long_time, .idle_timeout = long_time})});
   const auto client = mesh.connect();
   EXPECT_EQ(exchange(client, kGet).client, kOkHeard);
   mesh.pass(seconds(5));
   EXPECT_EQ(mesh.books().parked, 1U);
-  mesh.publish({http_service("default/other", 2, {2}, http)});
+  mesh.publish({http_service("default/other", 2, {2})});
   mesh.silent = endpoint_address(2);
   const auto waiting = mesh.connect(lb::Address(lb::address_from_host(0x0a600002)));
   mesh.say(waiting, kGet);

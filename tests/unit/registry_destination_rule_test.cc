@@ -144,7 +144,7 @@ std::string rule(const std::string& policy, const std::string& name = "r") {
 const std::string kTwoPorts = service("web", "10.96.0.10", "[{name: http, port: 80}, {name: http-b, port: 81}]");
 
 lb::RequestPolicy policy_with(const std::string& text, size_t port = 0) {
-  return resolve(about(kTwoPorts + text), "").at(port).http->policy;
+  return resolve(about(kTwoPorts + text), "").at(port).requests;
 }
 
 TEST(DestinationRule, ReadsAllFields) {
@@ -160,7 +160,7 @@ TEST(DestinationRule, ReadsAllFields) {
   EXPECT_EQ(ports[0].table_size, 1021U);
   EXPECT_EQ(ports[0].slow_start, seconds(30));
   // A port's own settings take the place of the rule's whole.
-  EXPECT_EQ(ports[1].http->policy, (lb::RequestPolicy{.balancing = lb::Balancing::round_robin}));
+  EXPECT_EQ(ports[1].requests, (lb::RequestPolicy{.balancing = lb::Balancing::round_robin}));
   EXPECT_EQ(ports[1].table_size, lb::MaglevTable::kDefaultSize);
   EXPECT_EQ(ports[1].slow_start, seconds(0));
 }
@@ -184,12 +184,24 @@ TEST(DestinationRule, NamesAreIstios) {
   EXPECT_EQ(hash("httpCookie: {name: c, ttl: 0s}").cookie_ttl, seconds(0));
 }
 
+/// A route of another service may lead there, and then requests come all the same.
+TEST(DestinationRule, HoldsForAPortThatIsForwardedPacketByPacket) {
+  const std::string turns = rule("loadBalancer: {simple: ROUND_ROBIN}");
+  const std::string web = service("web", "10.96.0.10", "[{name: web, port: 80}, {name: u, port: 80, protocol: UDP}]");
+  const std::vector<ResolvedPort> ports =
+      resolve(about(web + turns + policy("p", "web", "forwarding: {mode: nat}")), "");
+  ASSERT_EQ(ports.size(), 2U);
+  EXPECT_FALSE(ports[0].http);
+  EXPECT_EQ(ports[0].requests, (lb::RequestPolicy{.balancing = lb::Balancing::round_robin}));
+  EXPECT_EQ(ports[1].requests, lb::RequestPolicy{});
+}
+
 TEST(DestinationRule, SessionAffinityIsAHashOfTheSource) {
   const std::string web =
       "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {clusterIP: 10.96.0.10, sessionAffinity: ClientIP, "
       "ports: [{name: http, port: 80}]}}\n---\n";
-  EXPECT_EQ(resolve(about(web), "").at(0).http->policy.balancing, lb::Balancing::consistent_hash);
-  EXPECT_EQ(resolve(about(web + rule("loadBalancer: {simple: RANDOM}")), "").at(0).http->policy.balancing,
+  EXPECT_EQ(resolve(about(web), "").at(0).requests.balancing, lb::Balancing::consistent_hash);
+  EXPECT_EQ(resolve(about(web + rule("loadBalancer: {simple: RANDOM}")), "").at(0).requests.balancing,
             lb::Balancing::random);
 }
 

@@ -25,7 +25,7 @@ Service service(const std::vector<std::pair<uint32_t, uint32_t>>& endpoints, Req
     members.push_back({.identity = "10.0.0." + std::to_string(100 + endpoint), .weight = weight});
   }
   service.table = std::make_shared<MaglevTable>(members, 4093, 1);
-  service.http = std::make_shared<Http>(Http{.policy = std::move(policy)});
+  service.requests = std::make_shared<RequestPolicy>(std::move(policy));
   return service;
 }
 

@@ -67,10 +67,11 @@ lb::Http routed(std::vector<lb::MatchedRule> rules) {
 /// Services of `shop`: web is asked, and what it is routed to stands at slots 2 and 3.
 class WhereRequest : public testing::Test {
  protected:
-  void publish(lb::Http http, std::optional<lb::Http> policy = lb::Http{.protocol = lb::AppProtocol::http}) {
+  void publish(lb::Http http, const lb::RequestPolicy& v1 = {}) {
     std::vector<lb::Service> services;
     services.push_back(service("shop/web", "10.96.0.1", 1, 2, std::move(http)));
-    services.push_back(service("shop/v1", "10.96.0.2", 2, 3, policy));
+    services.push_back(service("shop/v1", "10.96.0.2", 2, 3));
+    services.back().requests = std::make_shared<const lb::RequestPolicy>(v1);
     services.push_back(service("shop/v2", "10.96.0.3", 3, 1));
     services.push_back(service("shop/empty", "10.96.0.4", 4, 0));
     services.push_back(service("shop/packets", "10.96.0.5", 5, 1, std::nullopt));
@@ -171,9 +172,8 @@ TEST_F(WhereRequest, BackendsByTheirShares) {
 }
 
 TEST_F(WhereRequest, AHashNamesTheEndpointThatAWorkerTakes) {
-  lb::Http hashed{.protocol = lb::AppProtocol::http};
-  hashed.policy = {.balancing = lb::Balancing::consistent_hash,
-                   .hash = {.kind = lb::HashOn::Kind::header, .name = "x-user"}};
+  lb::RequestPolicy hashed{.balancing = lb::Balancing::consistent_hash,
+                           .hash = {.kind = lb::HashOn::Kind::header, .name = "x-user"}};
   publish(routed({rule(0, {prefix("/")}, {.backends = {backend("shop/v1", 2)}})}), hashed);
   const lb::Service& v1 = *snapshot_->service_at(2);
   lb::RequestBalancer worker(16, 256, 99);
@@ -189,7 +189,7 @@ TEST_F(WhereRequest, AHashNamesTheEndpointThatAWorkerTakes) {
   EXPECT_EQ(row["endpoint"], nullptr);
   EXPECT_EQ(row["chosen_by"], "chance and weight: the request has not the header x-user");
 
-  hashed.policy.hash = {.kind = lb::HashOn::Kind::source};
+  hashed.hash = {.kind = lb::HashOn::Kind::source};
   publish(routed({rule(0, {prefix("/")}, {.backends = {backend("shop/v1", 2)}})}), hashed);
   EXPECT_EQ((*ask("GET http://web.shop/"))["backends"][0]["chosen_by"],
             "consistent hash of the client's address: say from <address>");
