@@ -18,6 +18,8 @@ struct Parts {
   bool has_slash = true;  ///< or one is missing in front
 };
 
+/// HTTPPathModifier. A prefix is replaced by whole segments, last slashes of prefix and replacement ignored; what would
+/// be empty is "/". What has no path ("*", and CONNECT's) stays, and so it does if the match is of no prefix.
 Parts edited(const PathEdit& edit, const HttpMatch& match, std::string_view path) {
   if (!path.starts_with('/') || edit.kind == PathEdit::Kind::none) {
     return {.first = path};
@@ -47,13 +49,6 @@ void write_query(TextWriter& out, const HttpRequest& request) {
 }
 
 }  // namespace
-
-std::optional<std::string_view> edited_path(const PathEdit& edit, const HttpMatch& match, std::string_view path,
-                                            std::span<char> buffer) {
-  TextWriter out(buffer);
-  write_path(out, edited(edit, match, path));
-  return out.text();
-}
 
 std::optional<std::string_view> redirect_location(const Redirect& redirect, const HttpMatch& match,
                                                   const HttpRequest& request, const Listener& listener,

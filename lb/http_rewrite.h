@@ -21,11 +21,6 @@ struct Listener {
   uint16_t port = 80;
 };
 
-/// HTTPPathModifier. A prefix is replaced by whole segments, last slashes of prefix and replacement ignored; what would
-/// be empty is "/". What has no path ("*", and CONNECT's) stays, and so it does if the match is of no prefix.
-std::optional<std::string_view> edited_path(const PathEdit& edit, const HttpMatch& match, std::string_view path,
-                                            std::span<char> buffer);
-
 /// The value of Location: absolute, with the query, and with the port unless it is the scheme's own. A request that
 /// names no host (HTTP/1.0) and whose filter names none is redirected by a path alone (RFC 9110, section 10.2.2).
 std::optional<std::string_view> redirect_location(const Redirect& redirect, const HttpMatch& match,

@@ -109,7 +109,6 @@ struct RequestHead {
   lb::HttpRequest view;  ///< its fields are `fields`
   Method method = Method::other;
   std::string_view target;     ///< as it came
-  std::string_view scheme;     ///< of a target in absolute form; else empty
   std::string_view authority;  ///< as it came, with its port: the target's in absolute and authority form, else Host's
   uint8_t minor_version = 1;
   bool keep_alive = true;

@@ -46,6 +46,10 @@ size_t length_of_host(std::string_view authority, std::string_view within, PortI
 
 void set_authority(std::string_view authority, size_t host, std::string_view within, RequestHead& head) {
   head.authority = authority;
+  // The root's dot makes a name absolute for resolvers; it is the same host (RFC 3986, section 3.2.2).
+  if (host > 1 && authority[host - 1] == '.') [[unlikely]] {
+    --host;
+  }
   head.view.host = authority.substr(0, host);
   if (kNoUpper.span(head.view.host, within) < host) [[unlikely]] {
     std::transform(head.view.host.begin(), head.view.host.end(), head.host.begin(),

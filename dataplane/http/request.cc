@@ -154,7 +154,7 @@ Defect parse_request(std::string_view bytes, const Limits& limits, RequestHead& 
     return Defect::request_line;
   }
   const size_t line_end = lines.next();
-  head.scheme = head.authority = head.view.host = {};
+  head.authority = head.view.host = {};
   Defect defect = read_request_line(bytes, bytes.substr(0, line_end - 1), limits, head);
   if (defect == Defect::none) {
     defect = read_target(head);

@@ -16,8 +16,8 @@ void split(std::string_view path_and_query, RequestHead& head) {
 /// RFC 9112, section 3.2.2. No userinfo: RFC 9110, section 4.2.4 has it taken for an error.
 [[gnu::cold]] Defect read_absolute(RequestHead& head) {
   const size_t colon = head.target.find("://");
-  head.scheme = head.target.substr(0, colon);
-  if (colon == std::string_view::npos || !(is_word(head.scheme, "http") || is_word(head.scheme, "https"))) {
+  const std::string_view scheme = head.target.substr(0, colon);
+  if (colon == std::string_view::npos || !(is_word(scheme, "http") || is_word(scheme, "https"))) {
     return Defect::target;
   }
   const std::string_view rest = head.target.substr(colon + 3);

@@ -24,7 +24,6 @@ TEST(HttpRequest, IsReadWhole) {
   EXPECT_EQ(head.view.query, "c=d&e");
   EXPECT_EQ(head.view.host, "example.com");
   EXPECT_EQ(head.authority, "Example.COM:8080");
-  EXPECT_EQ(head.scheme, "");
   EXPECT_EQ(head.minor_version, 1);
   EXPECT_TRUE(head.keep_alive);
   EXPECT_FALSE(head.expects_continue);
@@ -58,7 +57,6 @@ TEST(HttpRequest, ReusesAHead) {
   ASSERT_EQ(parse_request("GET /x HTTP/1.0\r\n\r\n", {}, head), Defect::none);
   EXPECT_EQ(head.view.host, "");
   EXPECT_EQ(head.authority, "");
-  EXPECT_EQ(head.scheme, "");
   EXPECT_FALSE(head.view.has_query);
   EXPECT_EQ(head.view.query, "");
   EXPECT_FALSE(head.expects_continue);

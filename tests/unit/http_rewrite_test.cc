@@ -18,6 +18,12 @@ PathEdit to_prefix(std::string value) {
   return {.kind = PathEdit::Kind::prefix, .value = std::move(value)};
 }
 
+/// A request for this path, as URLRewrite would have it.
+std::optional<std::string_view> rewritten_path(const PathEdit& edit, const HttpMatch& match, std::string_view path,
+                                               std::span<char> buffer) {
+  return rewritten_target({.path = edit}, match, {.path = path}, buffer);
+}
+
 struct PathRow {
   const char* path;
   const char* prefix;
@@ -52,24 +58,24 @@ TEST(HttpRewrite, ReplacesAPrefix) {
   };
   for (const PathRow& row : rows) {
     std::array<char, 64> buffer{};
-    EXPECT_EQ(edited_path(to_prefix(row.replacement), under(row.prefix), row.path, buffer), row.expected)
+    EXPECT_EQ(rewritten_path(to_prefix(row.replacement), under(row.prefix), row.path, buffer), row.expected)
         << row.path << " " << row.prefix << " " << row.replacement;
   }
 }
 
 TEST(HttpRewrite, ReplacesTheWholePath) {
   std::array<char, 64> buffer{};
-  EXPECT_EQ(edited_path(to_full("/one"), under("/"), "/a/b", buffer), "/one");
-  EXPECT_EQ(edited_path(to_full("one/"), under("/"), "/a/b", buffer), "/one/");
-  EXPECT_EQ(edited_path(to_full(""), under("/"), "/a/b", buffer), "/");
-  EXPECT_EQ(edited_path({}, under("/"), "/a/b", buffer), "/a/b");
-  EXPECT_EQ(edited_path(to_full("/one"), under("/"), "*", buffer), "*");
+  EXPECT_EQ(rewritten_path(to_full("/one"), under("/"), "/a/b", buffer), "/one");
+  EXPECT_EQ(rewritten_path(to_full("one/"), under("/"), "/a/b", buffer), "/one/");
+  EXPECT_EQ(rewritten_path(to_full(""), under("/"), "/a/b", buffer), "/");
+  EXPECT_EQ(rewritten_path({}, under("/"), "/a/b", buffer), "/a/b");
+  EXPECT_EQ(rewritten_path(to_full("/one"), under("/"), "*", buffer), "*");
 }
 
 TEST(HttpRewrite, AMatchWithoutAPrefixHasNoneToReplace) {
   std::array<char, 64> buffer{};
   const HttpMatch exact{.path = {.type = MatchType::exact, .value = "/a"}};
-  EXPECT_EQ(edited_path(to_prefix("/xyz"), exact, "/a", buffer), "/a");
+  EXPECT_EQ(rewritten_path(to_prefix("/xyz"), exact, "/a", buffer), "/a");
 }
 
 TEST(HttpRewrite, TheQueryStays) {
@@ -82,8 +88,8 @@ TEST(HttpRewrite, TheQueryStays) {
 
 TEST(HttpRewrite, TooSmallABufferGetsNothing) {
   std::array<char, 8> buffer{};
-  EXPECT_EQ(edited_path(to_full("/1234567"), under("/"), "/a", buffer), "/1234567");
-  EXPECT_FALSE(edited_path(to_full("/12345678"), under("/"), "/a", buffer));
+  EXPECT_EQ(rewritten_path(to_full("/1234567"), under("/"), "/a", buffer), "/1234567");
+  EXPECT_FALSE(rewritten_path(to_full("/12345678"), under("/"), "/a", buffer));
   EXPECT_FALSE(redirect_location({}, under("/"), {.host = "a", .path = "/"}, {}, buffer));
 }
 
