@@ -9,7 +9,8 @@ import sys
 
 MAY_INCLUDE = {
     "lb": set(),
-    "registry-sync": {"lb"},
+    "etcd": set(),
+    "registry-sync": {"lb", "etcd"},
     "bpf": set(),
     "time": set(),
     "packet": {"lb"},
@@ -22,9 +23,9 @@ MAY_INCLUDE = {
     "runtime": {"lb", "packet", "time", "flow", "l4", "buffer", "tcp", "http", "proxy"},
     "pods": {"lb", "bpf"},
     "kernel": {"lb", "bpf", "packet", "time", "flow", "l4", "pods"},
-    "node": {"lb", "registry-sync", "bpf", "packet", "time", "flow", "l4", "runtime", "pods", "kernel", "buffer", "tcp",
+    "node": {"lb", "etcd", "registry-sync", "bpf", "packet", "time", "flow", "l4", "runtime", "pods", "kernel", "buffer", "tcp",
              "http", "proxy"},
-    "ops": {"lb", "registry-sync", "bpf", "packet", "time", "flow", "l4", "runtime", "pods", "kernel", "node", "buffer",
+    "ops": {"lb", "etcd", "registry-sync", "bpf", "packet", "time", "flow", "l4", "runtime", "pods", "kernel", "node", "buffer",
             "tcp", "http", "proxy"},
 }
 KNOWS_DPDK = {"runtime"}
@@ -34,7 +35,8 @@ commands = json.loads((build / "compile_commands.json").read_text())
 
 
 def folder(room):
-    return source / room if (source / room).is_dir() else source / "dataplane" / room
+    places = (source / room, source / "registry-sync" / room, source / "dataplane" / room)
+    return next(place for place in places if place.is_dir())
 
 
 def compiler(room):
