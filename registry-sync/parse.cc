@@ -68,4 +68,14 @@ ParsedFile parse_file(const std::string& file, std::string_view text) {
   return parsed;
 }
 
+ParsedFile parse_document(const std::string& name, std::string_view text) {
+  ParsedFile parsed;
+  if (const std::optional<YamlNode> node = read_json_document(name, text, parsed.errors)) {
+    parsed.documents = 1;
+    Fields document(*node, "", name, parsed.errors);
+    parse_resource(document, parsed.resources);
+  }
+  return parsed;
+}
+
 }  // namespace weft::registry

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// @file Text of a registry file to resources: Service (v1), EndpointSlice (discovery.k8s.io/v1), ServicePolicy
+/// @file YAML or JSON to resources: Service (v1), EndpointSlice (discovery.k8s.io/v1), ServicePolicy
 /// (weft.dev/v1), HTTPRoute, Gateway, GatewayClass and ReferenceGrant (gateway.networking.k8s.io/v1), DestinationRule
 /// (networking.istio.io/v1), and List (v1) of them.
 ///
@@ -24,5 +24,8 @@ struct ParsedFile {
 
 /// @param file what diagnostics call it
 ParsedFile parse_file(const std::string& file, std::string_view text);
+/// One resource in JSON, as a key-value store holds it: no List.
+/// @param name what diagnostics call it, such as its key
+ParsedFile parse_document(const std::string& name, std::string_view text);
 
 }  // namespace weft::registry

@@ -12,18 +12,10 @@
 #include <cstring>
 #include <sstream>
 
+#include "registry-sync/json_document.h"
+
 namespace weft::registry {
 namespace {
-
-/// Thrown through yaml-cpp, which knows no other way to stop, and caught in for_each_document().
-struct Refusal {
-  uint32_t line;
-  std::string message;
-};
-
-std::string too_many_values() {
-  return "a document may have at most " + std::to_string(kMaxNodes) + " values: split it into several";
-}
 
 /// The line on which a document exceeds kMaxNodes of the characters that its tokens take, if one does.
 ///
@@ -63,18 +55,17 @@ uint32_t line_of(const YAML::Mark& mark) {
   return mark.line < 0 ? 0 : static_cast<uint32_t>(mark.line) + 1;
 }
 
-class TreeBuilder final : public YAML::EventHandler {
+/// Throws a Refusal through yaml-cpp, which knows no other way to stop; read_yaml() catches it.
+class YamlEvents final : public YAML::EventHandler {
  public:
   /// The document that was just handled.
-  YamlNode take() { return std::move(root_); }
+  YamlNode take() { return tree_.take(); }
 
-  void OnDocumentStart(const YAML::Mark&) override {
-    open_.clear();
-    nodes_ = 0;
-    root_ = {};
-  }
+  void OnDocumentStart(const YAML::Mark&) override { tree_.begin(); }
   void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { add(node(YamlNode::Kind::null, mark)); }
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t) override {
+    require(tree_.leaf(YamlNode::Kind::null, line_of(mark), false, {}), mark);
+  }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
     throw Refusal{line_of(mark), "aliases are not accepted: write the value out"};
   }
@@ -83,103 +74,120 @@ class TreeBuilder final : public YAML::EventHandler {
     if (tag != "?" && tag != "!") {
       refuse_tag(mark, tag);
     }
-    YamlNode scalar = node(YamlNode::Kind::scalar, mark);
-    scalar.quoted = tag == "!";
-    scalar.text = value;
-    add(std::move(scalar));
+    require(tree_.leaf(YamlNode::Kind::scalar, line_of(mark), tag == "!", value), mark);
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
                        YAML::EmitterStyle::value) override {
     open(YamlNode::Kind::list, mark, tag);
   }
-  void OnSequenceEnd() override { close(); }
+  void OnSequenceEnd() override { tree_.close(); }
   void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t, YAML::EmitterStyle::value) override {
     open(YamlNode::Kind::mapping, mark, tag);
   }
-  void OnMapEnd() override { close(); }
+  void OnMapEnd() override { tree_.close(); }
 
  private:
   [[noreturn]] static void refuse_tag(const YAML::Mark& mark, const std::string& tag) {
     throw Refusal{line_of(mark), "tags are not accepted: remove " + in_quotes(tag)};
   }
 
-  YamlNode node(YamlNode::Kind kind, const YAML::Mark& mark) {
-    if (++nodes_ > kMaxNodes) {
-      throw Refusal{line_of(mark), too_many_values()};
+  void require(bool within_bounds, const YAML::Mark& mark) {
+    if (!within_bounds) {
+      throw Refusal{line_of(mark), tree_.problem()};
     }
-    YamlNode result;
-    result.kind = kind;
-    result.line = line_of(mark);
-    return result;
   }
 
   void open(YamlNode::Kind kind, const YAML::Mark& mark, const std::string& tag) {
     if (tag != "?" && tag != "!" && !tag.empty()) {
       refuse_tag(mark, tag);
     }
-    if (open_.size() == kMaxDepth) {
-      throw Refusal{line_of(mark), "lists and mappings may be nested at most " + std::to_string(kMaxDepth) + " deep"};
-    }
-    open_.push_back(node(kind, mark));
+    require(tree_.open(kind, line_of(mark)), mark);
   }
 
-  void close() {
-    YamlNode closed = std::move(open_.back());
-    open_.pop_back();
-    add(std::move(closed));
-  }
-
-  void add(YamlNode child) {
-    if (open_.empty()) {
-      root_ = std::move(child);
-      return;
-    }
-    YamlNode& parent = open_.back();
-    const bool is_key = parent.kind == YamlNode::Kind::mapping && parent.keys.size() == parent.items.size();
-    (is_key ? parent.keys : parent.items).push_back(std::move(child));
-  }
-
-  std::vector<YamlNode> open_;  ///< the lists and mappings around the next event, outermost first
-  YamlNode root_;
-  size_t nodes_ = 0;
+  TreeBuilder tree_;
 };
 
-}  // namespace
-
-void for_each_document(std::string_view file, std::string_view text, std::vector<Diagnostic>& errors,
-                       const std::function<void(const YamlNode&)>& each) {
-  const auto refuse = [&](uint32_t line, std::string message) {
-    report(errors, {.file = std::string(file), .line = line, .message = std::move(message)});
-  };
-  if (text.size() > kMaxFileBytes) {
-    return refuse(0, "a file may have at most " + std::to_string(kMaxFileBytes) + " bytes");
-  }
-  if (text.find('\0') != std::string_view::npos) {
-    return refuse(0, "not UTF-8 text: it contains a NUL byte");
-  }
+/// Up to the first document that is not YAML.
+std::optional<Refusal> read_yaml(std::string_view text, const std::function<void(const YamlNode&)>& each) {
   if (const std::optional<uint32_t> line = find_excess(text)) {
-    return refuse(*line, too_many_values());
+    return Refusal{*line, too_many_values()};
   }
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
-    TreeBuilder builder;
-    for (size_t documents = 0; parser.HandleNextDocument(builder); ++documents) {
-      const YamlNode document = builder.take();
+    YamlEvents events;
+    for (size_t documents = 0; parser.HandleNextDocument(events); ++documents) {
+      const YamlNode document = events.take();
       if (documents == kMaxDocuments) {
-        return refuse(document.line, "a file may have at most " + std::to_string(kMaxDocuments) + " documents");
+        return Refusal{document.line, "a file may have at most " + std::to_string(kMaxDocuments) + " documents"};
       }
       if (document.kind != YamlNode::Kind::null) {
         each(document);
       }
     }
   } catch (const Refusal& refusal) {
-    refuse(refusal.line, refusal.message);
+    return refusal;
   } catch (const YAML::Exception& error) {
-    refuse(line_of(error.mark), "not valid YAML: " + escaped(error.msg, 200));
+    return Refusal{line_of(error.mark), "not valid YAML: " + escaped(error.msg, 200)};
   } catch (const std::exception& error) {
-    refuse(0, "not readable as YAML: " + escaped(error.what(), 200));
+    return Refusal{0, "not readable as YAML: " + escaped(error.what(), 200)};
   }
+  return std::nullopt;
+}
+
+/// Why a text is neither YAML nor JSON.
+std::optional<Refusal> find_unreadable(std::string_view text) {
+  if (text.size() > kMaxFileBytes) {
+    return Refusal{0, "a file may have at most " + std::to_string(kMaxFileBytes) + " bytes"};
+  }
+  if (text.find('\0') != std::string_view::npos) {
+    return Refusal{0, "not UTF-8 text: it contains a NUL byte"};
+  }
+  return std::nullopt;
+}
+
+bool begins_as_json(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  return first != std::string_view::npos && (text[first] == '{' || text[first] == '[');
+}
+
+}  // namespace
+
+void for_each_document(std::string_view file, std::string_view text, std::vector<Diagnostic>& errors,
+                       const std::function<void(const YamlNode&)>& each) {
+  const bool is_json = file.ends_with(".json");
+  std::optional<Refusal> refusal = find_unreadable(text);
+  if (!refusal && (is_json || begins_as_json(text))) {
+    const tl::expected<YamlNode, Refusal> document = read_json(text);
+    if (document) {
+      if (document->kind != YamlNode::Kind::null) {
+        each(*document);
+      }
+      return;
+    }
+    // YAML's own lists and mappings in brackets begin as JSON's do, and documents in JSON may follow each other in
+    // YAML.
+    refusal = is_json ? document.error() : read_yaml(text, each);
+  } else if (!refusal) {
+    refusal = read_yaml(text, each);
+  }
+  if (refusal) {
+    report(errors, {.file = std::string(file), .line = refusal->line, .message = std::move(refusal->message)});
+  }
+}
+
+std::optional<YamlNode> read_json_document(std::string_view file, std::string_view text,
+                                           std::vector<Diagnostic>& errors) {
+  std::optional<Refusal> refusal = find_unreadable(text);
+  if (!refusal) {
+    tl::expected<YamlNode, Refusal> document = read_json(text);
+    if (document) {
+      return std::move(*document);
+    }
+    refusal = std::move(document.error());
+  }
+  report(errors, {.file = std::string(file), .line = refusal->line, .message = std::move(refusal->message)});
+  return std::nullopt;
 }
 
 std::optional<YamlNode> read_document(std::string_view file, std::string_view text, std::vector<Diagnostic>& errors) {
