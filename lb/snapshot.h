@@ -33,7 +33,7 @@ class RouteTable;      // route_table.h
 enum class EndpointState : uint8_t {
   ready,      ///< gets new flows
   draining,   ///< keeps its flows and gets no new ones: asked for by an operator, or terminating in the registry
-  not_ready,  ///< gets no new flows: the registry says that it is not ready
+  not_ready,  ///< gets no new flows: the registry says that it is not ready, or checks of its health fail
 };
 std::string_view to_string(EndpointState state);
 
@@ -44,6 +44,7 @@ struct Endpoint {
   Port port{};
   uint32_t weight = 1;
   EndpointState state = EndpointState::ready;
+  EndpointState said = EndpointState::ready;  ///< by the registry; checks and operators may have lowered it
   uint32_t slot = 0;
 
   /// What Maglev knows it by.

@@ -9,7 +9,7 @@ namespace {
 
 bool same(const lb::Endpoint& a, const lb::Endpoint& b) {
   return a.name == b.name && a.zone == b.zone && a.address == b.address && a.port == b.port && a.weight == b.weight &&
-         a.state == b.state && a.slot == b.slot;
+         a.state == b.state && a.said == b.said && a.slot == b.slot;
 }
 
 /// Of the same address, port and protocol. Targets follow from endpoints and table; whoever makes an Http shares the
@@ -111,6 +111,7 @@ Builder::Outcome Builder::build(Updates updates, std::set<Drain>& drains, const 
   reclaim(in_use);
   const std::set<std::string> keys = dirty(updates, drains, now);
   slots_freed_ = false;
+  judged_.clear();
   const std::vector<std::string> changed = compile_all(keys, updates, drains, now);
   for (const std::string& key : keys) {
     if (groups_[key].resources.empty()) {
@@ -180,6 +181,7 @@ std::set<std::string> Builder::dirty(const Updates& updates, const std::set<Drai
   for (const auto& [key, resources] : updates) {
     keys.insert(key);
   }
+  keys.insert(judged_.begin(), judged_.end());
   for (const auto& [key, at] : next_step_) {
     if (at <= now) {
       keys.insert(key);
@@ -201,7 +203,9 @@ bool Builder::compile(const std::string& key, Group& group, std::set<Drain>& dra
   next_step_.erase(key);
   std::vector<Port> ports;
   std::set<lb::Address> addresses;
-  for (ResolvedPort& resolved : resolve(group.resources, zone_, abilities_)) {
+  std::vector<ResolvedPort> all = resolve(group.resources, zone_, abilities_);
+  checks_.apply(key, all);
+  for (ResolvedPort& resolved : all) {
     for (const Candidate& each : resolved.endpoints) {
       addresses.insert(each.endpoint.address);
     }
@@ -360,6 +364,15 @@ void Builder::make_snapshot(const std::vector<std::string>& changed) {
   snapshot_ =
       std::make_shared<const lb::Snapshot>(*before, before->epoch() + 1, lb::ServiceList(services(*before, changed)),
                                            std::vector<uint32_t>(resets.begin(), resets.end()));
+}
+
+bool Builder::judge(const std::vector<CheckVerdict>& verdicts) {
+  for (const CheckVerdict& verdict : verdicts) {
+    if (std::optional<std::string> service = checks_.judge(verdict)) {
+      judged_.insert(std::move(*service));
+    }
+  }
+  return !judged_.empty();
 }
 
 bool Builder::reclaim(const SlotUse& in_use) {

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "registry-sync/backends.h"
+#include "registry-sync/check_ledger.h"
 #include "registry-sync/client_ledger.h"
 #include "registry-sync/diagnostic.h"
 #include "registry-sync/endpoint_ledger.h"
@@ -76,6 +77,10 @@ class Builder {
   ///   are gone. Without errors by validate().
   /// @param drains those of endpoints that are not there are removed
   Outcome build(Updates updates, std::set<Drain>& drains, const SlotUse& in_use, Time now);
+
+  /// What checks found of take_check_changes()' targets: for the next build(). Is there anything new to it?
+  bool judge(const std::vector<CheckVerdict>& verdicts);
+  CheckChanges take_check_changes() { return checks_.take_changes(); }
 
   /// Frees the slots that nobody holds any more. Did tracked() change?
   bool reclaim(const SlotUse& in_use);
@@ -166,6 +171,8 @@ class Builder {
   bool slots_freed_ = false;               ///< since the last build: what was left out may come in
   std::map<std::string, Time> next_step_;  ///< of groups with a slow start
   std::set<Drain> drains_;                 ///< as of the last build
+  CheckLedger checks_;
+  std::set<std::string> judged_;  ///< groups of endpoints with another verdict, since the last build
   Backends backends_;
   std::optional<ClientLedger> client_ledger_;   ///< while anybody asks
   std::set<std::string> consumers_;             ///< namespaces whose clients are told apart

@@ -19,6 +19,9 @@ void parse_gateway_class(Fields& document, ResourceSet& resources);
 void parse_reference_grant(Fields& document, ResourceSet& resources);
 void parse_destination_rule(Fields& document, ResourceSet& resources);
 
+/// A ServicePolicy's.
+std::optional<HealthCheck> parse_health_check(Fields fields);
+
 /// Labels with dots between, 253 characters in all.
 bool is_subdomain(std::string_view text);
 /// Reports a name that is not a DNS label (RFC 1123): up to 63 of a-z, 0-9 and inner "-". An empty one passes.

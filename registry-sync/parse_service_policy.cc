@@ -109,6 +109,7 @@ void parse_service_policy(Fields& document, ResourceSet& resources) {
   sources.finish();
   parse_limits(spec.mapping("limits"), policy.policy);
   parse_endpoints(spec.mapping("endpoints"), policy);
+  policy.check = parse_health_check(spec.mapping("healthCheck"));
   spec.finish();
   document.ignore({"status"});
   document.finish();

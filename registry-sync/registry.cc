@@ -136,6 +136,10 @@ tl::expected<bool, std::string> Registry::set_endpoint(const std::string& servic
   return build({}, now);
 }
 
+bool Registry::judge(const std::vector<CheckVerdict>& verdicts, Time now) {
+  return builder_.judge(verdicts) && build({}, now);
+}
+
 Publication Registry::publish() {
   return {.snapshot = builder_.snapshot(), .endpoints = builder_.take_changes()};
 }

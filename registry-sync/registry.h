@@ -85,6 +85,11 @@ class Registry {
   tl::expected<bool, std::string> set_endpoint(const std::string& service, const std::string& endpoint, Override wish,
                                                Time now);
 
+  /// What checks of take_check_changes()' targets found; what is of others is passed over.
+  bool judge(const std::vector<CheckVerdict>& verdicts, Time now);
+  /// Whom to check, of the services of which that changed since the last call.
+  CheckChanges take_check_changes() { return builder_.take_check_changes(); }
+
   /// What is new since the last call. Precondition: load() was called.
   Publication publish();
   /// Null before load().

@@ -59,12 +59,14 @@ std::vector<Candidate> endpoints_of(const ResolvedPort& resolved, const Service&
         if (slice->family != family && each.has_name && own.contains(each.name)) {
           continue;
         }
+        const lb::EndpointState state = service.publish_not_ready ? lb::EndpointState::ready : each.state;
         Candidate candidate{.endpoint = {.name = each.name,
                                          .zone = each.zone,
                                          .address = each.address,
                                          .port = slice_port.port,
                                          .weight = slice->weight,
-                                         .state = service.publish_not_ready ? lb::EndpointState::ready : each.state},
+                                         .state = state,
+                                         .said = state},
                             .near = is_near(each, zone)};
         const auto [present, is_new] = by_identity.emplace(candidate.endpoint.identity(), candidate);
         if (!is_new && wins(candidate, present->second)) {
@@ -98,6 +100,7 @@ std::string apply_policy(const Service& service, const ServicePolicy* own, const
   }
   resolved.slow_start = said.slow_start.count() > 0 ? said.slow_start : asked.warmup;
   resolved.reset_grace = said.reset_grace;
+  resolved.check = said.check ? std::make_shared<const HealthCheck>(*said.check) : nullptr;
   resolved.table_size = asked.table_size.value_or(service.table_size);
   return asked.prefer_own_zone.value_or(service.prefer_own_zone) ? zone : "";
 }

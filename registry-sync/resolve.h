@@ -46,7 +46,8 @@ struct ResolvedPort {
   lb::RequestPolicy requests;
   std::chrono::seconds slow_start{0};
   std::chrono::seconds reset_grace{0};
-  std::vector<Candidate> endpoints;  ///< sorted by identity; slots are not set
+  std::shared_ptr<const HealthCheck> check;  ///< null: none
+  std::vector<Candidate> endpoints;          ///< sorted by identity; slots are not set
 };
 
 /// Sorted by address, protocol and port. The pointers live as long as the documents.

@@ -8,12 +8,14 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "lb/maglev.h"
 #include "lb/snapshot.h"
+#include "registry-sync/health_check.h"
 #include "registry-sync/http_resources.h"
 
 namespace weft::registry {
@@ -71,6 +73,7 @@ struct ServicePolicy {
   std::vector<lb::Prefix> deny;
   std::chrono::seconds slow_start{0};   ///< how long a new endpoint takes to its full weight; 0: no time
   std::chrono::seconds reset_grace{0};  ///< from an endpoint's removal to the reset of its flows
+  std::optional<HealthCheck> check;
 
   bool operator==(const ServicePolicy&) const = default;
 };

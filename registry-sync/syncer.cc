@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <random>
 
 namespace weft::registry {
 namespace {
@@ -42,6 +43,13 @@ tl::expected<std::unique_ptr<Syncer>, std::string> Syncer::start(Options options
     return tl::make_unexpected("can't create an eventfd: " + std::string(std::strerror(errno)));
   }
   std::unique_ptr<Syncer> syncer(new Syncer(std::move(options), std::move(hooks), std::move(*watch), wake_fd));
+  // Other nodes check the same endpoints, at other moments.
+  auto prober = Prober::start({.seed = std::random_device()()},
+                              [raw = syncer.get()](const auto& verdicts) { raw->judge(verdicts); });
+  if (!prober) {
+    return tl::make_unexpected(prober.error());
+  }
+  syncer->prober_ = std::move(*prober);
   std::promise<void> loaded;
   std::future<void> first_load = loaded.get_future();
   syncer->thread_ = std::jthread([raw = syncer.get(), promise = std::move(loaded)](std::stop_token stop) mutable {
@@ -65,6 +73,7 @@ Syncer::~Syncer() {
     wake();
     thread_.join();
   }
+  prober_.reset();
   close(wake_fd_);
 }
 
@@ -91,6 +100,14 @@ Syncer::Answer Syncer::order(Act act) {
   }
   wake();
   return answer.get();
+}
+
+void Syncer::judge(const std::vector<CheckVerdict>& verdicts) {
+  {
+    const std::lock_guard lock(mutex_);
+    verdicts_.insert(verdicts_.end(), verdicts.begin(), verdicts.end());
+  }
+  wake();
 }
 
 Status Syncer::status() const {
@@ -135,6 +152,7 @@ void Syncer::run(const std::stop_token& stop, std::promise<void> loaded) {
     if (debounce_.take(now)) {
       load();
     }
+    obey_verdicts();
     obey_commands();
   }
   refuse_commands();
@@ -166,6 +184,20 @@ void Syncer::publish(bool changed) {
   }
   if (changed && sink_) {
     sink_(registry_.publish());
+  }
+  if (const CheckChanges changes = registry_.take_check_changes(); !changes.empty()) {
+    prober_->replace(changes);
+  }
+}
+
+void Syncer::obey_verdicts() {
+  std::vector<CheckVerdict> verdicts;
+  {
+    const std::lock_guard lock(mutex_);
+    verdicts.swap(verdicts_);
+  }
+  if (!verdicts.empty()) {
+    publish(registry_.judge(verdicts, Clock::now()));
   }
 }
 

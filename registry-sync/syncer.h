@@ -26,6 +26,7 @@
 #include <tl/expected.hpp>
 
 #include "registry-sync/folder_watch.h"
+#include "registry-sync/prober.h"
 #include "registry-sync/registry.h"
 
 namespace weft::registry {
@@ -57,6 +58,8 @@ class Syncer {
   Status status() const;
   /// Asks the syncer's thread: may take as long as a load does.
   tl::expected<HttpStatus, std::string> http_status();
+  /// Who checks the endpoints that ask for it; what it finds is in the snapshots.
+  const Prober& prober() const { return *prober_; }
 
  private:
   using Answer = tl::expected<void, std::string>;
@@ -76,6 +79,9 @@ class Syncer {
   void load();
   void obey_commands();
   void refuse_commands();
+  /// What checks found: does not wait, so any thread may call it.
+  void judge(const std::vector<CheckVerdict>& verdicts);
+  void obey_verdicts();
   /// Makes status() current, and tells the sink if there is something new.
   void publish(bool changed);
 
@@ -88,10 +94,12 @@ class Syncer {
   int wake_fd_;  ///< eventfd
 
   mutable std::mutex mutex_;
-  std::deque<Command> commands_;  ///< under mutex_
-  bool stopping_ = false;         ///< under mutex_
-  Status status_;                 ///< under mutex_
-  std::jthread thread_;           ///< last: it uses all of the above
+  std::deque<Command> commands_;        ///< under mutex_
+  std::vector<CheckVerdict> verdicts_;  ///< under mutex_
+  bool stopping_ = false;               ///< under mutex_
+  Status status_;                       ///< under mutex_
+  std::unique_ptr<Prober> prober_;      ///< uses all of the above but for the thread
+  std::jthread thread_;                 ///< last: it uses all of the above
 };
 
 }  // namespace weft::registry

@@ -146,7 +146,7 @@ class Namespace:
     def serve_http(self, port=8080):
         """nginx that answers with the pod's name, and on /stream with a body that takes as long as its reader likes."""
         folder = self.lab.folder / f"nginx-{self.name}"
-        (folder / "www").mkdir(parents=True)
+        (folder / "www").mkdir(parents=True, exist_ok=True)
         write(folder / "www" / "index.html", self.name + "\n")
         with open(folder / "www" / "stream", "wb") as body:
             body.truncate(64 << 20)

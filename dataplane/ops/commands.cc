@@ -33,6 +33,7 @@ constexpr std::array kCommands = {
     Command{"show ports", "", "devices, link and packets of each port", show_ports},
     Command{"show services", "[<service>]", "virtual addresses, flows, table and memory", show_services},
     Command{"show endpoints", "[<service>]", "state, share and flows of each endpoint", show_endpoints},
+    Command{"show checks", "[<service>]", "checks of endpoints' health, and what they found", show_checks},
     Command{"show flows", "[service <service>] [limit <n>]", "tracked flows, 100 by default", show_flows},
     Command{"show tcp", "", "what ends at the workers' own TCP: connections, losses, refusals", show_tcp},
     Command{"show http", "", "requests and responses, what was wrong with them, connections to endpoints", show_http},

@@ -17,6 +17,7 @@ Answer show_ports(node::Node& node, const Words& arguments);
 Answer show_snat(node::Node& node, const Words& arguments);
 Answer show_services(node::Node& node, const Words& arguments);
 Answer show_endpoints(node::Node& node, const Words& arguments);
+Answer show_checks(node::Node& node, const Words& arguments);
 Answer show_flows(node::Node& node, const Words& arguments);
 Answer show_tcp(node::Node& node, const Words& arguments);
 Answer show_http(node::Node& node, const Words& arguments);

@@ -7,6 +7,7 @@
 
 #include "lb/decision.h"
 #include "lb/http_policy.h"
+#include "ops/checks.h"
 #include "ops/service_names.h"
 #include "ops/show.h"
 #include "ops/where_request.h"
@@ -140,8 +141,13 @@ Answer show_services(node::Node& node, const Words& arguments) {
   if (!services) {
     return tl::unexpected(services.error());
   }
+  const Checks checks(node);
   Json list = Json::array();
   for (const lb::Service* service : *services) {
+    const auto failing = std::count_if(service->endpoints.begin(), service->endpoints.end(), [&](const auto& each) {
+      const registry::CheckState* check = checks.of(*service, each);
+      return check != nullptr && check->failed;
+    });
     uint64_t flows = 0;
     uint64_t refused = 0;
     for (const auto& worker : node.workers()) {
@@ -154,6 +160,7 @@ Answer show_services(node::Node& node, const Words& arguments) {
                     {"protocol", to_string(service->protocol)},
                     {"endpoints", service->endpoints.size()},
                     {"ready", service->targets.size()},
+                    {"failing_checks", failing},
                     {"flows", flows},
                     {"active_flows", node.active_flows_of_service(service->slot)},
                     {"refused", refused},
@@ -170,16 +177,20 @@ Answer show_endpoints(node::Node& node, const Words& arguments) {
   if (!services) {
     return tl::unexpected(services.error());
   }
+  const Checks checks(node);
   Json list = Json::array();
   for (const lb::Service* service : *services) {
     std::map<uint32_t, uint32_t> shares = table_shares(*service);
     for (const lb::Endpoint& endpoint : service->endpoints) {
       const EndpointSums sums = sums_of_endpoint(node, endpoint.slot);
+      const registry::CheckState* check = checks.of(*service, endpoint);
       list.push_back({{"service", service->name},
                       {"endpoint", endpoint.name},
                       {"address", to_string(endpoint.address, endpoint.port)},
                       {"protocol", to_string(service->protocol)},
                       {"state", to_string(endpoint.state)},
+                      {"why", why_not(endpoint, check)},
+                      {"check", check == nullptr ? "" : word_of(*check)},
                       {"weight", endpoint.weight},
                       {"share_percent", 100.0 * shares[endpoint.slot] / std::max(1U, service->table->size())},
                       {"flows", sums.flows},

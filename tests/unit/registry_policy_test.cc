@@ -130,7 +130,8 @@ constexpr BadPolicyRow kBadPolicies[] = {
     {"removal:", "weights: {}\n    removal:",
      "15: spec.endpoints.weights: unknown field; expected one of slowStart or removal"},
     {"  endpoints:", "  timeouts: {}\n  endpoints:",
-     "13: spec.timeouts: unknown field; expected one of targetRef, forwarding, sources, limits or endpoints"},
+     "13: spec.timeouts: unknown field; expected one of targetRef, forwarding, sources, limits, endpoints or "
+     "healthCheck"},
 };
 INSTANTIATE_TEST_SUITE_P(Registry, BadPolicy, ::testing::ValuesIn(kBadPolicies));
 
