@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "registry-sync/cache_writer.h"
+
+#include <pthread.h>
+
+#include <utility>
+
+namespace weft::registry {
+
+CacheWriter::CacheWriter(Options options) : path_(std::move(options.path)), pause_(options.pause) {
+  contents_.source = options.source.substr(0, kMaxCacheSource);
+  contents_.documents = std::move(options.documents);
+  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+}
+
+CacheWriter::~CacheWriter() {
+  thread_.request_stop();
+  thread_.join();
+}
+
+void CacheWriter::change(Changes changes, int64_t revision) {
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& [key, text] : changes) {
+      pending_[key] = std::move(text);
+    }
+    revision_ = revision;
+    unwritten_ = true;
+  }
+  told_.notify_one();
+}
+
+void CacheWriter::replace(Changes documents, int64_t revision) {
+  {
+    const std::lock_guard lock(mutex_);
+    pending_ = std::move(documents);
+    anew_ = true;
+    revision_ = revision;
+    unwritten_ = true;
+  }
+  told_.notify_one();
+}
+
+CacheWriter::State CacheWriter::state() const {
+  const std::lock_guard lock(mutex_);
+  return state_;
+}
+
+void CacheWriter::run(const std::stop_token& stop) {
+  pthread_setname_np(pthread_self(), "weft-cache");
+  while (!stop.stop_requested()) {
+    {
+      std::unique_lock lock(mutex_);
+      told_.wait(lock, stop, [&] { return unwritten_; });
+    }
+    write();
+    std::unique_lock lock(mutex_);
+    told_.wait_for(lock, stop, pause_, [] { return false; });
+  }
+  write();
+}
+
+void CacheWriter::write() {
+  Changes changes;
+  bool anew = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!unwritten_) {
+      return;
+    }
+    changes.swap(pending_);
+    anew = std::exchange(anew_, false);
+    unwritten_ = false;
+    contents_.revision = revision_;
+  }
+  if (anew) {
+    contents_.documents.clear();
+  }
+  for (auto& [key, text] : changes) {
+    if (text == nullptr || key.size() > kMaxCacheKey || text->size() > kMaxCacheText) {
+      contents_.documents.erase(key);
+    } else {
+      contents_.documents[key] = std::move(text);
+    }
+  }
+  contents_.saved = std::chrono::system_clock::now();
+  const std::string bytes = encode_cache(contents_);
+  const tl::expected<void, std::string> done = write_cache(path_, bytes);
+  const std::lock_guard lock(mutex_);
+  if (done) {
+    ++state_.writes;
+    state_.last_error.clear();
+    state_.documents = contents_.documents.size();
+    state_.bytes = bytes.size();
+    state_.saved = contents_.saved;
+  } else {
+    ++state_.failures;
+    state_.last_error = done.error();
+    unwritten_ = true;
+  }
+}
+
+}  // namespace weft::registry
