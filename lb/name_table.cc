@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lb/name_table.h"
+
+#include <algorithm>
+
+#include "lb/address_hash.h"
+
+namespace weft::lb {
+namespace {
+
+/// What is looked up by: no name is taken for an address or a namespace.
+enum class NameKind : uint64_t { service = 1, name_space = 2, address = 3 };
+
+uint64_t hash_of_name(std::string_view name, NameKind kind) {
+  return XXH3_64bits_withSeed(name.data(), name.size(), static_cast<uint64_t>(kind));
+}
+
+uint64_t hash_of_owned(const Address& address) {
+  return hash_of(address, static_cast<uint64_t>(NameKind::address));
+}
+
+/// Behind the service's own label.
+std::string_view namespace_in(std::string_view name) {
+  return name.substr(1 + static_cast<uint8_t>(name[0]));
+}
+
+constexpr size_t place_in_root(uint64_t hash) {
+  return hash >> 58;
+}
+constexpr size_t place_in_branch(uint64_t hash) {
+  return hash >> 52 & 63;
+}
+
+}  // namespace
+
+bool NamedService::has(const Address& address) const {
+  return address.is_ipv4() ? std::binary_search(ipv4.begin(), ipv4.end(), address.ipv4())
+                           : std::binary_search(ipv6.begin(), ipv6.end(), address.ipv6());
+}
+
+size_t NamedService::memory_bytes() const {
+  size_t bytes = sizeof *this + name.capacity() + ipv4.capacity() * sizeof(Ipv4Address) +
+                 ipv6.capacity() * sizeof(Ipv6Address) + ports.capacity() * sizeof(NamedPort) +
+                 endpoints.capacity() * sizeof(NamedEndpoint);
+  for (const NamedEndpoint& endpoint : endpoints) {
+    bytes += endpoint.ports.capacity() * sizeof(Port);
+  }
+  return bytes;
+}
+
+std::string wire_name(std::string_view service, std::string_view name_space) {
+  std::string name;
+  for (const std::string_view label : {service, name_space}) {
+    name += static_cast<char>(label.size());
+    name += label;
+  }
+  return name;
+}
+
+void NameTable::collect(const Edit& edit, std::vector<Change>& changes) {
+  const auto each_address = [](const NamedService& service, auto use) {
+    std::for_each(service.ipv4.begin(), service.ipv4.end(), [&](Ipv4Address address) { use(Address(address)); });
+    std::for_each(service.ipv6.begin(), service.ipv6.end(), [&](const Ipv6Address& a) { use(Address(a)); });
+  };
+  const std::string& name = edit.after != nullptr ? edit.after->name : edit.before->name;
+  changes.push_back({.hash = hash_of_name(name, NameKind::service), .before = edit.before, .after = edit.after});
+  if (const int32_t more = (edit.after != nullptr ? 1 : 0) - (edit.before != nullptr ? 1 : 0); more != 0) {
+    changes.push_back({.hash = hash_of_name(namespace_in(name), NameKind::name_space),
+                       .services = more,
+                       .before = edit.before,
+                       .after = edit.after});
+  }
+  if (edit.before != nullptr) {
+    each_address(*edit.before, [&](const Address& address) {
+      const bool stays = edit.after != nullptr && edit.after->has(address);
+      changes.push_back({.hash = hash_of_owned(address), .before = edit.before, .after = stays ? edit.after : nullptr});
+    });
+  }
+  if (edit.after != nullptr) {
+    each_address(*edit.after, [&](const Address& address) {
+      if (edit.before == nullptr || !edit.before->has(address)) {
+        changes.push_back({.hash = hash_of_owned(address), .after = edit.after});
+      }
+    });
+  }
+}
+
+void NameTable::apply(const Change& change, Leaf& leaf) {
+  if (change.services != 0) {
+    const std::string_view label = namespace_in(change.after ? change.after->name : change.before->name);
+    const auto known = std::find_if(leaf.begin(), leaf.end(), [&](const Entry& entry) {
+      return entry.services > 0 && namespace_in(entry.service->name) == label;
+    });
+    if (known == leaf.end()) {
+      leaf.push_back({.hash = change.hash, .services = 1, .service = change.after});
+    } else if (known->services = static_cast<uint32_t>(static_cast<int32_t>(known->services) + change.services);
+               known->services == 0) {
+      leaf.erase(known);
+    }
+    return;
+  }
+  const auto known =
+      change.before == nullptr ? leaf.end() : std::find_if(leaf.begin(), leaf.end(), [&](const Entry& entry) {
+        return entry.hash == change.hash && entry.services == 0 && entry.service == change.before;
+      });
+  if (known == leaf.end()) {
+    leaf.push_back({.hash = change.hash, .service = change.after});
+  } else if (change.after == nullptr) {
+    leaf.erase(known);
+  } else {
+    known->service = change.after;
+  }
+}
+
+std::shared_ptr<const NameTable> NameTable::with(const std::vector<Edit>& edits) const {
+  auto next = std::make_shared<NameTable>(*this);
+  std::vector<Change> changes;
+  for (const Edit& edit : edits) {
+    collect(edit, changes);
+    next->services_ += (edit.after != nullptr ? 1 : 0);
+    next->services_ -= (edit.before != nullptr ? 1 : 0);
+  }
+  // Those of one leaf side by side: each leaf and branch is copied once.
+  std::stable_sort(changes.begin(), changes.end(),
+                   [](const Change& a, const Change& b) { return a.hash >> 52 < b.hash >> 52; });
+  for (auto change = changes.begin(); change != changes.end();) {
+    auto& place = next->root_[place_in_root(change->hash)];
+    auto branch = place == nullptr ? std::make_shared<Branch>() : std::make_shared<Branch>(*place);
+    for (const size_t root = place_in_root(change->hash);
+         change != changes.end() && place_in_root(change->hash) == root;) {
+      auto& shared = (*branch)[place_in_branch(change->hash)];
+      auto leaf = shared == nullptr ? std::make_shared<Leaf>() : std::make_shared<Leaf>(*shared);
+      for (const uint64_t first = change->hash >> 52; change != changes.end() && change->hash >> 52 == first;
+           ++change) {
+        apply(*change, *leaf);
+      }
+      shared = leaf->empty() ? nullptr : std::move(leaf);
+    }
+    place = std::move(branch);
+  }
+  return next;
+}
+
+const NameTable::Leaf* NameTable::leaf_of(uint64_t hash) const {
+  const Branch* const branch = root_[place_in_root(hash)].get();
+  return branch == nullptr ? nullptr : (*branch)[place_in_branch(hash)].get();
+}
+
+const NamedService* NameTable::find(std::string_view name) const {
+  const uint64_t hash = hash_of_name(name, NameKind::service);
+  if (const Leaf* leaf = leaf_of(hash); leaf != nullptr) {
+    for (const Entry& entry : *leaf) {
+      if (entry.hash == hash && entry.services == 0 && entry.service->name == name) {
+        return entry.service.get();
+      }
+    }
+  }
+  return nullptr;
+}
+
+const NamedService* NameTable::owner_of(const Address& address) const {
+  const uint64_t hash = hash_of_owned(address);
+  const NamedService* owner = nullptr;
+  if (const Leaf* leaf = leaf_of(hash); leaf != nullptr) {
+    for (const Entry& entry : *leaf) {
+      if (entry.hash == hash && entry.services == 0 && entry.service->has(address) &&
+          (owner == nullptr || entry.service->name < owner->name)) {
+        owner = entry.service.get();
+      }
+    }
+  }
+  return owner;
+}
+
+bool NameTable::has_namespace(std::string_view label) const {
+  const uint64_t hash = hash_of_name(label, NameKind::name_space);
+  const Leaf* const leaf = leaf_of(hash);
+  return leaf != nullptr && std::any_of(leaf->begin(), leaf->end(), [&](const Entry& entry) {
+           return entry.hash == hash && entry.services > 0 && namespace_in(entry.service->name) == label;
+         });
+}
+
+}  // namespace weft::lb
