@@ -83,7 +83,8 @@ Snapshot::Snapshot(uint64_t epoch, uint64_t seed, std::vector<Service> services,
       services_(shared(std::move(services))),
       index_(std::make_shared<VipIndex>(services_.shared())),
       resets_(reset),
-      scratches_(std::make_shared<RouteScratches>(workers)) {
+      scratches_(std::make_shared<RouteScratches>(workers)),
+      names_(std::make_shared<NameTable>()) {
   std::vector<const Service*> come;
   for (const Service& service : services_) {
     admit(service);
@@ -93,7 +94,8 @@ Snapshot::Snapshot(uint64_t epoch, uint64_t seed, std::vector<Service> services,
   fit_scratches(come);
 }
 
-Snapshot::Snapshot(const Snapshot& before, uint64_t epoch, ServiceList services, const std::vector<uint32_t>& reset)
+Snapshot::Snapshot(const Snapshot& before, uint64_t epoch, ServiceList services, const std::vector<uint32_t>& reset,
+                   std::shared_ptr<const NameTable> names)
     : epoch_(epoch),
       seed_(before.seed_),
       services_(std::move(services)),
@@ -102,7 +104,8 @@ Snapshot::Snapshot(const Snapshot& before, uint64_t epoch, ServiceList services,
       endpoints_(before.endpoints_),
       resets_(reset),
       by_slot_(before.by_slot_),
-      scratches_(before.scratches_) {
+      scratches_(before.scratches_),
+      names_(names != nullptr ? std::move(names) : before.names_) {
   const std::vector<const Service*> gone = without(before.services_, services_);
   const std::vector<const Service*> come = without(services_, before.services_);
   // All that goes before all that comes: an endpoint's slot may be in both.

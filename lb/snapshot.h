@@ -20,6 +20,7 @@
 #include "lb/address.h"
 #include "lb/flow_key.h"
 #include "lb/maglev.h"
+#include "lb/name_table.h"
 #include "lb/policy.h"
 #include "lb/vip_index.h"
 
@@ -76,6 +77,7 @@ struct Service {
   std::shared_ptr<const RequestPolicy> requests;
 
   const RequestPolicy& request_policy() const;
+  bool answers_names = false;                ///< nobody is behind it: weft itself answers, as a name server
 
   /// Endpoints, targets and table; a table that two services share counts in both.
   size_t memory_bytes() const;
@@ -140,13 +142,17 @@ class Snapshot {
            size_t workers = 1);
   /// The same, with the seed of `before`. What it costs depends on how many services are not those of `before`, but for
   /// copies of plain numbers; a service that came, went or changed its address has the index made anew.
-  Snapshot(const Snapshot& before, uint64_t epoch, ServiceList services, const std::vector<uint32_t>& reset);
+  /// @param names null: those of `before`
+  Snapshot(const Snapshot& before, uint64_t epoch, ServiceList services, const std::vector<uint32_t>& reset,
+           std::shared_ptr<const NameTable> names = nullptr);
 
   uint64_t epoch() const { return epoch_; }
   uint64_t seed() const { return seed_; }
   const ServiceList& services() const { return services_; }
   /// Slots of endpoints whose flows are to end, in ascending order.
   const std::vector<uint32_t>& resets() const { return resets_; }
+  /// What services are called by in the DNS.
+  const NameTable& names() const { return *names_; }
 
   const Service* find(const Address& address, Port port, Protocol protocol) const;
   /// Null if no service has this slot.
@@ -185,6 +191,7 @@ class Snapshot {
   std::vector<uint32_t> resets_;
   std::vector<const Service*> by_slot_;
   std::shared_ptr<RouteScratches> scratches_;  ///< never null
+  std::shared_ptr<const NameTable> names_;     ///< never null
 };
 
 }  // namespace weft::lb

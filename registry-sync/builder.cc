@@ -4,8 +4,13 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "registry-sync/names.h"
+
 namespace weft::registry {
 namespace {
+
+/// What weft's own name server is called among services, none of which can be called so.
+constexpr const char* kNameServers = "dns";
 
 bool same(const lb::Endpoint& a, const lb::Endpoint& b) {
   return a.name == b.name && a.zone == b.zone && a.address == b.address && a.port == b.port && a.weight == b.weight &&
@@ -103,7 +108,43 @@ Builder::Builder(uint64_t seed, SlotLimits limits, std::string zone, Abilities a
       zone_(std::move(zone)),
       abilities_(std::move(abilities)),
       service_slots_(limits.services),
-      endpoint_slots_(limits.endpoints) {}
+      endpoint_slots_(limits.endpoints),
+      names_(std::make_shared<const lb::NameTable>()) {
+  add_name_servers();
+}
+
+void Builder::add_name_servers() {
+  constexpr uint16_t kPort = 53;
+  std::vector<lb::Address> addresses = abilities_.name_servers;
+  std::sort(addresses.begin(), addresses.end());
+  for (const lb::Address& address : addresses) {
+    for (const lb::Protocol protocol : {lb::Protocol::tcp, lb::Protocol::udp}) {
+      lb::Service service{.name = kNameServers,
+                          .port_name = protocol == lb::Protocol::tcp ? "dns-tcp" : "dns",
+                          .address = address,
+                          .port = lb::port_from_host(kPort),
+                          .protocol = protocol,
+                          .answers_names = true};
+      service.policy.mode = lb::Mode::proxy;
+      service.table =
+          std::make_shared<lb::MaglevTable>(std::vector<lb::MaglevMember>(), lb::MaglevTable::kSizes[0], seed_);
+      const std::optional<uint32_t> slot = service_slots_.take(identity_of(service));
+      if (slot) {  // there are more than these few
+        service.slot = *slot;
+        groups_[kNameServers].ports.push_back({.service = std::make_shared<const lb::Service>(std::move(service))});
+      }
+    }
+  }
+}
+
+void Builder::rename(Group& group) {
+  std::shared_ptr<const lb::NamedService> named = named_service(group.resources);
+  const bool is_same = named == nullptr || group.named == nullptr ? named == group.named : *named == *group.named;
+  if (!is_same) {
+    renamed_.push_back({group.named, named});
+    group.named = std::move(named);
+  }
+}
 
 Builder::Outcome Builder::build(Updates updates, std::set<Drain>& drains, const SlotUse& in_use, Time now) {
   const uint64_t revision = endpoint_slots_.revision();
@@ -112,7 +153,10 @@ Builder::Outcome Builder::build(Updates updates, std::set<Drain>& drains, const 
   const std::set<std::string> keys = dirty(updates, drains, now);
   slots_freed_ = false;
   judged_.clear();
-  const std::vector<std::string> changed = compile_all(keys, updates, drains, now);
+  std::vector<std::string> changed = compile_all(keys, updates, drains, now);
+  if (snapshot_ == nullptr) {
+    changed.push_back(kNameServers);
+  }
   for (const std::string& key : keys) {
     if (groups_[key].resources.empty()) {
       groups_.erase(key);
@@ -121,7 +165,7 @@ Builder::Outcome Builder::build(Updates updates, std::set<Drain>& drains, const 
   std::erase_if(drains, [&](const Drain& drain) { return !groups_.contains(drain.service); });
   drains_ = drains;
   const bool resets_changed = endpoint_slots_.advance(now);
-  const bool is_new = !changed.empty() || resets_changed || snapshot_ == nullptr;
+  const bool is_new = !changed.empty() || !renamed_.empty() || resets_changed;
   if (is_new) {
     make_snapshot(changed);
   }
@@ -151,6 +195,7 @@ std::vector<std::string> Builder::compile_all(const std::set<std::string>& keys,
         client_ledger_->replace(key.substr(0, key.find('/')), group.resources.slices, update->second.slices);
       }
       group.resources = std::move(update->second);
+      rename(group);
     }
     if (compile(key, group, drains, now)) {
       changed.push_back(key);
@@ -360,10 +405,14 @@ void Builder::make_snapshot(const std::vector<std::string>& changed) {
                           ? std::make_shared<const lb::Snapshot>(0, seed_, std::vector<lb::Service>(),
                                                                  std::vector<uint32_t>(), limits_.workers)
                           : snapshot_;
+  if (!renamed_.empty()) {
+    names_ = names_->with(renamed_);
+    renamed_.clear();
+  }
   const std::set<uint32_t>& resets = endpoint_slots_.resets();
   snapshot_ =
       std::make_shared<const lb::Snapshot>(*before, before->epoch() + 1, lb::ServiceList(services(*before, changed)),
-                                           std::vector<uint32_t>(resets.begin(), resets.end()));
+                                           std::vector<uint32_t>(resets.begin(), resets.end()), names_);
 }
 
 bool Builder::judge(const std::vector<CheckVerdict>& verdicts) {

@@ -123,6 +123,7 @@ class Builder {
     std::vector<Port> ports;  ///< sorted by address, protocol and port
     std::vector<Diagnostic> left_out;
     std::vector<Table> tables;  ///< one a TCP port and consumer with routes, and each of a Gateway's
+    std::shared_ptr<const lb::NamedService> named;  ///< null: nothing is known by its name
 
     bool takes_routes() const {
       return !resources.gateways.empty() || (!resources.routes.empty() && !resources.services.empty());
@@ -133,6 +134,10 @@ class Builder {
   /// Makes these groups anew, and the tables of all that depend on them. @returns the keys of those that changed
   std::vector<std::string> compile_all(const std::set<std::string>& keys, Updates& updates, std::set<Drain>& drains,
                                        Time now);
+  /// The service that is no resource: weft's own name server.
+  void add_name_servers();
+  /// Notes what the group is called by now, if that changed.
+  void rename(Group& group);
   /// @returns whether it changed
   bool compile(const std::string& key, Group& group, std::set<Drain>& drains, Time now);
   /// Nothing if there is no slot for it.
@@ -180,6 +185,8 @@ class Builder {
   std::shared_ptr<const lb::ClientNamespaces> clients_;
   std::multimap<std::string, std::string> dependents_;         ///< from a backend to the groups whose routes name it
   std::map<std::string, std::set<std::string>> dependencies_;  ///< the other way round
+  std::vector<lb::NameTable::Edit> renamed_;                   ///< since the last snapshot
+  std::shared_ptr<const lb::NameTable> names_;                 ///< never null
   size_t endpoint_count_ = 0;
   std::shared_ptr<const lb::Snapshot> snapshot_;
 };

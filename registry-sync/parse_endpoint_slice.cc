@@ -6,6 +6,8 @@
 namespace weft::registry {
 namespace {
 
+constexpr size_t kMaxLabel = 63;  // RFC 1035, section 2.3.4
+
 uint32_t parse_weight(Fields& annotations) {
   if (!annotations.has(kWeightAnnotation)) {
     return 1;
@@ -82,6 +84,9 @@ SliceEndpoint parse_endpoint(Fields& item, lb::Family family) {
   target.finish();
   endpoint.name = !target_name.empty() ? target_name : host_name;
   endpoint.has_name = !endpoint.name.empty();
+  endpoint.host = !host_name.empty() || target_name.find('.') != std::string::npos || target_name.size() > kMaxLabel
+                      ? host_name
+                      : target_name;
   if (!endpoint.has_name) {
     endpoint.name = to_string(endpoint.address);
   }

@@ -31,6 +31,7 @@ struct Abilities {
 
   /// What comes to these is an answer to the node itself, so they are no service's, and
   std::vector<lb::Address> own_addresses = {};  ///< (snat.addresses) no endpoint's;
+  std::vector<lb::Address> name_servers = {};   ///< (dns.addresses) weft answers there itself;
   std::vector<lb::Prefix> tunnel_sources = {};  ///< (tunnels.sources) an endpoint would hear tunnels from itself.
 };
 

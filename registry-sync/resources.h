@@ -43,6 +43,7 @@ struct Service {
 struct SliceEndpoint {
   std::string name;       ///< of its pod, else its host name, else its address
   bool has_name = false;  ///< of its own: the same instance has it in slices of the other family too
+  std::string host;       ///< its label below a headless service's name (names.h); empty: its address is made one
   lb::Address address{};
   lb::EndpointState state = lb::EndpointState::ready;
   std::string zone;

@@ -99,6 +99,10 @@ std::string_view own_field(const lb::Address& address, const Abilities& abilitie
   if (std::find(own.begin(), own.end(), address) != own.end()) {
     return "snat.addresses";
   }
+  const auto& servers = abilities.name_servers;
+  if (std::find(servers.begin(), servers.end(), address) != servers.end()) {
+    return "dns.addresses";
+  }
   const bool is_source =
       std::any_of(sources.begin(), sources.end(), [&](const lb::Prefix& source) { return source.contains(address); });
   return is_source ? "tunnels.sources" : "";
