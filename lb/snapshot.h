@@ -77,7 +77,7 @@ struct Service {
   std::shared_ptr<const RequestPolicy> requests;
 
   const RequestPolicy& request_policy() const;
-  bool answers_names = false;                ///< nobody is behind it: weft itself answers, as a name server
+  bool answers_names = false;  ///< nobody is behind it: weft itself answers, as a name server
 
   /// Endpoints, targets and table; a table that two services share counts in both.
   size_t memory_bytes() const;
