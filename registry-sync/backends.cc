@@ -75,6 +75,12 @@ std::optional<BackendProblem> find_backend(lb::BackendPort& backend, const std::
                                                      (port->carries == PortProtocol::tls ? "TLS" : "HTTP/2") +
                                                      ", which weft does not implement towards endpoints"};
   }
+  if (port->wants_proxy_header) {
+    return BackendProblem{"UnsupportedProtocol",
+                          "port " + number + " of Service " + backend.service +
+                              " asks for PROXY headers, which are about one client's connection: requests come over "
+                              "connections of many clients"};
+  }
   backend.slots = port->slots;
   return std::nullopt;
 }

@@ -22,6 +22,7 @@ struct Backends {
   struct Port {
     lb::Port port{};
     PortProtocol carries = PortProtocol::unsaid;
+    bool wants_proxy_header = false;
     std::array<uint32_t, 2> slots = {lb::BackendPort::kNone, lb::BackendPort::kNone};
 
     bool operator==(const Port&) const = default;

@@ -45,7 +45,7 @@ bool Builder::note_backends(const std::string& key, const Group& group, bool upd
     }
     auto port = std::find_if(ports.begin(), ports.end(), [&](const auto& other) { return other.port == service.port; });
     if (port == ports.end()) {
-      port = ports.insert(ports.end(), {.port = service.port});
+      port = ports.insert(ports.end(), {.port = service.port, .wants_proxy_header = service.policy.proxy_protocol});
       for (const ServicePort& said : group.resources.services.front()->ports) {
         if (said.port == service.port && said.protocol == service.protocol) {
           port->carries = said.carries;

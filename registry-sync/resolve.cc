@@ -137,7 +137,7 @@ void resolve_gateway(const Gateway& gateway, std::vector<ResolvedPort>& resolved
       each.address = address;
       each.table_size = kTableSize;
       each.policy.mode = lb::Mode::proxy;
-      each.http = lb::Http{.protocol = lb::AppProtocol::http, .routes = nullptr};
+      each.http = lb::Http{.protocol = lb::AppProtocol::http, .routes = nullptr, .at_edge = true};
     }
   }
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "registry-sync/request_policy.h"
 #include "registry-sync/validate_parts.h"
 
 namespace weft::registry {
@@ -115,6 +116,15 @@ void check_own_addresses(const ServiceResources& resources, const Abilities& abi
       if (const std::string_view field = own_field(address, abilities); !field.empty()) {
         add(result.errors, service->metadata, address == service->addresses[0] ? "spec.clusterIP" : "spec.clusterIPs",
             to_string(address) + " of service " + service->metadata.key() +
+                " is an address of this node's own: " + std::string(field) + " has it");
+      }
+    }
+  }
+  for (const Gateway* gateway : by_place(resources.gateways)) {
+    for (size_t i = 0; i < gateway->addresses.size(); ++i) {
+      if (const std::string_view field = own_field(gateway->addresses[i], abilities); !field.empty()) {
+        add(result.errors, gateway->metadata, "spec.addresses[" + std::to_string(i) + "].value",
+            to_string(gateway->addresses[i]) + " of Gateway " + gateway->metadata.key() +
                 " is an address of this node's own: " + std::string(field) + " has it");
       }
     }
@@ -240,8 +250,25 @@ void find_rival_policies(const ServiceResources& resources, std::vector<Diagnost
   }
 }
 
-void check_endpoints(const ResolvedPort& resolved, Validation& result) {
+/// Who asks for a table of this size.
+struct TableSizeSource {
+  const Metadata* metadata = nullptr;
+  std::string field;
+};
+
+TableSizeSource table_size_source(const ServiceResources& resources, const ResolvedPort& resolved) {
+  const TrafficPolicy* traffic = traffic_policy_of(resources, *resolved.port);
+  if (traffic != nullptr && traffic->table_size) {
+    return {.metadata = &resources.rules.front()->metadata,
+            .field = "spec.trafficPolicy.loadBalancer.consistentHash.maglev.tableSize"};
+  }
+  return {.metadata = resolved.metadata,
+          .field = "metadata.annotations[\"" + std::string(kTableSizeAnnotation) + "\"]"};
+}
+
+void check_endpoints(const ServiceResources& resources, const ResolvedPort& resolved, Validation& result) {
   const Metadata& metadata = *resolved.metadata;
+  const TableSizeSource size = table_size_source(resources, resolved);
   const std::string port = "port " + std::to_string(lb::to_host(resolved.port->port)) + "/" +
                            std::string(lb::to_string(resolved.port->protocol)) + " of service " + resolved.name;
   if (resolved.endpoints.size() > lb::MaglevTable::kMaxMembers) {
@@ -263,13 +290,13 @@ void check_endpoints(const ResolvedPort& resolved, Validation& result) {
   const uint64_t least_share = resolved.slow_start.count() > 0 ? 10 : 1;
   const uint64_t steps = sum == 0 ? 0 : least_share * resolved.table_size * resolved.endpoints.size() * most / sum;
   if (steps > kMaxFillSteps) {
-    add(result.errors, metadata, "metadata.annotations[\"" + std::string(kTableSizeAnnotation) + "\"]",
+    add(result.errors, *size.metadata, size.field,
         "the weights of " + port + " are too far apart for a table of " + std::to_string(resolved.table_size) +
             " slots: it would take seconds to fill");
   }
   const uint64_t advised = least == 0 ? 0 : (100 * sum + least - 1) / least;
   if (resolved.table_size < advised) {
-    add(result.warnings, metadata, "metadata.annotations[\"" + std::string(kTableSizeAnnotation) + "\"]",
+    add(result.warnings, *size.metadata, size.field,
         "a table of " + std::to_string(resolved.table_size) + " slots can't hold the weights of " + port +
             " to a percent; that takes " + std::to_string(advised));
   }
@@ -300,7 +327,7 @@ Validation validate(const std::string& service, const ServiceResources& resource
   // Of any zone: preference makes tables smaller only.
   for (const ResolvedPort& resolved : resolve(resources, "", abilities)) {
     result.endpoints += resolved.endpoints.size();
-    check_endpoints(resolved, result);
+    check_endpoints(resources, resolved, result);
     check_abilities(resources, resolved, abilities, result.warnings);
   }
   return result;

@@ -26,7 +26,7 @@ constexpr auto kWords = std::to_array<Words>({
     {Defect::too_many_fields, 431, "too many fields"},
     {Defect::head_too_long, 431, "head too long"},
     {Defect::host, 400, "no Host, more than one, or malformed"},
-    {Defect::content_length, 400, "malformed or repeated Content-Length"},
+    {Defect::content_length, 400, "malformed, repeated or forbidden Content-Length"},
     {Defect::connection, 400, "too many options in Connection"},
     {Defect::transfer_encoding, 400, "Transfer-Encoding that does not end a message"},
     {Defect::transfer_coding, 501, "unknown transfer coding"},

@@ -132,7 +132,8 @@ tl::expected<Reply, std::string> execute(node::Node& node, std::string_view line
     return tl::unexpected(fmt::format("unknown command {}; \"help\" lists what there is", registry::in_quotes(line)));
   }
   if (command->arguments.empty() && !arguments.empty()) {
-    return tl::unexpected(fmt::format("\"{}\" takes no arguments", command->words));
+    return tl::unexpected(fmt::format("\"{}\" takes no arguments, and there is no command {}", command->words,
+                                      registry::in_quotes(line)));
   }
   auto reply = run(node, *command, arguments, form);
   if (!reply && reply.error().empty()) {

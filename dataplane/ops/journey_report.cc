@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "lb/http_policy.h"
 #include "packet/headers.h"
 #include "runtime/port.h"
 
@@ -131,7 +132,8 @@ Json flow_json(const l4::Passage& passage, const lb::Snapshot& snapshot) {
           {"service", service == nullptr ? "" : service->name},
           {"client", to_string(flow.request.source, flow.request.source_port)},
           {"address", to_string(flow.request.destination, flow.request.destination_port)},
-          {"endpoint", to_string(flow.reply.source, flow.reply.source_port)},
+          {"endpoint", lb::to_host(flow.reply.source_port) == 0 ? ""  // no request is under way
+                                                                : to_string(flow.reply.source, flow.reply.source_port)},
           {"endpoint_name", endpoint_name(service, flow.endpoint_slot)}};
 }
 
@@ -158,7 +160,9 @@ Json as_json(const Stage& stage, const Stage* before, const std::vector<std::str
     const lb::Service* service = snapshot.find(tuple.destination, tuple.destination_port, tuple.protocol);
     json["service"] = service == nullptr ? "" : service->name;
     const bool to_own = passage.verdict == l4::Verdict::delivered && passage.rule == lb::Rule::not_a_vip;
-    json["rule"] = to_own ? "an address of weft's own" : to_string(passage.rule);
+    const bool by_request = passage.verdict == l4::Verdict::delivered && service != nullptr &&
+                            service->http != nullptr && service->http->protocol == lb::AppProtocol::http;
+    json["rule"] = to_own ? "an address of weft's own" : by_request ? "request by request" : to_string(passage.rule);
   }
   const l4::VerdictInfo& info = l4::info(stage.lost_by.value_or(passage.verdict));
   json["verdict"] = info.name;
@@ -214,9 +218,10 @@ std::string flow_text(const Json& stage) {
     text = "none";
   } else {
     const std::string name = text_of(flow, "endpoint_name");
-    text = fmt::format("{} {}, {}, {}: {} > {} at {}{}", found, text_of(flow, "direction"), text_of(flow, "way"),
+    const std::string endpoint = text_of(flow, "endpoint");
+    text = fmt::format("{} {}, {}, {}: {} > {}{}{}", found, text_of(flow, "direction"), text_of(flow, "way"),
                        text_of(flow, "state"), text_of(flow, "client"), text_of(flow, "address"),
-                       text_of(flow, "endpoint"), name.empty() ? "" : " (" + name + ")");
+                       endpoint.empty() ? "" : " at " + endpoint, name.empty() ? "" : " (" + name + ")");
   }
   return stage.contains("hash") ? fmt::format("{}; hash {}", text, text_of(stage, "hash")) : text;
 }

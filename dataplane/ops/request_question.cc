@@ -28,7 +28,12 @@ bool is_host(std::string_view header) {
 }
 
 /// "web.shop.svc.cluster.local" is shop/web.
-std::optional<std::string> service_of(std::string_view host) {
+std::optional<std::string> service_of(std::string_view said) {
+  std::string lower(said);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::string_view host = lower;
+  host.remove_suffix(host.ends_with('.') ? 1 : 0);
   for (const std::string_view suffix : {".cluster.local", ".svc"}) {
     if (host.ends_with(suffix)) {
       host.remove_suffix(suffix.size());

@@ -23,7 +23,11 @@ tl::expected<std::vector<const lb::Service*>, std::string> services_named(const 
     }
   }
   if (services.empty()) {
-    return tl::unexpected("no service " + registry::in_quotes(full_name(name)));
+    const std::string gateway = "gateway " + full_name(name);
+    const bool is_one = std::any_of(snapshot.services().begin(), snapshot.services().end(),
+                                    [&](const lb::Service& service) { return service.name == gateway; });
+    return tl::unexpected("no service " + registry::in_quotes(full_name(name)) +
+                          (is_one ? "; the Gateway of that name is \"" + gateway + "\"" : ""));
   }
   return services;
 }

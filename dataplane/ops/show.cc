@@ -228,7 +228,10 @@ Answer show_snapshot(node::Node& node, const Words&) {
   for (const registry::Drain& drain : status.drains) {
     drains.push_back(drain.service + "/" + to_string(drain.endpoint));
   }
-  const auto age = std::chrono::system_clock::now() - status.last_good;
+  const Json age =
+      status.last_good == registry::Status::Time{}
+          ? Json()
+          : Json(duration_cast<std::chrono::seconds>(std::chrono::system_clock::now() - status.last_good).count());
   return Json{{"epoch", snapshot->epoch()},
               {"worker_epochs", worker_epochs},
               {"services", snapshot->services().size()},
@@ -245,7 +248,7 @@ Answer show_snapshot(node::Node& node, const Words&) {
                                               : "partly stale: what is good is in force"},
               {"last_attempt", utc_or_never(status.last_attempt)},
               {"last_good", utc_or_never(status.last_good)},
-              {"age_seconds", duration_cast<std::chrono::seconds>(age).count()},
+              {"age_seconds", age},
               {"drained_by_operator", drains},
               {"errors", as_json(status.errors)},
               {"warnings", as_json(status.warnings)}};

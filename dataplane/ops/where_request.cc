@@ -200,7 +200,7 @@ class Inquiry {
                 {"chosen_by", nullptr}};
     if (service == nullptr) {
       row["status"] = 500;
-      row["chosen_by"] = "nothing: the route leads to no service that there is";
+      row["chosen_by"] = "nothing: the route leads to no service that takes its requests";
     } else if (service->targets.empty()) {
       row["status"] = 503;
       row["chosen_by"] = "nothing: the service has no endpoint that is ready";
@@ -272,7 +272,7 @@ class Inquiry {
 
   void add_failure(uint16_t status) {
     if (status == 500) {
-      add_reply(answer_, 500, flag::no_route, "the route leads to no service that there is");
+      add_reply(answer_, 500, flag::no_route, "the route leads to no service that takes its requests");
     } else if (status == 503) {
       add_reply(answer_, 503, flag::no_healthy_upstream, "the service has no endpoint that is ready");
     } else {
@@ -286,7 +286,7 @@ class Inquiry {
     const auto can = [&](const Json& row) { return gets(row) && row["status"].is_null(); };
     const auto first = std::find_if(backends_.begin(), backends_.end(), gets);
     if (first == backends_.end()) {
-      add_reply(answer_, 500, flag::no_route, "the route leads to no service that there is");
+      add_reply(answer_, 500, flag::no_route, "the route leads to no service that takes its requests");
     } else if (std::none_of(backends_.begin(), backends_.end(), can)) {
       const bool is_one = std::all_of(backends_.begin(), backends_.end(), [&](const Json& row) {
         return !gets(row) || row["status"] == (*first)["status"];

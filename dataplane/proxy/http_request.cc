@@ -248,7 +248,7 @@ void HttpProxy::route_by(uint32_t number, const lb::Service& listener, const lb:
     x.backend = static_cast<uint8_t>(backend == nullptr ? 0 : backend - rule.backends.data());
     service = backend == nullptr ? nullptr : backend_of(backend->port, x);
     if (service == nullptr) {  // Gateway API: its share of the requests fails
-      return fail(number, {500, response_flag::no_route, "the route leads to no service that there is"});
+      return fail(number, {500, response_flag::no_route, "the route leads to no service that takes its requests"});
     }
   }
   x.backend_slot = service->slot;

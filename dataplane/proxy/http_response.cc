@@ -58,6 +58,7 @@ void HttpProxy::act_on_upstream(uint32_t number, const tcp::Event& event) {
                     : was_reset         ? response_flag::upstream_remote_reset
                                         : response_flag::upstream_connection_termination,
                     !upstream.connected ? "no connection to the endpoint came about"
+                    : was_reset         ? "the endpoint reset the connection before it answered"
                                         : "the endpoint closed the connection before it answered");
   }
 }

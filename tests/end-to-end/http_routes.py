@@ -94,6 +94,22 @@ for line in ("host: 10.96.0.10", "x-set: by-route", "x-forwarded-for: 192.0.2.1,
     assert line in said.lower(), (line, said)
 assert "x-secret" not in said.lower() and re.search(r"(?i)traceparent: 00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]\n", said), said
 
+# From outside nobody says for whom, how and under which number a request came: that is the Gateway's to say.
+mesh.update("edge.yaml", {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "edge"},
+                          "spec": {"gatewayClassName": "weft", "addresses": [{"value": "192.0.2.80"}],
+                                   "listeners": [{"name": "http", "port": 80, "protocol": "HTTP", "hostname": "*.example.com"}]}},
+            {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "edge"},
+             "spec": {"parentRefs": [{"name": "edge"}], "hostnames": ["shop.example.com"],
+                      "rules": [{"backendRefs": [{"name": "echo", "port": 80}]}]}})
+FORGED = ("-H", "X-Forwarded-Proto: https", "-H", "X-Forwarded-Host: evil", "-H", "X-Request-Id: mine", "-H", "X-Forwarded-For: 192.0.2.1")
+said = curl(*FORGED, "-H", "Host: Shop.Example.com", "http://192.0.2.80/echo")
+for line in ("host: shop.example.com", "x-forwarded-for: 192.0.2.1, 10.1.0.1", "x-forwarded-proto: http", "x-forwarded-host: shop.example.com"):
+    assert f"\n{line}\n" in said.lower(), (line, said)
+assert "evil" not in said and "mine" not in said and re.search(r"(?i)\nx-request-id: [0-9a-f-]{36}\n", said), said
+assert curl("-o", "/dev/null", "-w", "%{http_code}", "-H", "Host: other.example.com", "http://192.0.2.80/echo") == "404"
+said = curl(*FORGED, f"{VIP}/echo")  # inside the mesh a service may have said it
+assert "x-forwarded-proto: https" in said.lower() and "x-request-id: mine" in said.lower(), said
+
 assert curl("-o", "/dev/null", "-w", "%{http_code} %{redirect_url}", f"{VIP}/old") == "302 http://10.96.0.10/new"
 answer = curl("-D", "-", "-X", "DELETE", f"{VIP}/nowhere")
 assert answer.startswith("HTTP/1.1 404 Not Found") and "server: weft" in answer and "weft: no route" in answer, answer

@@ -65,7 +65,7 @@ TEST(HttpCorpus, IsReadMoreStrictlyByWeftInTheseWays) {
                                           "malformed chunk size",
                                           "malformed field name",
                                           "malformed or forbidden trailer",
-                                          "malformed or repeated Content-Length",
+                                          "malformed, repeated or forbidden Content-Length",
                                           "malformed or too long chunk extension",
                                           "malformed request line",
                                           "malformed request target",

@@ -188,6 +188,17 @@ TEST(Gateway, IsAServiceOfItsOwnAtEachAddressAndPort) {
   EXPECT_THAT(served(gateway("g", "192.0.2.1", kAny)), ElementsAre("192.0.2.1:80"));
 }
 
+TEST(Gateway, IsWhereWhatClientsSayOfTheirWayIsReplaced) {
+  Bench bench;
+  bench.build(kWeb + gateway("g", "192.0.2.1", kAny));
+  int at_edge = 0;
+  for (const lb::Service& each : bench.snapshot().services()) {
+    EXPECT_EQ(each.http != nullptr && each.http->at_edge, each.name == "gateway default/g") << each.name;
+    at_edge += each.name == "gateway default/g" ? 1 : 0;
+  }
+  EXPECT_EQ(at_edge, 1);
+}
+
 TEST(Gateway, ListenersTakeRoutesByNamePortAndHostname) {
   const std::string listeners =
       "[{name: a, port: 80, protocol: HTTP, hostname: a.example.com}, {name: w, port: 80, protocol: HTTP, hostname: "

@@ -73,6 +73,13 @@ TEST(HttpStatus, SaysWhereBackendsLead) {
   EXPECT_EQ(
       of_route(to_service("web"), to_backend("web", "81")),
       "Accepted, not ResolvedRefs BackendNotFound: rules[0].backendRefs[0]: Service default/web has no TCP port 81");
+  const HttpStatus status = status_of(kWebAndDb + service("db", "10.96.0.20", "[{name: tcp, port: 80}]") +
+                                      http_route("r", to_service("web"), to_backend("db")) +
+                                      policy("p", "db", "forwarding: {mode: proxy, proxyProtocol: v2}"));
+  EXPECT_EQ(
+      shown(status.routes.at(0).parents.at(0).conditions),
+      "Accepted, not ResolvedRefs UnsupportedProtocol: rules[0].backendRefs[0]: port 80 of Service default/db asks "
+      "for PROXY headers, which are about one client's connection: requests come over connections of many clients");
   EXPECT_EQ(
       of_route(to_service("web"), "[{backendRefs: [{kind: Pod, name: a}]}]"),
       "Accepted, not ResolvedRefs InvalidKind: rules[0].backendRefs[0]: weft routes to Services alone, not to Pod "

@@ -246,6 +246,12 @@ TEST(Validate, NodesOwnAddressesAreNoServicesAndNoEndpoints) {
   EXPECT_THAT(held(good + service("clash", "10.8.0.7")).first,
               ElementsAre("f.yaml:5: spec.clusterIP: 10.8.0.7 of service default/clash is an address of this node's "
                           "own: tunnels.sources has it"));
+  EXPECT_THAT(held(good + "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: g}, spec: "
+                          "{gatewayClassName: weft, addresses: [{value: 192.0.2.1}, {value: 'fd00:9::1'}], listeners: "
+                          "[{name: a, port: 80, protocol: HTTP}]}}\n---\n")
+                  .first,
+              ElementsAre("f.yaml:5: spec.addresses[1].value: fd00:9::1 of Gateway default/g is an address of this "
+                          "node's own: snat.addresses has it"));
   const auto [errors, warnings] = held(good + slice("b", "web", "[{addresses: [10.8.0.7]}]"));
   EXPECT_THAT(errors, IsEmpty());
   EXPECT_THAT(warnings, ElementsAre("f.yaml:5: endpoints[0].addresses: 10.8.0.7 is an address of this node's own: "

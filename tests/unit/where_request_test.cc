@@ -292,8 +292,8 @@ TEST_F(WhereRequest, WhatWeftAnswersItself) {
                      (*answer)["reason"].get<std::string>();
   };
   EXPECT_EQ(said("GET http://web.shop/elsewhere"), "404 NR no route matches the request");
-  EXPECT_EQ(said("GET http://web.shop/gone"), "500 NR the route leads to no service that there is");
-  EXPECT_EQ(said("GET http://web.shop/none"), "500 NR the route leads to no service that there is");
+  EXPECT_EQ(said("GET http://web.shop/gone"), "500 NR the route leads to no service that takes its requests");
+  EXPECT_EQ(said("GET http://web.shop/none"), "500 NR the route leads to no service that takes its requests");
   EXPECT_EQ(said("GET http://web.shop/empty"), "503 UH the service has no endpoint that is ready");
   EXPECT_EQ(said("GET http://web.shop/a/..%2fb"), "400 DPE the path is ambiguous");
   EXPECT_EQ(said("GET http://web.shop/ header bad name: x"), "400 DPE malformed field name");
