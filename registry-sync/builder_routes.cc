@@ -227,6 +227,7 @@ std::vector<std::string> Builder::changed_clients() {
 HttpStatus Builder::http_status() const {
   HttpStatus status;
   std::map<std::string, RouteStatus> routes;
+  std::map<std::string, RouteStatus> grpc_routes;
   static const ServiceResources kNothing;
   for (const auto& [key, group] : groups_) {
     for (const auto& route : group.resources.routes) {
@@ -243,6 +244,16 @@ HttpStatus Builder::http_status() const {
                  conditions_of(*route, parent, of == groups_.end() ? kNothing : of->second.resources, backends_)});
       }
     }
+    for (const auto& route : group.resources.grpc_routes) {
+      const auto [known, is_new] = grpc_routes.try_emplace(route->metadata.key());
+      if (!is_new) {
+        continue;
+      }
+      known->second = {.metadata = route->metadata, .hostnames = route->hostnames, .parents = {}};
+      for (const ParentRef& parent : route->parents) {
+        known->second.parents.push_back({.parent = parent, .conditions = grpc_conditions()});
+      }
+    }
     for (const auto& gateway : group.resources.gateways) {
       status.gateways.push_back(
           status_of(*gateway, group.resources, group.left_out.empty() ? "" : group.left_out.front().message));
@@ -250,6 +261,9 @@ HttpStatus Builder::http_status() const {
   }
   for (auto& [key, route] : routes) {
     status.routes.push_back(std::move(route));
+  }
+  for (auto& [key, route] : grpc_routes) {
+    status.grpc_routes.push_back(std::move(route));
   }
   return status;
 }

@@ -64,6 +64,8 @@ void share_unchanged(const ResourceSet& before, ResourceSet& now) {
   share_unchanged(before.rules, now.rules);
   share_unchanged(before.gateways, now.gateways);
   share_unchanged(before.grants, now.grants);
+  share_unchanged(before.grpc_routes, now.grpc_routes);
+  share_unchanged(before.authorizations, now.authorizations);
 }
 
 }  // namespace

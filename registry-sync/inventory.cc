@@ -35,6 +35,18 @@ Keys keys_of(const ReferenceGrant& grant) {
   return {grants_key(grant.metadata.name_space)};
 }
 
+Keys keys_of(const GrpcRoute& route) {
+  Keys keys;
+  for (const ParentRef& parent : route.parents) {
+    keys.insert(parent.key());
+  }
+  return keys;
+}
+Keys keys_of(const AuthorizationPolicy& policy) {
+  return policy.services.empty() ? Keys{authorization_key(policy.metadata.name_space)}
+                                 : Keys(policy.services.begin(), policy.services.end());
+}
+
 auto& list_of(ServiceResources& resources, const Service&) {
   return resources.services;
 }
@@ -55,6 +67,12 @@ auto& list_of(ServiceResources& resources, const Gateway&) {
 }
 auto& list_of(ServiceResources& resources, const ReferenceGrant&) {
   return resources.grants;
+}
+auto& list_of(ServiceResources& resources, const GrpcRoute&) {
+  return resources.grpc_routes;
+}
+auto& list_of(ServiceResources& resources, const AuthorizationPolicy&) {
+  return resources.authorizations;
 }
 
 std::vector<Diagnostic> gathered(const std::map<std::string, std::vector<Diagnostic>>& by_service) {
@@ -129,6 +147,8 @@ void Inventory::put(const ResourceSet& documents, const ResourceSet* but, int si
   put_each(documents.rules, but == nullptr ? nullptr : &but->rules);
   put_each(documents.gateways, but == nullptr ? nullptr : &but->gateways);
   put_each(documents.grants, but == nullptr ? nullptr : &but->grants);
+  put_each(documents.grpc_routes, but == nullptr ? nullptr : &but->grpc_routes);
+  put_each(documents.authorizations, but == nullptr ? nullptr : &but->authorizations);
 }
 
 void Inventory::revalidate(const std::set<std::string>& touched) {
@@ -193,6 +213,14 @@ void Inventory::claim(const ReferenceGrant& grant, int sign) {
   count(names_, "ReferenceGrant " + grant.metadata.key(), sign);
 }
 
+void Inventory::claim(const GrpcRoute& route, int sign) {
+  count(names_, "GRPCRoute " + route.metadata.key(), sign);
+}
+
+void Inventory::claim(const AuthorizationPolicy& policy, int sign) {
+  count(names_, "AuthorizationPolicy " + policy.metadata.key(), sign);
+}
+
 void Inventory::count(Counts& counts, const std::string& name, int sign) {
   uint32_t& uses = counts[name];
   conflicts_ -= uses > 1;
@@ -228,6 +256,8 @@ std::vector<Diagnostic> Inventory::errors() const {
       append(documents.rules, held->rules);
       append(documents.gateways, held->gateways);
       append(documents.grants, held->grants);
+      append(documents.grpc_routes, held->grpc_routes);
+      append(documents.authorizations, held->authorizations);
     }
     const std::vector<Diagnostic> conflicts = find_conflicts(documents);
     all.insert(all.end(), conflicts.begin(), conflicts.end());

@@ -68,12 +68,14 @@ class Inventory {
   void claim(const DestinationRule& rule, int sign);
   void claim(const Gateway& gateway, int sign);
   void claim(const ReferenceGrant& grant, int sign);
+  void claim(const GrpcRoute& route, int sign);
+  void claim(const AuthorizationPolicy& policy, int sign);
   void claim(const std::vector<lb::Address>& addresses, const std::vector<ServicePort>& ports, int sign);
   void count(Counts& counts, const std::string& name, int sign);
   void count(const lb::Address& address, uint32_t AddressUses::*use, int sign);
 
   Files files_;
-  std::map<std::string, Entry> entries_;  ///< by service, Gateway or granting namespace
+  std::map<std::string, Entry> entries_;  ///< by service, Gateway, or namespace that grants or authorizes
   std::set<std::string> changed_;         ///< since take_changes()
   std::map<std::string, std::vector<Diagnostic>> errors_;
   Abilities abilities_;

@@ -17,12 +17,15 @@ constexpr Kind kKinds[] = {
     {"discovery.k8s.io/v1", "EndpointSlice", parse_endpoint_slice},
     {"weft.dev/v1", "ServicePolicy", parse_service_policy},
     {"gateway.networking.k8s.io/v1", "HTTPRoute", parse_http_route},
+    {"gateway.networking.k8s.io/v1", "GRPCRoute", parse_grpc_route},
     {"gateway.networking.k8s.io/v1", "Gateway", parse_gateway},
     {"gateway.networking.k8s.io/v1", "GatewayClass", parse_gateway_class},
     {"gateway.networking.k8s.io/v1", "ReferenceGrant", parse_reference_grant},
     {"gateway.networking.k8s.io/v1beta1", "ReferenceGrant", parse_reference_grant, true},
     {"networking.istio.io/v1", "DestinationRule", parse_destination_rule},
     {"networking.istio.io/v1beta1", "DestinationRule", parse_destination_rule, true},
+    {"security.istio.io/v1", "AuthorizationPolicy", parse_authorization_policy},
+    {"security.istio.io/v1beta1", "AuthorizationPolicy", parse_authorization_policy, true},
 };
 
 void parse_resource(Fields& document, ResourceSet& resources) {

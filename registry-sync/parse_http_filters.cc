@@ -231,12 +231,25 @@ constexpr FilterType kTypes[] = {{"RequestHeaderModifier", "requestHeaderModifie
                                  {"RequestMirror", "requestMirror"},
                                  {"CORS", "cors"}};
 
+/// Those that a GRPCRoute has too.
+constexpr std::string_view kGrpcTypes[] = {"RequestHeaderModifier", "ResponseHeaderModifier", "RequestMirror"};
+
+enum class RouteKind : uint8_t { http, grpc };
+
+bool knows(RouteKind kind, std::string_view type) {
+  return kind == RouteKind::http ||
+         std::find(std::begin(kGrpcTypes), std::end(kGrpcTypes), type) != std::end(kGrpcTypes);
+}
+
 /// The field that has the filter's own name; the others must not be there.
-std::string_view field_of(Fields& filter, const std::string& type) {
+std::string_view field_of(Fields& filter, RouteKind kind, const std::string& type) {
   std::string_view own;
   for (const FilterType& known : kTypes) {
     if (known.type == type) {
       own = known.field;
+      continue;
+    }
+    if (!knows(kind, known.type)) {
       continue;
     }
     filter.ignore({known.field});
@@ -265,25 +278,30 @@ void parse_filter(Fields& filter, const std::string& type, std::string_view fiel
   }
 }
 
-}  // namespace
-
-lb::HttpFilters parse_http_filters(Fields& parent, const std::string& name_space) {
+lb::HttpFilters parse_filters(Fields& parent, RouteKind kind, const std::string& name_space) {
   lb::HttpFilters filters;
   std::set<std::string> seen;
   std::vector<Fields> items = parent.mappings("filters");
   check_count(parent, "filters", items.size(), kMostFilters);
   for (Fields& filter : items) {
-    const std::string type = filter.required_word(
-        "type",
-        {"RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite", "RequestMirror", "CORS"},
-        {"ExtensionRef", "ExternalAuth"});
-    const std::string_view field = field_of(filter, type);
-    filter.ignore({"extensionRef", "externalAuth"});
+    const std::string type =
+        kind == RouteKind::http
+            ? filter.required_word("type",
+                                   {"RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite",
+                                    "RequestMirror", "CORS"},
+                                   {"ExtensionRef", "ExternalAuth"})
+            : filter.required_word("type", {"RequestHeaderModifier", "ResponseHeaderModifier", "RequestMirror"},
+                                   {"ExtensionRef"});
+    const std::string_view field = field_of(filter, kind, type);
+    filter.ignore({"extensionRef"});
+    if (kind == RouteKind::http) {
+      filter.ignore({"externalAuth"});
+    }
     if (type.empty()) {
       continue;
     }
     for (const std::string_view refused : {"extensionRef", "externalAuth"}) {
-      if (filter.has(refused)) {
+      if (filter.has(refused) && (kind == RouteKind::http || refused == "extensionRef")) {
         filter.error(refused, "weft does not implement this field");
       }
     }
@@ -297,6 +315,16 @@ lb::HttpFilters parse_http_filters(Fields& parent, const std::string& name_space
     parent.error("filters", "expected RequestRedirect or URLRewrite, got both");
   }
   return filters;
+}
+
+}  // namespace
+
+lb::HttpFilters parse_http_filters(Fields& parent, const std::string& name_space) {
+  return parse_filters(parent, RouteKind::http, name_space);
+}
+
+lb::HttpFilters parse_grpc_filters(Fields& parent, const std::string& name_space) {
+  return parse_filters(parent, RouteKind::grpc, name_space);
 }
 
 }  // namespace weft::registry

@@ -9,17 +9,6 @@ namespace {
 
 constexpr size_t kMostFieldMatches = 16;
 
-void check_expression(Fields& fields, std::string_view key, const std::string& expression, size_t most) {
-  check_length(fields, key, expression, most);
-  if (expression.empty()) {
-    fields.error(key, "expected a regular expression, got \"\"");
-  } else if (expression.size() <= most) {
-    if (const std::string problem = expression_problem(expression); !problem.empty()) {
-      fields.error(key, "expected a regular expression, got " + in_quotes(expression) + ": " + escaped(problem, 1024));
-    }
-  }
-}
-
 lb::PathMatch parse_path(Fields path) {
   constexpr size_t kMost = 1024;
   lb::PathMatch match;
@@ -79,10 +68,25 @@ std::vector<lb::ValueMatch> parse_values(Fields& match, std::string_view key, si
 
 }  // namespace
 
+void check_expression(Fields& fields, std::string_view key, const std::string& expression, size_t most) {
+  check_length(fields, key, expression, most);
+  if (expression.empty()) {
+    fields.error(key, "expected a regular expression, got \"\"");
+  } else if (expression.size() <= most) {
+    if (const std::string problem = expression_problem(expression); !problem.empty()) {
+      fields.error(key, "expected a regular expression, got " + in_quotes(expression) + ": " + escaped(problem, 1024));
+    }
+  }
+}
+
+std::vector<lb::ValueMatch> parse_header_matches(Fields& match) {
+  return parse_values(match, "headers", 4096, true);
+}
+
 lb::HttpMatch parse_http_match(Fields match) {
   lb::HttpMatch result;
   result.path = parse_path(match.mapping("path"));
-  result.headers = parse_values(match, "headers", 4096, true);
+  result.headers = parse_header_matches(match);
   result.query = parse_values(match, "queryParams", 1024, false);
   result.method = match.word("method", {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
                       .value_or("");

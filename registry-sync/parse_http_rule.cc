@@ -58,6 +58,27 @@ seconds session_timeout(Fields& session, std::string_view key) {
   return std::chrono::floor<seconds>(value.value_or(milliseconds(0)));
 }
 
+bool edits_prefix(const lb::HttpFilters& filters) {
+  return (filters.redirect && filters.redirect->path.kind == lb::PathEdit::Kind::prefix) ||
+         (filters.rewrite && filters.rewrite->path.kind == lb::PathEdit::Kind::prefix);
+}
+
+void check_combinations(Fields& fields, const HttpRouteRule& parsed) {
+  const lb::HttpRule& rule = parsed.rule;
+  if (rule.filters.redirect && !rule.backends.empty()) {
+    fields.error("backendRefs", "expected no backendRefs beside filter RequestRedirect");
+  }
+  const bool prefix = edits_prefix(rule.filters) ||
+                      std::any_of(rule.backends.begin(), rule.backends.end(),
+                                  [](const lb::HttpBackend& backend) { return edits_prefix(backend.filters); });
+  if (prefix && (parsed.matches.size() != 1 || parsed.matches[0].path.type != lb::MatchType::prefix)) {
+    fields.error(fields.has("matches") ? "matches" : "filters",
+                 "expected exactly one match, by PathPrefix: a filter has ReplacePrefixMatch");
+  }
+}
+
+}  // namespace
+
 std::optional<lb::SessionPersistence> parse_session(Fields session) {
   constexpr size_t kMostName = 128;
   if (!session) {
@@ -88,7 +109,8 @@ std::optional<lb::SessionPersistence> parse_session(Fields session) {
   return result;
 }
 
-std::vector<lb::HttpBackend> parse_backends(Fields& rule, const std::string& name_space) {
+std::vector<lb::HttpBackend> parse_backends(Fields& rule, const std::string& name_space,
+                                            lb::HttpFilters (*filters)(Fields&, const std::string&)) {
   constexpr int64_t kMostWeight = 1'000'000;
   std::vector<lb::HttpBackend> backends;
   std::vector<Fields> items = rule.mappings("backendRefs");
@@ -97,32 +119,11 @@ std::vector<lb::HttpBackend> parse_backends(Fields& rule, const std::string& nam
     lb::HttpBackend& backend = backends.emplace_back();
     backend.port = parse_backend_ref(item, name_space);
     backend.weight = static_cast<uint32_t>(item.integer("weight", 0, kMostWeight).value_or(1));
-    backend.filters = parse_http_filters(item, name_space);
+    backend.filters = filters(item, name_space);
     item.finish();
   }
   return backends;
 }
-
-bool edits_prefix(const lb::HttpFilters& filters) {
-  return (filters.redirect && filters.redirect->path.kind == lb::PathEdit::Kind::prefix) ||
-         (filters.rewrite && filters.rewrite->path.kind == lb::PathEdit::Kind::prefix);
-}
-
-void check_combinations(Fields& fields, const HttpRouteRule& parsed) {
-  const lb::HttpRule& rule = parsed.rule;
-  if (rule.filters.redirect && !rule.backends.empty()) {
-    fields.error("backendRefs", "expected no backendRefs beside filter RequestRedirect");
-  }
-  const bool prefix = edits_prefix(rule.filters) ||
-                      std::any_of(rule.backends.begin(), rule.backends.end(),
-                                  [](const lb::HttpBackend& backend) { return edits_prefix(backend.filters); });
-  if (prefix && (parsed.matches.size() != 1 || parsed.matches[0].path.type != lb::MatchType::prefix)) {
-    fields.error(fields.has("matches") ? "matches" : "filters",
-                 "expected exactly one match, by PathPrefix: a filter has ReplacePrefixMatch");
-  }
-}
-
-}  // namespace
 
 lb::BackendPort parse_backend_ref(Fields& ref, const std::string& name_space) {
   lb::BackendPort backend;
@@ -159,7 +160,7 @@ HttpRouteRule parse_http_rule(Fields& rule, const std::string& name_space) {
     parsed.matches.emplace_back();
   }
   parsed.rule.filters = parse_http_filters(rule, name_space);
-  parsed.rule.backends = parse_backends(rule, name_space);
+  parsed.rule.backends = parse_backends(rule, name_space, parse_http_filters);
   parse_timeouts(rule.mapping("timeouts"), parsed.rule);
   parsed.rule.retry = parse_retry(rule.mapping("retry"));
   parsed.rule.session = parse_session(rule.mapping("sessionPersistence"));

@@ -14,10 +14,12 @@ void parse_service(Fields& document, ResourceSet& resources);
 void parse_endpoint_slice(Fields& document, ResourceSet& resources);
 void parse_service_policy(Fields& document, ResourceSet& resources);
 void parse_http_route(Fields& document, ResourceSet& resources);
+void parse_grpc_route(Fields& document, ResourceSet& resources);
 void parse_gateway(Fields& document, ResourceSet& resources);
 void parse_gateway_class(Fields& document, ResourceSet& resources);
 void parse_reference_grant(Fields& document, ResourceSet& resources);
 void parse_destination_rule(Fields& document, ResourceSet& resources);
+void parse_authorization_policy(Fields& document, ResourceSet& resources);
 
 /// A ServicePolicy's.
 std::optional<HealthCheck> parse_health_check(Fields fields);

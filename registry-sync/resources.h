@@ -15,6 +15,8 @@
 
 #include "lb/maglev.h"
 #include "lb/snapshot.h"
+#include "registry-sync/authorization.h"
+#include "registry-sync/grpc_resources.h"
 #include "registry-sync/health_check.h"
 #include "registry-sync/http_resources.h"
 
@@ -88,10 +90,12 @@ struct ResourceSet {
   std::vector<std::shared_ptr<const DestinationRule>> rules;
   std::vector<std::shared_ptr<const Gateway>> gateways;
   std::vector<std::shared_ptr<const ReferenceGrant>> grants;
+  std::vector<std::shared_ptr<const GrpcRoute>> grpc_routes;
+  std::vector<std::shared_ptr<const AuthorizationPolicy>> authorizations;
 };
 
-/// All documents that speak of one service, in no order; or of one Gateway (gateway_key()), or of what one namespace
-/// grants (grants_key()).
+/// All documents that speak of one service, in no order; or of one Gateway (gateway_key()), of what one namespace
+/// grants (grants_key()), or of who may ask what in one (authorization_key()).
 struct ServiceResources {
   std::vector<std::shared_ptr<const Service>> services;  ///< more than one is an error
   std::vector<std::shared_ptr<const EndpointSlice>> slices;
@@ -100,10 +104,12 @@ struct ServiceResources {
   std::vector<std::shared_ptr<const DestinationRule>> rules;
   std::vector<std::shared_ptr<const Gateway>> gateways;
   std::vector<std::shared_ptr<const ReferenceGrant>> grants;
+  std::vector<std::shared_ptr<const GrpcRoute>> grpc_routes;  ///< with a parent that is this one
+  std::vector<std::shared_ptr<const AuthorizationPolicy>> authorizations;
 
   bool empty() const {
     return services.empty() && slices.empty() && policies.empty() && routes.empty() && rules.empty() &&
-           gateways.empty() && grants.empty();
+           gateways.empty() && grants.empty() && grpc_routes.empty() && authorizations.empty();
   }
 };
 

@@ -119,6 +119,11 @@ std::vector<Condition> conditions_of(const HttpRoute& route, const ParentRef& pa
           resolved_refs(route, by_gateway, backends)};
 }
 
+std::vector<Condition> grpc_conditions() {
+  // The reason that Gateway API has for a listener where GRPCRoutes can't be served.
+  return {accepted("UnsupportedProtocol", "no request is routed by it: " + std::string(kNoGrpc))};
+}
+
 GatewayStatus status_of(const Gateway& gateway, const ServiceResources& resources, const std::string& left_out) {
   GatewayStatus status{.metadata = gateway.metadata, .addresses = gateway.addresses, .conditions = {}, .listeners = {}};
   const Condition programmed{.type = "Programmed",

@@ -47,12 +47,16 @@ struct GatewayStatus {
 struct HttpStatus {
   std::vector<RouteStatus> routes;  ///< in the order of names, as Gateways
   std::vector<GatewayStatus> gateways;
+  std::vector<RouteStatus> grpc_routes;  ///< each with Accepted alone, which never holds
 };
 
 /// @param parent one of the route's
 /// @param resources of that parent
 std::vector<Condition> conditions_of(const HttpRoute& route, const ParentRef& parent, const ServiceResources& resources,
                                      const Backends& backends);
+
+/// A GRPCRoute's at any parent.
+std::vector<Condition> grpc_conditions();
 
 /// @param left_out what of it could not be put into the snapshot; empty: all is there
 GatewayStatus status_of(const Gateway& gateway, const ServiceResources& resources, const std::string& left_out);

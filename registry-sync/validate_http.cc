@@ -168,10 +168,23 @@ void warn_of_absence(const std::string& key, const ServiceResources& resources, 
   }
 }
 
+/// What is not acted on is not to be passed over in silence.
+void warn_of_grpc(const std::string& key, const ServiceResources& resources, Validation& result) {
+  for (const GrpcRoute* route : by_place(resources.grpc_routes)) {
+    for (size_t i = 0; i < route->parents.size(); ++i) {
+      if (route->parents[i].key() == key) {
+        add(result.warnings, route->metadata, "spec.parentRefs[" + std::to_string(i) + "]",
+            "GRPCRoute " + route->metadata.key() + " routes nothing: " + std::string(kNoGrpc));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void check_http(const std::string& key, const ServiceResources& resources, Validation& result) {
   find_rival_rules(resources, result);
+  warn_of_grpc(key, resources, result);
   if (!resources.gateways.empty()) {
     const Gateway& gateway = *by_place(resources.gateways).front();
     check_size("Gateway " + gateway.metadata.key(), gateway.metadata, resources, result);

@@ -33,5 +33,8 @@ std::vector<const Resource*> by_place(const std::vector<std::shared_ptr<const Re
 /// Routes, DestinationRules and Gateways.
 /// @param key of the service or the Gateway
 void check_http(const std::string& key, const ServiceResources& resources, Validation& result);
+/// AuthorizationPolicies.
+/// @param key of the service, or authorization_key() of a namespace
+void check_authorization(const std::string& key, const ServiceResources& resources, Validation& result);
 
 }  // namespace weft::registry

@@ -397,6 +397,11 @@ bool Fields::has_integer(std::string_view key) const {
   return node != nullptr && node->kind == YamlNode::Kind::scalar && !node->quoted && looks_like_number(node->text);
 }
 
+bool Fields::is_empty_list(std::string_view key) const {
+  const YamlNode* node = find(key);
+  return node != nullptr && node->kind == YamlNode::Kind::list && node->items.empty();
+}
+
 std::string Fields::text(std::string_view key) const {
   const YamlNode* node = find(key);
   return node == nullptr ? "" : node->text;

@@ -83,6 +83,8 @@ class Fields {
   bool has(std::string_view key) const;
   /// Is the value there a number? For fields that may be a number or a string.
   bool has_integer(std::string_view key) const;
+  /// Is there a list without items? Reports nothing.
+  bool is_empty_list(std::string_view key) const;
   /// A scalar's text whatever its type, empty if there is none; reports nothing. For fields asked for before.
   std::string text(std::string_view key) const;
 

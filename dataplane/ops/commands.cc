@@ -44,6 +44,7 @@ constexpr std::array kCommands = {
     Command{"show neighbours", "", "whom the kernel knows on the links of twins", show_neighbours},
     Command{"show snapshot", "", "what is in force, since when, and what is wrong with the registry", show_snapshot},
     Command{"get httproute", "[<namespace>/<name>]", "what HTTPRoutes are attached to, and why not", get_httproute},
+    Command{"get grpcroute", "[<namespace>/<name>]", "GRPCRoutes, and why none is in force", get_grpcroute},
     Command{"get gateway", "[<namespace>/<name>]", "listeners of Gateways and their conditions", get_gateway},
     Command{"where",
             "tcp|udp <source>:<port> <address>:<port> | <method> http://<service>|<address>[:<port>]<path> "

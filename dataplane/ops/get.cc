@@ -32,6 +32,10 @@ Answer get_httproute(node::Node& node, const Words& arguments) {
   return get(node, arguments, "HTTPRoute", route_rows, route_conditions);
 }
 
+Answer get_grpcroute(node::Node& node, const Words& arguments) {
+  return get(node, arguments, "GRPCRoute", grpc_route_rows, grpc_route_conditions);
+}
+
 Answer get_gateway(node::Node& node, const Words& arguments) {
   return get(node, arguments, "Gateway", gateway_rows, gateway_conditions);
 }

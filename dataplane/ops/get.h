@@ -6,8 +6,9 @@
 
 namespace weft::ops {
 
-/// `get httproute|gateway [<namespace>/<name>]`
+/// `get httproute|grpcroute|gateway [<namespace>/<name>]`
 Answer get_httproute(node::Node& node, const Words& arguments);
+Answer get_grpcroute(node::Node& node, const Words& arguments);
 Answer get_gateway(node::Node& node, const Words& arguments);
 
 }  // namespace weft::ops

@@ -55,13 +55,11 @@ std::string place(const registry::Metadata& metadata) {
   return metadata.file + ":" + std::to_string(metadata.line);
 }
 
-}  // namespace
-
-Json route_rows(const registry::HttpStatus& status) {
+Json rows_of(const std::vector<registry::RouteStatus>& routes, const char* kind) {
   Json rows = Json::array();
-  for (const registry::RouteStatus& route : status.routes) {
+  for (const registry::RouteStatus& route : routes) {
     for (const registry::ParentStatus& parent : route.parents) {
-      rows.push_back({{"httproute", route.metadata.key()},
+      rows.push_back({{kind, route.metadata.key()},
                       {"hostnames", registry::listed(route.hostnames, ", ")},
                       {"parent", parent_name(parent.parent)},
                       {"accepted", shown(parent.conditions, "Accepted")},
@@ -70,6 +68,40 @@ Json route_rows(const registry::HttpStatus& status) {
     }
   }
   return rows;
+}
+
+Json conditions_of(const std::vector<registry::RouteStatus>& routes, const char* kind, const std::string& name) {
+  for (const registry::RouteStatus& route : routes) {
+    if (is_named(route.metadata, name)) {
+      Json rows = Json::array();
+      for (const registry::ParentStatus& parent : route.parents) {
+        add_rows(rows, parent_name(parent.parent), parent.conditions);
+      }
+      return {{kind, route.metadata.key()},
+              {"read_from", place(route.metadata)},
+              {"hostnames", route.hostnames},
+              {"conditions", rows}};
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Json route_rows(const registry::HttpStatus& status) {
+  return rows_of(status.routes, "httproute");
+}
+
+Json grpc_route_rows(const registry::HttpStatus& status) {
+  return rows_of(status.grpc_routes, "grpcroute");
+}
+
+Json route_conditions(const registry::HttpStatus& status, const std::string& name) {
+  return conditions_of(status.routes, "httproute", name);
+}
+
+Json grpc_route_conditions(const registry::HttpStatus& status, const std::string& name) {
+  return conditions_of(status.grpc_routes, "grpcroute", name);
 }
 
 Json gateway_rows(const registry::HttpStatus& status) {
@@ -93,22 +125,6 @@ Json gateway_rows(const registry::HttpStatus& status) {
     }
   }
   return rows;
-}
-
-Json route_conditions(const registry::HttpStatus& status, const std::string& name) {
-  for (const registry::RouteStatus& route : status.routes) {
-    if (is_named(route.metadata, name)) {
-      Json rows = Json::array();
-      for (const registry::ParentStatus& parent : route.parents) {
-        add_rows(rows, parent_name(parent.parent), parent.conditions);
-      }
-      return {{"httproute", route.metadata.key()},
-              {"read_from", place(route.metadata)},
-              {"hostnames", route.hostnames},
-              {"conditions", rows}};
-    }
-  }
-  return nullptr;
 }
 
 Json gateway_conditions(const registry::HttpStatus& status, const std::string& name) {
