@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // weftctl: sends one command to a node's runtime socket and prints the answer. The words are the node's: see `weftctl
-// help`.
+// help`. `weftctl validate` needs no node.
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -12,6 +12,8 @@
 #include <cstdio>
 #include <cstring>
 #include <optional>
+
+#include "validate_command.h"
 
 namespace {
 
@@ -69,8 +71,12 @@ std::optional<bool> print_answer(int fd, std::string_view error_mark) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && argv[1] == std::string_view("validate")) {
+    return weft::validate_command(argc - 1, argv + 1);
+  }
   CLI::App app(
-      "weftctl: asks or tells a node of the weft service mesh. \"weftctl help\" lists the commands of the node.");
+      "weftctl: asks or tells a node of the weft service mesh. \"weftctl help\" lists the commands of the node; "
+      "\"weftctl validate -f FILE\" checks resources without one.");
   std::string socket_path = "/run/weft/weft.sock";
   bool json = false;
   std::vector<std::string> words;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// @file Is a registry folder fit for use? What `weftd --check` asks; nothing is started and nothing kept.
+/// @file Is a registry fit for use? What `weftd --check` and `weftctl validate` ask; nothing is started and nothing
+/// kept.
 #pragma once
 
 #include "registry-sync/registry.h"
@@ -16,5 +17,9 @@ struct CheckReport {
 };
 
 CheckReport check(const std::filesystem::path& folder, SlotLimits limits = {}, Abilities abilities = {});
+/// The same of one file's text, whatever else a registry has.
+/// @param file what diagnostics call it
+CheckReport check_text(const std::string& file, std::string_view text, SlotLimits limits = {},
+                       const Abilities& abilities = {});
 
 }  // namespace weft::registry

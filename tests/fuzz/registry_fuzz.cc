@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// @file Any bytes as a registry file: parsed, checked against themselves and built into a snapshot.
+/// @file Any bytes as a registry file: parsed, checked against themselves and built into a snapshot. What is JSON is
+/// read as YAML too.
 ///
 /// Beyond crashes and leaks it looks for broken promises: messages are printable lines, a file without errors gives
 /// resources that Inventory and Builder can take, building the same twice changes nothing, and what leaves is let go
@@ -10,6 +11,7 @@
 #include "registry-sync/builder.h"
 #include "registry-sync/inventory.h"
 #include "registry-sync/parse.h"
+#include "registry-sync/yaml_document.h"
 
 namespace {
 
@@ -32,6 +34,44 @@ void check(const std::vector<Diagnostic>& diagnostics) {
   }
 }
 
+/// All that a tree says, but for lines: YAML's reader counts other line ends as well.
+void draw(const weft::registry::YamlNode& node, std::string& drawn) {
+  drawn += static_cast<char>('0' + static_cast<int>(node.kind));
+  drawn += node.quoted ? 'q' : 'p';
+  drawn += std::to_string(node.text.size()) + ":" + node.text;
+  for (const auto* nodes : {&node.keys, &node.items}) {
+    drawn += '(';
+    for (const weft::registry::YamlNode& each : *nodes) {
+      draw(each, drawn);
+    }
+    drawn += ')';
+  }
+}
+
+/// Where both readers take a text, they take it for the same.
+void compare_readers(std::string_view text) {
+  std::vector<Diagnostic> json_errors;
+  const auto as_json = weft::registry::read_json_document("f.json", text, json_errors);
+  check(json_errors);
+  require(as_json.has_value() == json_errors.empty());
+  check(weft::registry::parse_document("/weft/v1/resources/f", text).errors);
+  if (!as_json || text.size() > 4096) {
+    return;
+  }
+  std::vector<Diagnostic> yaml_errors;
+  std::string of_json;
+  std::string of_yaml;
+  draw(*as_json, of_json);
+  size_t documents = 0;
+  // A text that begins so is no JSON.
+  weft::registry::for_each_document("f.yaml", "--- " + std::string(text), yaml_errors, [&](const auto& node) {
+    ++documents;
+    of_yaml = "";
+    draw(node, of_yaml);
+  });
+  require(!yaml_errors.empty() || documents != 1 || of_yaml == of_json);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -40,6 +80,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const weft::registry::ParsedFile parsed = weft::registry::parse_file("f.yaml", text);
   check(parsed.errors);
+  compare_readers(text);
   if (!parsed.errors.empty()) {
     return 0;
   }

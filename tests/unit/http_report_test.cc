@@ -46,6 +46,23 @@ TEST(HttpReport, ARowAParent) {
   EXPECT_EQ(rows[1]["message"], "there is no Gateway edge/gw; rules[0]: there is none");
 }
 
+TEST(HttpReport, GrpcRoutesAreApart) {
+  HttpStatus both = status();
+  both.grpc_routes.push_back(
+      {.metadata = {.file = "f.yaml", .line = 20, .name = "orders"},
+       .hostnames = {},
+       .parents = {{.parent = {.name_space = "edge", .name = "gw"}, .conditions = registry::grpc_conditions()}}});
+  EXPECT_EQ(route_rows(both).size(), 2U);
+  const Json rows = grpc_route_rows(both);
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0]["grpcroute"], "default/orders");
+  EXPECT_EQ(rows[0]["accepted"], "False UnsupportedProtocol");
+  EXPECT_EQ(rows[0]["message"], "no request is routed by it: weft does not speak HTTP/2, which gRPC needs, yet");
+  EXPECT_EQ(grpc_route_conditions(both, "orders")["conditions"].size(), 1U);
+  EXPECT_TRUE(grpc_route_conditions(both, "split").is_null());
+  EXPECT_TRUE(route_conditions(both, "orders").is_null());
+}
+
 TEST(HttpReport, ARowAListener) {
   EXPECT_EQ(as_text(gateway_rows(status())),
             "GATEWAY  ADDRESSES  LISTENER  PORT  HOSTNAME       ATTACHED ROUTES  ACCEPTED  PROGRAMMED  RESOLVED REFS  "
