@@ -75,6 +75,62 @@ auto& list_of(ServiceResources& resources, const AuthorizationPolicy&) {
   return resources.authorizations;
 }
 
+/// Of the documents' own kinds, with `each(document)`.
+template <typename Each>
+void for_each_of(const ResourceSet& documents, Each each) {
+  const auto go_through = [&](const auto& list) {
+    for (const auto& document : list) {
+      each(*document);
+    }
+  };
+  go_through(documents.services);
+  go_through(documents.slices);
+  go_through(documents.policies);
+  go_through(documents.routes);
+  go_through(documents.rules);
+  go_through(documents.gateways);
+  go_through(documents.grants);
+  go_through(documents.grpc_routes);
+  go_through(documents.authorizations);
+}
+
+void append(ResourceSet& all, const ResourceSet& some) {
+  const auto append_kind = [](auto& all_of_kind, const auto& some_of_kind) {
+    all_of_kind.insert(all_of_kind.end(), some_of_kind.begin(), some_of_kind.end());
+  };
+  append_kind(all.services, some.services);
+  append_kind(all.slices, some.slices);
+  append_kind(all.policies, some.policies);
+  append_kind(all.routes, some.routes);
+  append_kind(all.rules, some.rules);
+  append_kind(all.gateways, some.gateways);
+  append_kind(all.grants, some.grants);
+  append_kind(all.grpc_routes, some.grpc_routes);
+  append_kind(all.authorizations, some.authorizations);
+}
+
+std::string vip_name(const lb::Address& address, const ServicePort& port) {
+  return to_string(address, port.port) + "/" + std::string(lb::to_string(port.protocol));
+}
+
+/// Addresses that others may claim too, with whether each is one of a front's; none of most kinds.
+template <typename Resource, typename Each>
+void for_each_address(const Resource&, Each) {}
+template <typename Each>
+void for_each_address(const Service& service, Each each) {
+  std::for_each(service.addresses.begin(), service.addresses.end(), each);
+}
+template <typename Each>
+void for_each_address(const Gateway& gateway, Each each) {
+  std::for_each(gateway.addresses.begin(), gateway.addresses.end(), each);
+}
+template <typename Each>
+void for_each_address(const EndpointSlice& slice, Each each) {
+  for (const SliceEndpoint& endpoint : slice.endpoints) {
+    each(endpoint.address);
+  }
+}
+
 std::vector<Diagnostic> gathered(const std::map<std::string, std::vector<Diagnostic>>& by_service) {
   std::vector<Diagnostic> all;
   for (const auto& [service, diagnostics] : by_service) {
@@ -98,12 +154,31 @@ void Inventory::replace(Files files) {
 }
 
 void Inventory::set(const std::string& file, std::shared_ptr<const ResourceSet> documents) {
+  std::set<std::string> touched;
+  replace_one(file, std::move(documents), touched);
+  revalidate(touched);
+}
+
+void Inventory::apply(const Edits& edits) {
+  std::set<std::string> touched;
+  for (const auto& [file, documents] : edits) {
+    replace_one(file, documents, touched);
+  }
+  revalidate(touched);
+}
+
+std::shared_ptr<const ResourceSet> Inventory::find(const std::string& file) const {
+  const auto known = files_.find(file);
+  return known == files_.end() ? nullptr : known->second;
+}
+
+void Inventory::replace_one(const std::string& file, std::shared_ptr<const ResourceSet> documents,
+                            std::set<std::string>& touched) {
   const auto known = files_.find(file);
   const std::shared_ptr<const ResourceSet> before = known == files_.end() ? nullptr : known->second;
   if (before == documents) {
     return;
   }
-  std::set<std::string> touched;
   if (before != nullptr) {
     put(*before, documents.get(), -1, touched);
   }
@@ -113,7 +188,6 @@ void Inventory::set(const std::string& file, std::shared_ptr<const ResourceSet> 
   } else {
     files_.erase(known);
   }
-  revalidate(touched);
 }
 
 void Inventory::put(const ResourceSet& documents, const ResourceSet* but, int sign, std::set<std::string>& touched) {
@@ -176,7 +250,7 @@ void Inventory::claim(const std::vector<lb::Address>& addresses, const std::vect
   for (const lb::Address& address : addresses) {
     count(address, &AddressUses::vips, sign);
     for (const ServicePort& port : ports) {
-      count(vips_, to_string(address, port.port) + "/" + std::string(lb::to_string(port.protocol)), sign);
+      count(vips_, vip_name(address, port), sign);
     }
   }
 }
@@ -189,6 +263,9 @@ void Inventory::claim(const EndpointSlice& slice, int sign) {
   count(names_, "EndpointSlice " + slice.metadata.key(), sign);
   for (const SliceEndpoint& endpoint : slice.endpoints) {
     count(endpoint.address, &AddressUses::endpoints, sign);
+  }
+  for (const std::string& name : instance_names(slice)) {
+    count(names_, name, sign);
   }
 }
 
@@ -246,23 +323,87 @@ std::vector<Diagnostic> Inventory::errors() const {
   if (conflicts_ > 0) {
     ResourceSet documents;
     for (const auto& [file, held] : files_) {
-      const auto append = [](auto& all_of_kind, const auto& some) {
-        all_of_kind.insert(all_of_kind.end(), some.begin(), some.end());
-      };
-      append(documents.services, held->services);
-      append(documents.slices, held->slices);
-      append(documents.policies, held->policies);
-      append(documents.routes, held->routes);
-      append(documents.rules, held->rules);
-      append(documents.gateways, held->gateways);
-      append(documents.grants, held->grants);
-      append(documents.grpc_routes, held->grpc_routes);
-      append(documents.authorizations, held->authorizations);
+      append(documents, *held);
     }
     const std::vector<Diagnostic> conflicts = find_conflicts(documents);
     all.insert(all.end(), conflicts.begin(), conflicts.end());
   }
   return in_order(std::move(all));
+}
+
+std::vector<Diagnostic> Inventory::errors_among(const std::set<std::string>& files) const {
+  std::vector<Diagnostic> all = gathered(errors_);
+  ResourceSet documents;
+  for (const std::string& file : files) {
+    if (const auto known = files_.find(file); known != files_.end()) {
+      append(documents, *known->second);
+    }
+  }
+  const std::vector<Diagnostic> conflicts = find_conflicts(documents);
+  all.insert(all.end(), conflicts.begin(), conflicts.end());
+  return in_order(std::move(all));
+}
+
+bool Inventory::in_conflict(const ResourceSet& documents) const {
+  bool any = false;
+  const auto is_twice = [&](const Counts& counts, const std::string& name) {
+    const auto uses = counts.find(name);
+    return uses != counts.end() && uses->second > 1;
+  };
+  for_each_of(documents, [&](const auto& document) {
+    for_each_address(document, [&](const lb::Address& address) {
+      const auto uses = addresses_.find(address);
+      any = any || (uses != addresses_.end() && uses->second.conflict());
+    });
+  });
+  const auto front = [&](const auto& each) {
+    for (const lb::Address& address : each->addresses) {
+      for (const ServicePort& port : each->ports) {
+        any = any || is_twice(vips_, vip_name(address, port));
+      }
+    }
+  };
+  std::for_each(documents.services.begin(), documents.services.end(), front);
+  std::for_each(documents.gateways.begin(), documents.gateways.end(), front);
+  for (const auto& slice : documents.slices) {
+    any = any || is_twice(names_, "EndpointSlice " + slice->metadata.key());
+    for (const std::string& name : instance_names(*slice)) {
+      any = any || is_twice(names_, name);
+    }
+  }
+  return any;
+}
+
+std::set<std::string> Inventory::contested() const {
+  std::set<std::string> files;
+  for (const auto& [key, ignored] : errors_) {
+    const auto entry = entries_.find(key);
+    if (entry == entries_.end()) {
+      continue;
+    }
+    ResourceSet all;
+    const ServiceResources& own = entry->second.resources;
+    append(all, {own.services, own.slices, own.policies, own.routes, own.rules, own.gateways, own.grants,
+                 own.grpc_routes, own.authorizations});
+    for_each_of(all, [&](const auto& document) { files.insert(document.metadata.file); });
+  }
+  if (conflicts_ > 0) {
+    for (const auto& [file, documents] : files_) {
+      if (in_conflict(*documents)) {
+        files.insert(file);
+      }
+    }
+  }
+  return files;
+}
+
+std::set<std::string> subjects_of(const ResourceSet& documents) {
+  std::set<std::string> subjects;
+  for_each_of(documents, [&](const auto& document) {
+    subjects.merge(keys_of(document));
+    for_each_address(document, [&](const lb::Address& address) { subjects.insert(to_string(address)); });
+  });
+  return subjects;
 }
 
 const std::vector<Diagnostic>& Inventory::warnings() {

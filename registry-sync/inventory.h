@@ -32,11 +32,23 @@ class Inventory {
   void replace(Files files);
   /// Makes these the documents of one file; null if it is gone.
   void set(const std::string& file, std::shared_ptr<const ResourceSet> documents);
+  /// set() of many: each service is validated once. Files that are gone have null.
+  using Edits = std::map<std::string, std::shared_ptr<const ResourceSet>>;
+  void apply(const Edits& edits);
+
+  /// What set() or apply() last made a file's; null: there is none.
+  std::shared_ptr<const ResourceSet> find(const std::string& file) const;
 
   /// Is there no error?
   bool clean() const { return conflicts_ == 0 && errors_.empty(); }
   /// At most kMaxDiagnostics each, in the order of files and lines.
   std::vector<Diagnostic> errors() const;
+  /// Errors within services, and conflicts among the documents of these files alone.
+  std::vector<Diagnostic> errors_among(const std::set<std::string>& files) const;
+  /// Files that errors could be about: of services with an error, and of whoever is in a conflict. All of the rest
+  /// agrees, whatever becomes of these. Documents' files must be those that they were set() with. Looks at all there
+  /// is.
+  std::set<std::string> contested() const;
   const std::vector<Diagnostic>& warnings();
   /// Each counted at every port of every virtual address.
   size_t endpoints() const { return endpoints_; }
@@ -58,7 +70,10 @@ class Inventory {
   };
   using Counts = std::unordered_map<std::string, uint32_t>;
 
+  void replace_one(const std::string& file, std::shared_ptr<const ResourceSet> documents,
+                   std::set<std::string>& touched);
   void put(const ResourceSet& documents, const ResourceSet* but, int sign, std::set<std::string>& touched);
+  bool in_conflict(const ResourceSet& documents) const;
   void revalidate(const std::set<std::string>& touched);
   /// Adds (or with a sign of -1 takes away) what a document claims for itself among all documents.
   void claim(const Service& service, int sign);
@@ -84,10 +99,15 @@ class Inventory {
   bool warnings_changed_ = false;
   size_t endpoints_ = 0;
 
-  Counts names_;  ///< "EndpointSlice default/web-1"; not of Services, which validate() looks at
-  Counts vips_;   ///< "address:port/protocol"
+  /// "EndpointSlice default/web-1"; not of Services, which validate() looks at. And "instance
+  /// default/web 10.0.0.1:80/TCP" of those that registered themselves.
+  Counts names_;
+  Counts vips_;  ///< "address:port/protocol"
   std::unordered_map<lb::Address, AddressUses, lb::HashOfAddress> addresses_;
   size_t conflicts_ = 0;  ///< names, virtual addresses and addresses that are in conflict
 };
+
+/// What documents may contradict others in: the services, Gateways and namespaces that they speak of, and addresses.
+std::set<std::string> subjects_of(const ResourceSet& documents);
 
 }  // namespace weft::registry

@@ -21,36 +21,6 @@ uint32_t parse_weight(Fields& annotations) {
   return static_cast<uint32_t>(weight.value_or(1));
 }
 
-std::vector<ServicePort> parse_endpoint_ports(Fields& document) {
-  std::vector<ServicePort> ports;
-  std::set<std::pair<std::string, lb::Protocol>> seen;
-  for (Fields& item : document.mappings("ports")) {
-    ServicePort port{.name = item.string("name").value_or(""), .protocol = parse_port_protocol(item)};
-    port.port = lb::port_from_host(static_cast<uint16_t>(item.required_integer("port", 1, 65535)));
-    item.string("appProtocol");
-    item.finish();
-    check_label(item, "name", port.name);
-    if (!seen.insert({port.name, port.protocol}).second) {
-      item.error("name", "duplicate port name " + in_quotes(port.name) + " of the same protocol");
-    }
-    ports.push_back(std::move(port));
-  }
-  return ports;
-}
-
-/// As in Kubernetes, nothing said of `ready` means ready, and `serving` is as `ready` if nothing is said of it.
-/// Kubernetes says ready: false of what terminates, so `terminating` decides first: who still serves then drains.
-lb::EndpointState parse_conditions(Fields conditions) {
-  const bool ready = conditions.boolean("ready").value_or(true);
-  const bool serving = conditions.boolean("serving").value_or(ready);
-  const bool terminating = conditions.boolean("terminating").value_or(false);
-  conditions.finish();
-  if (terminating) {
-    return serving ? lb::EndpointState::draining : lb::EndpointState::not_ready;
-  }
-  return ready ? lb::EndpointState::ready : lb::EndpointState::not_ready;
-}
-
 std::vector<std::string> parse_hints(Fields hints) {
   std::vector<std::string> zones;
   for (Fields& zone : hints.mappings("forZones")) {
@@ -100,6 +70,34 @@ SliceEndpoint parse_endpoint(Fields& item, lb::Family family) {
 }
 
 }  // namespace
+
+std::vector<ServicePort> parse_endpoint_ports(Fields& document) {
+  std::vector<ServicePort> ports;
+  std::set<std::pair<std::string, lb::Protocol>> seen;
+  for (Fields& item : document.mappings("ports")) {
+    ServicePort port{.name = item.string("name").value_or(""), .protocol = parse_port_protocol(item)};
+    port.port = lb::port_from_host(static_cast<uint16_t>(item.required_integer("port", 1, 65535)));
+    item.string("appProtocol");
+    item.finish();
+    check_label(item, "name", port.name);
+    if (!seen.insert({port.name, port.protocol}).second) {
+      item.error("name", "duplicate port name " + in_quotes(port.name) + " of the same protocol");
+    }
+    ports.push_back(std::move(port));
+  }
+  return ports;
+}
+
+lb::EndpointState parse_conditions(Fields conditions) {
+  const bool ready = conditions.boolean("ready").value_or(true);
+  const bool serving = conditions.boolean("serving").value_or(ready);
+  const bool terminating = conditions.boolean("terminating").value_or(false);
+  conditions.finish();
+  if (terminating) {
+    return serving ? lb::EndpointState::draining : lb::EndpointState::not_ready;
+  }
+  return ready ? lb::EndpointState::ready : lb::EndpointState::not_ready;
+}
 
 void parse_endpoint_slice(Fields& document, ResourceSet& resources) {
   ParsedMetadata parsed = parse_metadata(document, check_subdomain, kWeightAnnotation);

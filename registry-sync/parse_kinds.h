@@ -24,6 +24,8 @@ void parse_authorization_policy(Fields& document, ResourceSet& resources);
 /// A ServicePolicy's.
 std::optional<HealthCheck> parse_health_check(Fields fields);
 
+/// A DNS label (RFC 1123): up to 63 of a-z, 0-9 and inner "-".
+bool is_label(std::string_view text);
 /// Labels with dots between, 253 characters in all.
 bool is_subdomain(std::string_view text);
 /// Reports a name that is not a DNS label (RFC 1123): up to 63 of a-z, 0-9 and inner "-". An empty one passes.
@@ -48,5 +50,12 @@ std::string_view unicast_problem(const lb::Address& address);
 
 /// TCP unless the field says UDP.
 lb::Protocol parse_port_protocol(Fields& port);
+
+/// `ports` of a slice, or of an instance.
+std::vector<ServicePort> parse_endpoint_ports(Fields& document);
+/// `conditions` of an endpoint: as in Kubernetes, nothing said of `ready` means ready, and `serving` is as `ready` if
+/// nothing is said of it. Kubernetes says ready: false of what terminates, so `terminating` decides first: who still
+/// serves then drains.
+lb::EndpointState parse_conditions(Fields conditions);
 
 }  // namespace weft::registry

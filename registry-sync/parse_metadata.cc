@@ -7,12 +7,6 @@
 namespace weft::registry {
 namespace {
 
-bool is_label(std::string_view text) {
-  const auto inner = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
-  return !text.empty() && text.size() <= 63 && std::all_of(text.begin(), text.end(), inner) && text.front() != '-' &&
-         text.back() != '-';
-}
-
 /// RFC 3339, as Kubernetes writes it: in UTC, without fractions.
 std::optional<int64_t> parse_time(std::string_view text) {
   constexpr std::string_view kForm = "dddd-dd-ddTdd:dd:ddZ";
@@ -56,6 +50,12 @@ std::string_view ipv6_problem(const lb::Ipv6Address& address) {
 }
 
 }  // namespace
+
+bool is_label(std::string_view text) {
+  const auto inner = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  return !text.empty() && text.size() <= 63 && std::all_of(text.begin(), text.end(), inner) && text.front() != '-' &&
+         text.back() != '-';
+}
 
 bool is_subdomain(std::string_view text) {
   if (text.size() > 253) {

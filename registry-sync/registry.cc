@@ -26,6 +26,9 @@ Registry::Registry(Options options, SlotUse in_use)
       inventory_(options.abilities),
       builder_(options.seed, options.limits, std::move(options.zone), options.abilities) {
   status_.folder = source_.folder();
+  if (status_.folder.empty()) {
+    admission_.emplace(inventory_, options.abilities, options.guard);
+  }
 }
 
 std::string Registry::hold_reason(const std::string& folder_error) const {
@@ -54,6 +57,7 @@ bool Registry::load(Moment now) {
   if (status_.holding) {
     load_errors_ = {{.file = source_.folder().native(), .message = reason}};
   } else {
+    status_.whole = true;
     status_.files = reading.files;
     status_.holding = !inventory_.clean();
     if (status_.holding) {
@@ -73,7 +77,41 @@ bool Registry::load(Moment now) {
   return changed;
 }
 
+bool Registry::apply(KeyBatch batch, Moment now) {
+  status_.whole |= batch.whole;
+  admission_->apply(std::move(batch), now.steady);
+  return take_admitted(now);
+}
+
+bool Registry::begin(Moment now) {
+  return build({}, now.steady);
+}
+
+bool Registry::take_admitted(Moment now) {
+  status_.last_attempt = now.wall;
+  status_.admission = admission_->status();
+  load_errors_ = status_.admission->messages;
+  if (status_.admission->held > 0) {
+    report(load_errors_, {.file = std::string(kKeyPrefix),
+                          .message = std::to_string(status_.admission->held) + " keys went at once, of " +
+                                     listed(status_.admission->held_of, " and ") +
+                                     ": they are kept in force; if that is meant: weftctl set registry accept"});
+  }
+  status_.holding = false;
+  status_.documents = status_.admission->keys - status_.admission->refused;
+  status_.warnings = inventory_.warnings();
+  const bool changed = build(inventory_.take_changes(), now.steady);
+  if (status_.errors.empty()) {
+    status_.last_good = now.wall;
+  }
+  return changed;
+}
+
 bool Registry::accept(Moment now) {
+  if (admission_) {
+    admission_->accept();
+    return take_admitted(now);
+  }
   accepting_ = true;
   const bool changed = load(now);
   accepting_ = false;

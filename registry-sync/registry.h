@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/// @file The registry as one node knows it: the folder's last good state, the operator's wishes, the snapshot of both.
+/// @file The registry as one node knows it: the last good state of its source, the operator's wishes, the snapshot of
+/// both.
 ///
-/// Everything but threads and clocks, which are the syncer's; so tests drive it step by step.
+/// Everything but threads and clocks, which are the syncer's; so tests drive it step by step. The source is a folder,
+/// which load() reads, or a key-value store, of which apply() is told.
 ///
-/// What is in force after a bad load: a file with errors keeps its own last good resources. If the resources contradict
-/// each other, or the folder can't be read, everything stays as it was. The same if more than half of all endpoints
-/// would vanish at once, where there were 4 or more: that is far more often a mount that failed or a file half written
-/// than a wish. An operator who means it says so: accept().
+/// What of a store is in force, admission.h says. Of a folder, after a bad load: a file with errors keeps its own last
+/// good resources. If the resources contradict each other, or the folder can't be read, everything stays as it was. The
+/// same if more than half of all endpoints would vanish at once, where there were 4 or more: that is far more often a
+/// mount that failed or a file half written than a wish. An operator who means it says so: accept().
 #pragma once
 
 #include <chrono>
@@ -16,7 +18,9 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "registry-sync/admission.h"
 #include "registry-sync/builder.h"
+#include "registry-sync/etcd_follower.h"
 #include "registry-sync/file_source.h"
 
 namespace weft::registry {
@@ -30,8 +34,9 @@ enum class Override : uint8_t {
 struct Status {
   using Time = std::chrono::system_clock::time_point;
 
-  std::filesystem::path folder;
-  uint64_t epoch = 0;  ///< of the snapshot in force
+  std::filesystem::path folder;  ///< empty: the source is a store
+  bool whole = false;            ///< the source was read at least once: what is in force is more than a beginning
+  uint64_t epoch = 0;            ///< of the snapshot in force
   Time last_attempt{};
   Time last_good{};  ///< the last attempt without errors; what is in force may be older than the folder if not the same
   bool holding = false;  ///< the whole last good state is kept: `errors` says why
@@ -41,6 +46,9 @@ struct Status {
   size_t files = 0;
   size_t documents = 0;  ///< in force
   size_t lingering = 0;  ///< endpoints that left the registry and still have flows
+  // Of a store.
+  std::optional<AdmissionStatus> admission;
+  std::optional<FollowerStatus> store;
 };
 
 /// What is handed to the data plane.
@@ -60,18 +68,23 @@ class Registry {
   static constexpr size_t kGuardedEndpoints = 4;
 
   struct Options {
-    std::filesystem::path folder;
-    uint64_t seed = 0;  ///< of the mesh: the same on all nodes
+    std::filesystem::path folder;  ///< empty: apply() is to be called instead of load()
+    uint64_t seed = 0;             ///< of the mesh: the same on all nodes
     SlotLimits limits;
     std::string zone;  ///< the node's own; empty: it prefers none
     Abilities abilities = {};
+    Guard guard = {};  ///< of a store's instances
   };
 
   Registry(Options options, SlotUse in_use);
 
   /// Each returns whether there is something new to publish.
   bool load(Moment now);
-  /// load() that takes it as meant if most endpoints vanish.
+  /// What happened in the store.
+  bool apply(KeyBatch batch, Moment now);
+  /// Makes the first snapshot, an empty one, of a store that is not there.
+  bool begin(Moment now);
+  /// load() that takes it as meant if most endpoints vanish. Of a store: lets go of what is held.
   bool accept(Moment now);
   /// Frees what nobody holds.
   bool reclaim(Time now);
@@ -100,16 +113,20 @@ class Registry {
   /// What became of routes and Gateways that are in force.
   HttpStatus http_status() const { return builder_.http_status(); }
   const FileSource& source() const { return source_; }
+  /// Of a store: keys and values that are in force.
+  std::vector<KeyEdit> in_force() const { return admission_->in_force(); }
 
  private:
   /// Why the folder's new state must not be in force; empty if it may.
   std::string hold_reason(const std::string& folder_error) const;
   bool build(Builder::Updates updates, Time now);
+  bool take_admitted(Moment now);
 
   FileSource source_;
   SlotUse in_use_;
-  Inventory inventory_;  ///< what the folder says, whether or not it is in force
-  Builder builder_;      ///< what is in force
+  Inventory inventory_;                 ///< what the folder says, whether or not it is in force; or what of a store is
+  std::optional<Admission> admission_;  ///< of a store
+  Builder builder_;                     ///< what is in force
   std::set<Drain> drains_;
   std::vector<Diagnostic> load_errors_;
   bool accepting_ = false;  ///< within accept()

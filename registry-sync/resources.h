@@ -61,6 +61,7 @@ struct EndpointSlice {
   uint32_t weight = 1;
   std::vector<ServicePort> ports;  ///< unique (name, protocol); matched with the service's by these
   std::vector<SliceEndpoint> endpoints;
+  bool registered = false;  ///< an instance that registered itself: no other may have its address and port
 
   bool operator==(const EndpointSlice&) const = default;
 };

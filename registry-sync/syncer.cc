@@ -10,7 +10,9 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <random>
+#include <utility>
 
 namespace weft::registry {
 namespace {
@@ -38,11 +40,34 @@ tl::expected<std::unique_ptr<Syncer>, std::string> Syncer::start(Options options
   if (!watch) {
     return tl::make_unexpected(watch.error());
   }
+  auto syncer = prepare(std::move(options), std::move(hooks));
+  if (syncer) {
+    (*syncer)->watch_.emplace(std::move(*watch));
+    (*syncer)->go();
+  }
+  return syncer;
+}
+
+tl::expected<std::unique_ptr<Syncer>, std::string> Syncer::start(etcd::Options store, Options options, Hooks hooks) {
+  auto syncer = prepare(std::move(options), std::move(hooks));
+  if (!syncer) {
+    return syncer;
+  }
+  auto follower = EtcdFollower::start(std::move(store), [raw = syncer->get()] { raw->wake(); });
+  if (!follower) {
+    return tl::make_unexpected(follower.error());
+  }
+  (*syncer)->follower_ = std::move(*follower);
+  (*syncer)->go();
+  return syncer;
+}
+
+tl::expected<std::unique_ptr<Syncer>, std::string> Syncer::prepare(Options options, Hooks hooks) {
   const int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (wake_fd < 0) {
     return tl::make_unexpected("can't create an eventfd: " + std::string(std::strerror(errno)));
   }
-  std::unique_ptr<Syncer> syncer(new Syncer(std::move(options), std::move(hooks), std::move(*watch), wake_fd));
+  std::unique_ptr<Syncer> syncer(new Syncer(std::move(options), std::move(hooks), wake_fd));
   // Other nodes check the same endpoints, at other moments.
   auto prober = Prober::start({.seed = std::random_device()()},
                               [raw = syncer.get()](const auto& verdicts) { raw->judge(verdicts); });
@@ -50,21 +75,22 @@ tl::expected<std::unique_ptr<Syncer>, std::string> Syncer::start(Options options
     return tl::make_unexpected(prober.error());
   }
   syncer->prober_ = std::move(*prober);
-  std::promise<void> loaded;
-  std::future<void> first_load = loaded.get_future();
-  syncer->thread_ = std::jthread([raw = syncer.get(), promise = std::move(loaded)](std::stop_token stop) mutable {
-    raw->run(stop, std::move(promise));
-  });
-  first_load.wait();
   return syncer;
 }
 
-Syncer::Syncer(Options options, Hooks hooks, FolderWatch watch, int wake_fd)
+void Syncer::go() {
+  std::promise<void> loaded;
+  std::future<void> first_load = loaded.get_future();
+  thread_ = std::jthread(
+      [this, promise = std::move(loaded)](std::stop_token stop) mutable { run(stop, std::move(promise)); });
+  first_load.wait();
+}
+
+Syncer::Syncer(Options options, Hooks hooks, int wake_fd)
     : sink_(std::move(hooks.sink)),
       loaded_(std::move(hooks.loaded)),
       each_second_(std::move(hooks.each_second)),
       registry_(std::move(options), std::move(hooks.in_use)),
-      watch_(std::move(watch)),
       wake_fd_(wake_fd) {}
 
 Syncer::~Syncer() {
@@ -74,6 +100,7 @@ Syncer::~Syncer() {
     thread_.join();
   }
   prober_.reset();
+  follower_.reset();
   close(wake_fd_);
 }
 
@@ -111,8 +138,15 @@ void Syncer::judge(const std::vector<CheckVerdict>& verdicts) {
 }
 
 Status Syncer::status() const {
-  const std::lock_guard lock(mutex_);
-  return status_;
+  Status status;
+  {
+    const std::lock_guard lock(mutex_);
+    status = status_;
+  }
+  if (follower_ != nullptr) {
+    status.store = follower_->status();
+  }
+  return status;
 }
 
 tl::expected<HttpStatus, std::string> Syncer::http_status() {
@@ -126,21 +160,16 @@ tl::expected<HttpStatus, std::string> Syncer::http_status() {
 
 void Syncer::run(const std::stop_token& stop, std::promise<void> loaded) {
   pthread_setname_np(pthread_self(), "weft-registry");
-  load();
+  begin();
   loaded.set_value();
   Time next_check = Clock::now() + kCheckInterval;
   while (!stop.stop_requested()) {
     const Time due = registry_.next_deadline().value_or(next_check);
     wait(std::min({next_check, due, debounce_.deadline().value_or(next_check)}));
     const Time now = Clock::now();
-    if (watch_.drain()) {
-      debounce_.note(now);
-    }
+    follow(now);
     if (now >= next_check) {
       next_check = now + kCheckInterval;
-      if (watch_.refresh()) {
-        debounce_.note(now);
-      }
       publish(registry_.reclaim(now));
       if (each_second_) {
         each_second_();
@@ -158,9 +187,39 @@ void Syncer::run(const std::stop_token& stop, std::promise<void> loaded) {
   refuse_commands();
 }
 
+void Syncer::begin() {
+  if (watch_) {
+    load();
+    return;
+  }
+  const Time patient_until = Clock::now() + kPatience;
+  while (Clock::now() < patient_until && !take_from_store()) {
+    wait(patient_until);
+  }
+  if (registry_.snapshot() == nullptr) {
+    publish(registry_.begin(moment()));
+  }
+}
+
+void Syncer::follow(Time now) {
+  if (follower_ != nullptr) {
+    take_from_store();
+  } else if (watch_->drain()) {
+    debounce_.note(now);
+  }
+  if (watch_ && now >= next_refresh_) {
+    next_refresh_ = now + kCheckInterval;
+    if (watch_->refresh()) {
+      debounce_.note(now);
+    }
+  }
+}
+
 void Syncer::wait(Time until) const {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
-  std::array<pollfd, 2> fds = {{{.fd = watch_.fd(), .events = POLLIN}, {.fd = wake_fd_, .events = POLLIN}}};
+  // Without a folder, there is an fd of -1, which poll() passes over.
+  std::array<pollfd, 2> fds = {
+      {{.fd = watch_ ? watch_->fd() : -1, .events = POLLIN}, {.fd = wake_fd_, .events = POLLIN}}};
   poll(fds.data(), fds.size(), static_cast<int>(std::max<int64_t>(left, 0)));
   eventfd_t ignored = 0;
   eventfd_read(wake_fd_, &ignored);
@@ -175,6 +234,31 @@ void Syncer::load() {
   if (loaded_) {
     loaded_(registry_.status());
   }
+}
+
+bool Syncer::take_from_store() {
+  std::deque<KeyBatch> batches = follower_->take();
+  if (batches.empty()) {
+    return false;
+  }
+  // Of a storm of changes, snapshots that nobody would see are not made.
+  KeyBatch all = std::move(batches.front());
+  batches.pop_front();
+  for (KeyBatch& next : batches) {
+    if (next.whole) {
+      publish(registry_.apply(std::exchange(all, std::move(next)), moment()));
+      continue;
+    }
+    std::move(next.edits.begin(), next.edits.end(), std::back_inserter(all.edits));
+    all.revision = next.revision;
+  }
+  publish(registry_.apply(std::move(all), moment()));
+  const Status& status = registry_.status();
+  if (loaded_ && status.errors != told_) {
+    told_ = status.errors;
+    loaded_(status);
+  }
+  return true;
 }
 
 void Syncer::publish(bool changed) {

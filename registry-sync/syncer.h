@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// @file The slow path's thread: follows the registry's folder and hands each finished snapshot to a sink.
+/// @file The slow path's thread: follows the registry and hands each finished snapshot to a sink. Of a registry in
+/// etcd, a thread beside it reads and parses (etcd_follower.h).
 ///
 ///     Syncer::Options options{.folder = "/etc/weft/registry", .seed = seed};
 ///     Syncer::Hooks hooks{.sink = [&](const Publication& p) { steer(p.endpoints); snapshots.publish(p.snapshot); },
@@ -46,6 +47,10 @@ class Syncer {
   /// Loads the folder and returns once the sink has the first snapshot, an empty one if nothing could be loaded:
   /// status() says what is wrong with the files. An error if the folder itself isn't there or can't be watched.
   static tl::expected<std::unique_ptr<Syncer>, std::string> start(Options options, Hooks hooks);
+  /// Follows a registry in etcd: options.folder is empty. Returns once all of it is in force, or after kPatience with
+  /// an empty snapshot: Status::whole says which. An error if the options are wrong.
+  static tl::expected<std::unique_ptr<Syncer>, std::string> start(etcd::Options store, Options options, Hooks hooks);
+  static constexpr std::chrono::seconds kPatience{5};
   /// Stops the thread. Commands that wait get an error.
   ~Syncer();
   Syncer(const Syncer&) = delete;
@@ -70,13 +75,21 @@ class Syncer {
     std::promise<Answer> answer;
   };
 
-  Syncer(Options options, Hooks hooks, FolderWatch watch, int wake_fd);
+  Syncer(Options options, Hooks hooks, int wake_fd);
+  static tl::expected<std::unique_ptr<Syncer>, std::string> prepare(Options options, Hooks hooks);
+  /// Starts the thread, and waits for the first snapshot.
+  void go();
 
   Answer order(Act act);
   void run(const std::stop_token& stop, std::promise<void> loaded);
   void wait(Time until) const;
   void wake() const;
+  /// The source's first state, and then all that changes in it.
+  void begin();
+  void follow(Time now);
   void load();
+  /// @returns whether there was anything
+  bool take_from_store();
   void obey_commands();
   void refuse_commands();
   /// What checks found: does not wait, so any thread may call it.
@@ -88,18 +101,21 @@ class Syncer {
   Sink sink_;
   std::function<void(const Status&)> loaded_;
   std::function<void()> each_second_;
-  Registry registry_;  ///< the syncer's thread alone, and start() before there is one
-  FolderWatch watch_;
+  Registry registry_;                 ///< the syncer's thread alone, and start() before there is one
+  std::optional<FolderWatch> watch_;  ///< of a folder
   Debounce debounce_;
-  int wake_fd_;  ///< eventfd
+  Time next_refresh_{};           ///< of watch_
+  std::vector<Diagnostic> told_;  ///< what loaded_ was called with last
+  int wake_fd_;                   ///< eventfd
 
   mutable std::mutex mutex_;
-  std::deque<Command> commands_;        ///< under mutex_
-  std::vector<CheckVerdict> verdicts_;  ///< under mutex_
-  bool stopping_ = false;               ///< under mutex_
-  Status status_;                       ///< under mutex_
-  std::unique_ptr<Prober> prober_;      ///< uses all of the above but for the thread
-  std::jthread thread_;                 ///< last: it uses all of the above
+  std::deque<Command> commands_;            ///< under mutex_
+  std::vector<CheckVerdict> verdicts_;      ///< under mutex_
+  bool stopping_ = false;                   ///< under mutex_
+  Status status_;                           ///< under mutex_
+  std::unique_ptr<Prober> prober_;          ///< uses all of the above but for the thread
+  std::unique_ptr<EtcdFollower> follower_;  ///< of etcd; uses wake()
+  std::jthread thread_;                     ///< last: it uses all of the above
 };
 
 }  // namespace weft::registry

@@ -93,6 +93,19 @@ void find_endpoints_that_are_vips(const ResourceSet& all, const std::vector<Fron
   }
 }
 
+void find_shared_instances(const ResourceSet& all, std::vector<Diagnostic>& errors) {
+  std::map<std::string, const EndpointSlice*> seen;
+  for (const EndpointSlice* slice : by_place(all.slices)) {
+    for (const std::string& name : instance_names(*slice)) {
+      const auto [first, is_new] = seen.emplace(name, slice);
+      if (!is_new) {
+        add(errors, slice->metadata, "addresses",
+            name + " is registered at " + escaped(first->second->metadata.file, 1024) + " too");
+      }
+    }
+  }
+}
+
 /// Of the node's configuration; empty if the address is none of the node's own.
 std::string_view own_field(const lb::Address& address, const Abilities& abilities) {
   const auto& own = abilities.own_addresses;
@@ -347,7 +360,23 @@ std::vector<Diagnostic> find_conflicts(const ResourceSet& all) {
   const std::vector<Front> fronts = fronts_of(all);
   find_shared_vips(fronts, errors);
   find_endpoints_that_are_vips(all, fronts, errors);
+  find_shared_instances(all, errors);
   return errors;
+}
+
+std::vector<std::string> instance_names(const EndpointSlice& slice) {
+  std::vector<std::string> names;
+  if (!slice.registered) {
+    return names;
+  }
+  for (const ServicePort& port : slice.ports) {
+    std::string name = "instance " + slice.service + " " + to_string(slice.endpoints.front().address, port.port) + "/" +
+                       std::string(lb::to_string(port.protocol));
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+      names.push_back(std::move(name));
+    }
+  }
+  return names;
 }
 
 std::vector<Diagnostic> in_order(std::vector<Diagnostic> diagnostics) {

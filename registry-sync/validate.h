@@ -25,8 +25,13 @@ struct Validation {
 /// @param service "namespace/name": what they all speak of
 Validation validate(const std::string& service, const ServiceResources& resources, const Abilities& abilities);
 
-/// Names that two documents have, virtual addresses that two services have, endpoints that are virtual addresses.
+/// Names that two documents have, virtual addresses that two services have, endpoints that are virtual addresses,
+/// instances with one address and port.
 std::vector<Diagnostic> find_conflicts(const ResourceSet& all);
+
+/// "instance default/web 10.0.0.1:80/TCP", of each port of an instance that registered itself: no two may have one the
+/// same. Of other slices: nothing.
+std::vector<std::string> instance_names(const EndpointSlice& slice);
 
 /// Sorts by file and line, and keeps the first kMaxDiagnostics.
 std::vector<Diagnostic> in_order(std::vector<Diagnostic> diagnostics);

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "registry-sync/etcd_follower.h"
+
+#include <pthread.h>
+
+#include <map>
+#include <set>
+
+namespace weft::registry {
+namespace {
+
+using std::chrono::milliseconds;
+using EtcdError = etcd::Error::Kind;
+
+constexpr int64_t kKeysAPage = 2000;
+/// Edits that wait to be taken; beyond that the follower waits, and then etcd does.
+constexpr size_t kMaxWaiting = 100'000;
+constexpr milliseconds kFirstWait{100};
+constexpr milliseconds kLongestWait{5000};
+
+}  // namespace
+
+tl::expected<std::unique_ptr<EtcdFollower>, std::string> EtcdFollower::start(etcd::Options options,
+                                                                             std::function<void()> woken) {
+  auto client = etcd::Client::make(std::move(options));
+  if (!client) {
+    return tl::make_unexpected(client.error());
+  }
+  std::unique_ptr<EtcdFollower> follower(new EtcdFollower(std::move(*client), std::move(woken)));
+  follower->thread_ = std::jthread([raw = follower.get()](std::stop_token stop) { raw->run(stop); });
+  return follower;
+}
+
+EtcdFollower::EtcdFollower(std::unique_ptr<etcd::Client> client, std::function<void()> woken)
+    : client_(std::move(client)), woken_(std::move(woken)), backoff_(kFirstWait, kLongestWait, std::random_device()()) {
+  status_.endpoint = client_->endpoint();
+  status_.since = std::chrono::system_clock::now();
+}
+
+EtcdFollower::~EtcdFollower() {
+  thread_.request_stop();
+  client_->shut_down();
+  thread_.join();
+}
+
+std::deque<KeyBatch> EtcdFollower::take() {
+  std::deque<KeyBatch> taken;
+  {
+    const std::lock_guard lock(mutex_);
+    taken.swap(batches_);
+    waiting_ = 0;
+  }
+  room_.notify_one();
+  return taken;
+}
+
+FollowerStatus EtcdFollower::status() const {
+  const std::lock_guard lock(mutex_);
+  return status_;
+}
+
+void EtcdFollower::run(const std::stop_token& stop) {
+  pthread_setname_np(pthread_self(), "weft-etcd");
+  stop_ = stop;
+  bool listed = false;
+  while (!stop.stop_requested()) {
+    if (listed) {
+      if (const auto same = is_same_store(); !same) {
+        note_away(same.error());
+        wait(backoff_.next());
+        continue;
+      } else {
+        listed = *same;
+      }
+    }
+    if (!listed) {
+      if (const auto done = list(); !done) {
+        note_away(done.error());
+        wait(backoff_.next());
+        continue;
+      }
+    }
+    const etcd::Error why = watch();
+    listed = why.kind != EtcdError::compacted;
+    note_away(why);
+    if (why.kind != EtcdError::compacted) {
+      client_->move_on();
+    }
+    wait(backoff_.next());
+  }
+}
+
+etcd::Result<bool> EtcdFollower::is_same_store() {
+  return client_->range(std::string(kKeyPrefix), "", 1, 0, true).map([&](const etcd::Range& range) {
+    return range.revision >= revision_;
+  });
+}
+
+etcd::Result<void> EtcdFollower::list() {
+  const std::string end = etcd::prefix_end(std::string(kKeyPrefix));
+  KeyBatch batch{.whole = true, .revision = 0, .edits = {}};
+  std::unordered_map<std::string, int64_t> leases;
+  std::string from(kKeyPrefix);
+  int64_t limit = kKeysAPage;
+  for (bool more = true; more;) {
+    auto page = client_->range(from, end, limit, batch.revision);
+    bool unreadable = false;
+    if (!page && page.error().kind == EtcdError::too_large) {
+      if (limit > 1) {
+        limit = std::max<int64_t>(limit / 8, 1);
+        continue;
+      }
+      unreadable = true;
+      page = client_->range(from, end, 1, batch.revision, true);
+    }
+    if (!page) {
+      return tl::make_unexpected(page.error());
+    }
+    batch.revision = batch.revision == 0 ? page->revision : batch.revision;
+    more = page->more;
+    for (etcd::KeyValue& pair : page->pairs) {
+      from = pair.key + '\0';
+      leases[pair.key] = pair.lease;
+      batch.edits.push_back(edit_of(std::move(pair)));
+      if (unreadable) {
+        KeyEdit& edit = batch.edits.back();
+        edit.reading = {.errors = {{.file = edit.key,
+                                    .message = "the value is larger than " +
+                                               std::to_string(etcd::kMaxMessageBytes >> 20) + " MiB"}}};
+      }
+    }
+  }
+  std::unordered_map<int64_t, bool> ended;
+  for (const auto& [key, lease] : leases_) {
+    if (!leases.contains(key)) {
+      batch.edits.push_back(
+          {.key = key, .gone = true, .by_lease = lease_ended(lease, ended), .value = {}, .reading = {}});
+    }
+  }
+  leases_ = std::move(leases);
+  revision_ = batch.revision;
+  {
+    const std::lock_guard lock(mutex_);
+    ++status_.lists;
+  }
+  hand_over(std::move(batch));
+  return {};
+}
+
+etcd::Error EtcdFollower::watch() {
+  auto watch = client_->watch(std::string(kKeyPrefix), etcd::prefix_end(std::string(kKeyPrefix)), revision_ + 1);
+  if (!watch) {
+    return watch.error();
+  }
+  note_connected();
+  milliseconds silent{0};
+  constexpr milliseconds kStep{1000};
+  for (;;) {
+    auto next = (*watch)->next(kStep);
+    if (!next) {
+      return next.error();
+    }
+    if (!*next) {
+      silent += kStep;
+      if (silent >= kSilence) {
+        return {.kind = EtcdError::deadline, .message = client_->endpoint() + ": the watch is silent"};
+      }
+      (*watch)->request_progress();
+      continue;
+    }
+    silent = milliseconds(0);
+    backoff_.reset();
+    std::vector<etcd::Event>& events = (*next)->events;
+    if (events.empty()) {
+      continue;
+    }
+    KeyBatch batch{.whole = false, .revision = events.back().pair.mod_revision, .edits = {}};
+    std::vector<etcd::Event> gone;
+    batch.edits.reserve(events.size());
+    for (etcd::Event& event : events) {
+      if (event.deleted) {
+        batch.edits.push_back({.key = event.pair.key, .gone = true, .value = {}, .reading = {}});
+        gone.push_back(std::move(event));
+      } else {
+        batch.edits.push_back(edit_of(std::move(event.pair)));
+      }
+    }
+    tell_lease_ends(gone, batch.edits);
+    for (const KeyEdit& edit : batch.edits) {
+      if (edit.gone) {
+        leases_.erase(edit.key);
+      } else {
+        leases_[edit.key] = edit.lease;
+      }
+    }
+    revision_ = batch.revision;
+    hand_over(std::move(batch));
+  }
+}
+
+/// @param gone the events of the edits that say so, in order
+void EtcdFollower::tell_lease_ends(const std::vector<etcd::Event>& gone, std::vector<KeyEdit>& edits) {
+  if (gone.empty()) {
+    return;
+  }
+  // Leases as they were before each edit: a key may come and go within a batch.
+  std::unordered_map<std::string, int64_t> here;
+  std::vector<int64_t> leases;
+  std::map<int64_t, std::set<int64_t>> of_revision;
+  for (const KeyEdit& edit : edits) {
+    if (!edit.gone) {
+      here[edit.key] = edit.lease;
+      continue;
+    }
+    const auto now = here.find(edit.key);
+    const auto before = leases_.find(edit.key);
+    leases.push_back(now != here.end() ? now->second : before != leases_.end() ? before->second : 0);
+    of_revision[gone[leases.size() - 1].pair.mod_revision].insert(leases.back());
+  }
+  std::unordered_map<int64_t, bool> ended;
+  size_t i = 0;
+  for (KeyEdit& edit : edits) {
+    if (edit.gone) {
+      edit.by_lease = of_revision[gone[i].pair.mod_revision].size() == 1 && lease_ended(leases[i], ended);
+      ++i;
+    }
+  }
+}
+
+bool EtcdFollower::lease_ended(int64_t lease, std::unordered_map<int64_t, bool>& known) {
+  if (lease == 0) {
+    return false;
+  }
+  if (const auto answer = known.find(lease); answer != known.end()) {
+    return answer->second;
+  }
+  if (known.size() >= kMaxLeaseQuestions) {
+    return true;
+  }
+  return known[lease] = !client_->time_to_live(lease).has_value();
+}
+
+KeyEdit EtcdFollower::edit_of(etcd::KeyValue pair) {
+  Reading reading = read_value(pair.key, pair.value);
+  return {.key = std::move(pair.key),
+          .value = std::move(pair.value),
+          .created = pair.create_revision,
+          .lease = pair.lease,
+          .reading = std::move(reading)};
+}
+
+void EtcdFollower::hand_over(KeyBatch batch) {
+  {
+    std::unique_lock lock(mutex_);
+    room_.wait(lock, stop_, [&] { return waiting_ < kMaxWaiting; });
+    waiting_ += batch.edits.size();
+    status_.revision = batch.revision;
+    batches_.push_back(std::move(batch));
+  }
+  woken_();
+}
+
+void EtcdFollower::note_connected() {
+  {
+    const std::lock_guard lock(mutex_);
+    status_.endpoint = client_->endpoint();
+    status_.connected = true;
+    status_.since = std::chrono::system_clock::now();
+    status_.error.clear();
+  }
+  woken_();
+}
+
+void EtcdFollower::note_away(const etcd::Error& error) {
+  if (stop_.stop_requested()) {
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (status_.connected) {
+      ++status_.reconnects;
+      status_.since = std::chrono::system_clock::now();
+    }
+    status_.connected = false;
+    status_.error = error.message;
+  }
+  woken_();
+}
+
+void EtcdFollower::wait(milliseconds time) {
+  std::unique_lock lock(mutex_);
+  room_.wait_for(lock, stop_, time, [] { return false; });
+}
+
+}  // namespace weft::registry

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file What happened to keys of a key-value store, read and parsed: from who follows the store (etcd_follower.h) to
+/// who decides what of it is in force (admission.h). Values only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "registry-sync/instance.h"
+
+namespace weft::registry {
+
+using Documents = std::shared_ptr<const ResourceSet>;
+
+/// What a value says by itself.
+struct Reading {
+  std::shared_ptr<const Instance> instance;  ///< of an instance without errors
+  Documents documents;                       ///< of a resource without errors
+  std::vector<Diagnostic> errors;
+};
+
+struct KeyEdit {
+  std::string key;
+  bool gone = false;
+  bool by_lease = false;  ///< gone, as far as one can tell, because its lease ended: nobody asked for it
+  std::string value;
+  int64_t created = 0;  ///< revision
+  int64_t lease = 0;    ///< 0: none
+  Reading reading;
+};
+
+struct KeyBatch {
+  bool whole = false;  ///< all keys that there are; else edits, in order
+  int64_t revision = 0;
+  std::vector<KeyEdit> edits;
+};
+
+/// Parses what a key holds, and holds it against its key. Pure.
+Reading read_value(const std::string& key, std::string_view value);
+
+}  // namespace weft::registry
