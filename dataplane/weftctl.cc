@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// weftctl: sends one command to a node's runtime socket and prints the answer. The words are the node's: see `weftctl
-// help`. `weftctl validate` needs no node.
+// weftctl: wiring only. A command on a registry is carried out here (registrar/); all others are the node's: they are
+// sent to its runtime socket, and the answer is printed.
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -13,7 +13,8 @@
 #include <cstring>
 #include <optional>
 
-#include "validate_command.h"
+#include "ops/command_texts.h"
+#include "registrar/commands.h"
 
 namespace {
 
@@ -68,15 +69,33 @@ std::optional<bool> print_answer(int fd, std::string_view error_mark) {
   return failed;
 }
 
+/// Of both kinds, a line each; no node is asked.
+std::string all_commands() {
+  std::string text;
+  const auto add = [&text](const auto& command) {
+    const std::string line =
+        fmt::format("{}{}{}", command.words, command.arguments.empty() ? "" : " ", command.arguments);
+    text += fmt::format("  {}\n      {}\n", line, command.does);
+  };
+  text += "Commands of the node, by its runtime socket:\n";
+  for (const auto& command : weft::ops::kCommandTexts) {
+    add(command);
+  }
+  text += "\nCommands on the registry, which need no node (\"weftctl apply --help\" has their flags):\n";
+  for (const auto& command : weft::registrar::kOwnCommands) {
+    add(command);
+  }
+  return text;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1 && argv[1] == std::string_view("validate")) {
-    return weft::validate_command(argc - 1, argv + 1);
+  if (const std::vector<std::string> called(argv + 1, argv + argc); weft::registrar::is_own(called)) {
+    return weft::registrar::run_own(called);
   }
-  CLI::App app(
-      "weftctl: asks or tells a node of the weft service mesh. \"weftctl help\" lists the commands of the node; "
-      "\"weftctl validate -f FILE\" checks resources without one.");
+  CLI::App app("weftctl: asks or tells a node of the weft service mesh, or works on its registry");
+  app.footer(all_commands());
   std::string socket_path = "/run/weft/weft.sock";
   bool json = false;
   std::vector<std::string> words;
@@ -85,6 +104,10 @@ int main(int argc, char** argv) {
   app.add_option("command", words, "the words of a command, such as: show services")->required();
   app.set_version_flag("--version", WEFT_VERSION);
   CLI11_PARSE(app, argc, argv);
+  if (words == std::vector<std::string>{"help"} && !json) {
+    fmt::print("{}", all_commands());
+    return 0;
+  }
 
   const int fd = connect_to(socket_path);
   if (fd < 0) {

@@ -11,6 +11,7 @@ MAY_INCLUDE = {
     "lb": set(),
     "etcd": set(),
     "registry-sync": {"lb", "etcd"},
+    "registrar": {"lb", "etcd", "registry-sync"},
     "bpf": set(),
     "time": set(),
     "packet": {"lb"},

@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "validate_command.h"
+#include "registrar/validate.h"
 
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <iostream>
-#include <nlohmann/json.hpp>
 
+#include "registrar/document.h"
 #include "registry-sync/check.h"
 #include "registry-sync/yaml_document.h"
 
-namespace weft {
+namespace weft::registrar {
 namespace {
 
 constexpr int kInvalid = 1;
 constexpr int kUnreadable = 2;
-
-using Json = nlohmann::ordered_json;
 
 /// One byte more than may be read at most says that there is too much.
 std::string read_standard_input() {
@@ -87,15 +85,16 @@ void print_json(const registry::CheckReport& report) {
 
 }  // namespace
 
-int validate_command(int argc, const char* const* argv) {
-  CLI::App app(
-      "weftctl validate: says whether resources are fit for a registry, as `weftd --check` does; needs no node.");
+int validate(const std::vector<std::string>& arguments) {
+  CLI::App app("Says whether resources are fit for a registry, as `weftd --check` does; needs no node.",
+               "weftctl validate");
   std::string from;
   bool json = false;
   app.add_option("-f,--filename", from, "a file, a registry folder, or - for standard input")->required();
   app.add_flag("--json", json, "answer as JSON");
   try {
-    app.parse(argc, argv);
+    // CLI11 takes them from the end.
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kUnreadable;
   }
@@ -108,4 +107,4 @@ int validate_command(int argc, const char* const* argv) {
   return report->errors.empty() ? 0 : kInvalid;
 }
 
-}  // namespace weft
+}  // namespace weft::registrar

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file Resources as documents that are passed on as they are: what weft reads in them, and the text.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "registry-sync/diagnostic.h"
+
+namespace weft::registrar {
+
+/// Keeps the order of fields.
+using Json = nlohmann::ordered_json;
+
+struct DocumentName {
+  std::string kind;
+  std::string name_space;
+  std::string name;
+
+  auto operator<=>(const DocumentName&) const = default;
+};
+/// "Service default/web"
+std::string to_string(const DocumentName& name);
+
+struct Document {
+  DocumentName id;
+  Json content;
+};
+
+/// All that a text of YAML or JSON holds, Lists taken apart, validated one by one as a registry's file is. Of two with
+/// one name the second is an error.
+/// @param file what diagnostics call it
+tl::expected<std::vector<Document>, std::vector<registry::Diagnostic>> read_documents(const std::string& file,
+                                                                                      std::string_view text);
+/// The same without validation: of what a registry holds already. What has no name or kind is left out.
+std::vector<Document> documents_in(const std::string& file, std::string_view text);
+
+/// In block style; JSON's strings where a plain one could be taken for something else.
+std::string as_yaml(const Json& content);
+
+/// The kind in its own spelling: "httproutes", "HTTPRoute" and "httproute" are HTTPRoute. The error lists all.
+tl::expected<std::string, std::string> kind_called(const std::string& word);
+
+}  // namespace weft::registrar

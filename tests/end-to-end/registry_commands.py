@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""weftctl apply, get and delete, on a registry in etcd and on one of files: the same words, the same answers. And help, which
+needs neither a registry nor a node."""
+
+import json
+import os
+import subprocess
+
+import lab
+
+URL = "http://127.0.0.1:2379"
+SERVICE = """apiVersion: v1
+kind: Service
+metadata:
+  name: web
+  namespace: shop
+  annotations:
+    weft.dev/maglev-table-size: "251"
+spec:
+  clusterIP: 10.96.0.10
+  ports:
+  - port: 80
+"""
+SLICE = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+         "metadata": {"name": "web-1", "namespace": "shop", "labels": {"kubernetes.io/service-name": "web"}},
+         "ports": [{"port": 8080}], "endpoints": [{"addresses": ["10.1.0.7"], "conditions": {"ready": True}}]}
+
+lab.enter()
+mesh = lab.Lab()
+os.environ.update(ETCDCTL_API="3", ETCDCTL_ENDPOINTS=URL)
+etcd = lab.Process(["etcd", "--data-dir", mesh.folder / "data", "--listen-client-urls", URL, "--advertise-client-urls", URL],
+                   mesh.folder / "etcd.log")
+lab.wait_until("etcd answers", lambda: subprocess.run(["etcdctl", "endpoint", "health"], capture_output=True).returncode == 0, 30)
+
+
+def weftctl(*words, code=0, **options):
+    done = subprocess.run([lab.BUILD / "weftctl", *map(str, words)], capture_output=True, text=True, **options)
+    assert done.returncode == code, (words, done)
+    return done.stdout if code == 0 else done.stderr
+
+
+def config(name, registry):
+    path = mesh.folder / name
+    path.write_text(json.dumps({"node": "lab", "registry": registry}))
+    return "--config", path
+
+
+both = mesh.folder / "both.yaml"
+both.write_text(SERVICE + "---\n" + json.dumps(SLICE) + "\n")
+for place in (config("etcd.yaml", {"source": "etcd", "etcd": {"endpoints": [URL]}}),
+              config("files.yaml", {"folder": str(mesh.registry)}), ("--etcd", URL), ("--folder", mesh.registry)):
+    assert weftctl("apply", *place, "-f", both) == "Service shop/web created\nEndpointSlice shop/web-1 created\n"
+    assert weftctl("apply", *place, "-f", both) == "Service shop/web unchanged\nEndpointSlice shop/web-1 unchanged\n"
+    changed = SERVICE.replace("port: 80", "port: 81")
+    assert weftctl("apply", *place, "-f", "-", input=changed) == "Service shop/web configured\n"
+    assert weftctl("get", *place, "services") == "shop/web\n"
+    assert weftctl("get", *place, "service", "shop/web") == changed
+    assert json.loads(weftctl("get", *place, "endpointslice", "shop/web-1", "-o", "json")) == SLICE
+    assert weftctl("get", *place, "httproute", "-o", "yaml") == ""
+
+    # What is wrong is refused whole, before anything is written.
+    bad = weftctl("apply", *place, "-f", "-", code=1, input=SERVICE.replace("shop", "new") + "---\n" + SERVICE.replace("80", "0"))
+    assert bad == 'error: standard input:23: spec.ports[0].port: expected an integer from 1 to 65535, got "0"\n', bad
+    assert "there twice" in weftctl("apply", *place, "-f", "-", code=1, input=SERVICE + "---\n" + SERVICE)
+    assert weftctl("get", *place, "services") == "shop/web\n"
+    assert weftctl("get", *place, "service", "shop/other", code=1) == "error: there is no Service shop/other\n"
+    assert "unknown kind \"pods\"; expected one of Service, " in weftctl("get", *place, "pods", code=64)
+
+    assert weftctl("delete", *place, "service", "shop/web") == "Service shop/web deleted\n"
+    assert weftctl("delete", *place, "service", "shop/web", code=1) == "error: there is no Service shop/web\n"
+    assert weftctl("delete", *place, "endpointslices", "shop/web-1") == "EndpointSlice shop/web-1 deleted\n"
+assert lab.run("etcdctl", "get", "--prefix", "/weft/") == ""
+assert list(mesh.registry.iterdir()) == [], list(mesh.registry.iterdir())
+
+# Somebody's own file: what is alone in it is renewed there, what is not is left alone.
+(mesh.registry / "mine.yaml").write_text(SERVICE)
+assert weftctl("apply", "--folder", mesh.registry, "-f", "-", input=changed) == "Service shop/web configured\n"
+assert (mesh.registry / "mine.yaml").read_text() == changed
+(mesh.registry / "mine.yaml").write_text(both.read_text())
+assert "is one of 2 documents in" in weftctl("apply", "--folder", mesh.registry, "-f", "-", code=69, input=changed)
+assert "is one of 2 documents in" in weftctl("delete", "--folder", mesh.registry, "service", "shop/web", code=69)
+
+# Without a registry, and without a node.
+assert "no registry is named: say --etcd URL or --folder PATH" in weftctl("get", "services", code=64)
+etcd.kill()
+assert weftctl("get", "--etcd", URL, "services", code=69).startswith("error: etcd: ")
+for words in (["help"], ["--help"]):
+    said = weftctl(*words)
+    assert "show endpoints" in said and "apply -f" in said, said
+assert "--service" in weftctl("register", "--help")
