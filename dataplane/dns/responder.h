@@ -6,9 +6,11 @@
 /// with services, `_tcp.<service>`. An answer that does not fit says so, and tells what fits (RFC 2181, section 9).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 
 #include "dns/query.h"
@@ -60,9 +62,23 @@ struct Counters {
   uint64_t forwarded = 0;   ///< others are asked
   uint64_t backlogged = 0;  ///< could not be, as too many were waiting: answered SERVFAIL
   uint64_t relayed = 0;     ///< others' answers, or SERVFAIL for want of one, that went to clients
+  uint64_t unsent = 0;      ///< of those, that had no buffer or no way to go
   uint64_t clients = 0;     ///< connections over TCP, now
   uint64_t timed_out = 0;   ///< of those, closed because nothing came
 
+  Counters& operator+=(const Counters& other) {
+    const auto add = [](auto& to, const auto& from) {
+      std::transform(to.begin(), to.end(), from.begin(), to.begin(), std::plus<>());
+    };
+    add(queries, other.queries);
+    add(answers, other.answers);
+    for (uint64_t Counters::*each :
+         {&Counters::truncated, &Counters::ignored, &Counters::forwarded, &Counters::backlogged, &Counters::relayed,
+          &Counters::unsent, &Counters::clients, &Counters::timed_out}) {
+      this->*each += other.*each;
+    }
+    return *this;
+  }
   void count(Transport transport, const Reply& reply) {
     ++queries[static_cast<size_t>(transport)];
     answers[static_cast<size_t>(reply.rcode)] += reply.fate == Fate::answered ? 1 : 0;

@@ -46,6 +46,10 @@ Verdict FamilyPipeline<Key>::admit(Packet packet, const lb::Decision& decision, 
   if (decision.rule == lb::Rule::not_a_vip) {
     return stray(packet, view);
   }
+  const bool answers_names = decision.service != nullptr && decision.service->answers_names;
+  if (answers_names && packet.key().protocol == lb::Protocol::udp && !packet.is_fragment()) {
+    return answer_name(packet, view);  // by whichever worker it came to
+  }
   const Landing& landing = view.forwarding.port(packet.ingress()).landing;
   if (!packet.taken_over() && !alone() && (landing.spreads() || packet.is_fragment())) {
     if (const uint32_t owner = landing.of_request(packet.key(), self()); owner != self()) {
@@ -71,7 +75,8 @@ Verdict FamilyPipeline<Key>::admit(Packet packet, const lb::Decision& decision, 
   // Requests may go to other services' endpoints; a client of whom none can, is told so.
   const bool reads_requests =
       proxied && decision.service->http != nullptr && decision.service->http->protocol == lb::AppProtocol::http;
-  if (!reads_requests && (decision.target == nullptr || (decision.rule == lb::Rule::only_itself && !hairpin))) {
+  if (!reads_requests && !answers_names &&
+      (decision.target == nullptr || (decision.rule == lb::Rule::only_itself && !hairpin))) {
     if (decision.service != nullptr) {
       context_.counters.service[decision.service->slot].refused.add(1);
     }

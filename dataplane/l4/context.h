@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <type_traits>
 #include <vector>
 
+#include "dns/forwarding.h"
+#include "dns/responder.h"
 #include "flow/flow.h"
 #include "flow/recent_table.h"
 #include "l4/counters.h"
@@ -22,6 +25,12 @@
 #include "time/clock.h"
 
 namespace weft::l4 {
+
+/// Of services that answer names.
+struct NameServerConfig {
+  std::shared_ptr<const dns::Zone> zone;  ///< null: there is no such service
+  dns::MessageRing* asks = nullptr;       ///< to who asks other servers; null: nobody does. Outlives the pipeline
+};
 
 struct PipelineConfig {
   uint32_t worker = 0;
@@ -41,6 +50,7 @@ struct PipelineConfig {
   bool proxies = false;                    ///< TCP may end at this worker
   uint64_t own_ports_seed = 0;             ///< in which order their ports are taken
   std::vector<lb::Prefix> tunnel_sources;  ///< one a family at most: outer source addresses of tunnels
+  NameServerConfig names;
 };
 
 /// Where a client of a service with session affinity is at home.
@@ -89,6 +99,8 @@ struct Context {
   uint64_t adopted_flows = 0;
   uint32_t begun_in_burst = 0;  ///< flows
   Recovery recovery;
+  dns::Counters names;
+  uint32_t name_turn = 0;  ///< one more each query
 };
 
 /// What a service's flows are, by its policy.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file The pipeline of one address family: its flows, and what happens to its packets.
 ///
-/// In five files, each of which instantiates what it defines: known.cc for packets of known flows, admit.cc for what
-/// begins flows and ends them, way.cc for their next hops, recovery.cc for replies soon after a start, exceptions.cc
-/// for everything else. See pipeline.h for the contract.
+/// In six files, each of which instantiates what it defines: known.cc for packets of known flows, admit.cc for what
+/// begins flows and ends them, way.cc for their next hops, recovery.cc for replies soon after a start, names.cc for
+/// queries to weft's own name server, exceptions.cc for everything else. See pipeline.h for the contract.
 #pragma once
 
 #include <cstdint>
@@ -148,6 +148,9 @@ class FamilyPipeline {
   // recovery.cc
   bool recover(Packet packet, const View& view, Verdict& verdict);
   Verdict send_by_hash(Packet packet, const Key& request, const View& view);
+
+  // names.cc
+  Verdict answer_name(Packet packet, const View& view);
 
   // exceptions.cc
   Verdict except(Packet packet, const View& view);

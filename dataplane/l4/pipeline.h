@@ -61,6 +61,7 @@ class Pipeline {
   /// Flows that began in mid-connection: weft met a TCP segment without SYN that belongs to no flow, and the consistent
   /// hash said where its connection goes (so connections survive a restart whose endpoints did not change).
   uint64_t adopted_flows() const { return context_.adopted_flows; }
+  const dns::Counters& names() const { return context_.names; }
   uint32_t active_flows() const { return v4_.flows().size() + v6_.flows().size(); }
   uint32_t fullest_table_permille() const {
     const auto permille = [](const auto& table) { return uint64_t{1000} * table.size() / table.capacity(); };

@@ -26,8 +26,12 @@ enum class Verdict : uint8_t {
   refused_unknown,
   from_kernel,
   segment,
+  name_answered,
+  name_relayed,
   // delivered to this worker's TCP
   delivered,
+  // delivered to the forwarder of queries
+  name_forwarded,
   // passed to the kernel
   passed,
   // handed over to another worker, whose books have its end
@@ -60,6 +64,7 @@ enum class Verdict : uint8_t {
   steering_full,
   handover_full,
   unanswerable,
+  no_query,
   answer_limited,
   not_ours,
   kernel_limited,
@@ -81,11 +86,11 @@ const VerdictInfo& info(Verdict verdict);
 std::string_view to_string(Outcome outcome);
 
 constexpr Outcome outcome_of(Verdict verdict) {
-  return verdict < Verdict::delivered      ? Outcome::transmitted
-         : verdict == Verdict::delivered   ? Outcome::delivered
-         : verdict == Verdict::passed      ? Outcome::passed
-         : verdict == Verdict::handed_over ? Outcome::handed_over
-                                           : Outcome::dropped;
+  return verdict < Verdict::delivered         ? Outcome::transmitted
+         : verdict <= Verdict::name_forwarded ? Outcome::delivered
+         : verdict == Verdict::passed         ? Outcome::passed
+         : verdict == Verdict::handed_over    ? Outcome::handed_over
+                                              : Outcome::dropped;
 }
 
 }  // namespace weft::l4

@@ -148,6 +148,32 @@ size_t write_error(std::span<std::byte> buffer, const Parsed& parsed, const Icmp
   return kIpOffset + kQuoteOffset<Key> + quoted;
 }
 
+/// Around what lies behind them.
+template <typename Key>
+size_t write_datagram_headers(std::span<std::byte> frame, const Key& answered, size_t payload) {
+  const size_t length = sizeof(UdpHeader) + payload;
+  write_ip(frame.data() + kIpOffset, answered, lb::Protocol::udp, length);
+  std::byte* const datagram = frame.data() + kIpOffset + kIpHeader<Key>;
+  const UdpHeader header = {.source_port = answered.destination_port,
+                            .destination_port = answered.source_port,
+                            .length = swap16(static_cast<uint16_t>(length))};
+  std::memcpy(datagram, &header, sizeof header);
+  const uint16_t checksum = checksum_with(answered, lb::Protocol::udp, {datagram, length});
+  view<UdpHeader>(datagram)->checksum = checksum == 0 ? 0xffff : checksum;  // 0 would say that there is none
+  return kIpOffset + kIpHeader<Key> + length;
+}
+
+template <typename Key>
+size_t turn_datagram(std::span<std::byte> buffer, const Parsed& parsed, size_t payload) {
+  constexpr size_t kTo = kIpOffset + kIpHeader<Key> + sizeof(UdpHeader);
+  const size_t from = parsed.l4_offset + sizeof(UdpHeader);
+  if (from != kTo) {  // it had options, or extension headers
+    std::memmove(buffer.data() + kTo, buffer.data() + from, payload);
+  }
+  const Key answered = key_of<Key>(parsed);
+  return write_datagram_headers(buffer, answered, payload);
+}
+
 }  // namespace
 
 bool is_echo_request(std::span<const std::byte> frame, const Parsed& parsed) {
@@ -164,6 +190,37 @@ bool verify_icmp(std::span<const std::byte> frame, const Parsed& parsed) {
 
 size_t answer_echo(std::span<std::byte> frame, const Parsed& parsed) {
   return parsed.family == Family::ipv4 ? answer_echo4(frame, parsed) : answer_echo6(frame, parsed);
+}
+
+std::span<const std::byte> payload_of(std::span<const std::byte> frame, const Parsed& parsed) {
+  const auto* const header = view<UdpHeader>(frame.data() + parsed.l4_offset);
+  return frame.subspan(parsed.l4_offset + sizeof *header, swap16(header->length) - sizeof *header);
+}
+
+bool verify_datagram(std::span<const std::byte> frame, const Parsed& parsed) {
+  const auto* const header = view<UdpHeader>(frame.data() + parsed.l4_offset);
+  const std::span<const std::byte> datagram = frame.subspan(parsed.l4_offset, swap16(header->length));
+  if (parsed.family == Family::ipv4) {
+    return header->checksum == 0 || checksum_with(parsed.key4, lb::Protocol::udp, datagram) == 0;
+  }
+  return header->checksum != 0 && checksum_with(parsed.key6, lb::Protocol::udp, datagram) == 0;
+}
+
+size_t answer_datagram(std::span<std::byte> buffer, const Parsed& parsed, size_t payload) {
+  return parsed.family == Family::ipv4 ? turn_datagram<FlowKey4>(buffer, parsed, payload)
+                                       : turn_datagram<FlowKey6>(buffer, parsed, payload);
+}
+
+size_t write_datagram(std::span<std::byte> frame, const lb::Tuple& answered, size_t payload) {
+  const auto with = [&](auto key) {
+    using Key = decltype(key);
+    using A = typename Key::Address;
+    return write_datagram_headers(frame,
+                                  Key::make(answered.source.as<A>(), answered.source_port, answered.destination.as<A>(),
+                                            answered.destination_port, lb::Protocol::udp),
+                                  payload);
+  };
+  return answered.source.is_ipv4() ? with(FlowKey4{}) : with(FlowKey6{});
 }
 
 size_t answer_reset(std::span<std::byte> frame, const Parsed& parsed) {

@@ -29,6 +29,22 @@ bool verify_icmp(std::span<const std::byte> frame, const Parsed& parsed);
 /// Precondition: is_echo_request().
 size_t answer_echo(std::span<std::byte> frame, const Parsed& parsed);
 
+/// What a UDP datagram carries: of its length, not the packet's. Precondition: Kind::transport, UDP.
+std::span<const std::byte> payload_of(std::span<const std::byte> frame, const Parsed& parsed);
+
+/// Is the datagram's checksum right? None is, over IPv4 alone (RFC 768; RFC 8200, section 8.1). Precondition as above.
+bool verify_datagram(std::span<const std::byte> frame, const Parsed& parsed);
+
+/// From the address and port that a datagram was sent to, a payload of so many bytes that stands where its own stood.
+/// @param buffer with as much room behind the frame as the payload took
+size_t answer_datagram(std::span<std::byte> buffer, const Parsed& parsed, size_t payload);
+
+/// Headers around a payload that is there already, behind kDatagramHeaders bytes.
+/// @param answered what it answers: source and destination are its destination and source
+size_t write_datagram(std::span<std::byte> frame, const lb::Tuple& answered, size_t payload);
+constexpr size_t kDatagramHeaders = kIpOffset + 28;
+constexpr size_t kDatagramHeaders6 = kIpOffset + 48;
+
 /// RFC 9293, section 3.10.7.1: the reset that a closed port sends. Precondition: a TCP segment without RST.
 size_t answer_reset(std::span<std::byte> frame, const Parsed& parsed);
 

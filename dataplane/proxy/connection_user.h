@@ -12,6 +12,7 @@ enum class Role : uint8_t {
   undecided,  ///< accepted, and nobody knows yet what its bytes are
   http_client,
   http_upstream,
+  name_client,  ///< asks for names
 };
 
 struct ConnectionUser {

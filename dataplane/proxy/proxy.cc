@@ -16,17 +16,21 @@ Proxy::Proxy(tcp::Engine& engine, buffer::Pool& buffers, const ProxyConfig& conf
     : engine_(engine),
       relay_(engine, buffers, config.relay),
       http_(engine, buffers, config.http, now),
+      names_(engine, buffers, config.names),
       detector_(engine, config.relay.sessions, config.detect) {
   relayed_.reserve(kSortedAtOnce);
   read_.reserve(kSortedAtOnce);
+  named_.reserve(kSortedAtOnce);
 }
 
 void Proxy::act(std::span<const tcp::Event> events, const lb::Snapshot& snapshot, time::Time now) {
   const auto act_on_sorted = [&] {
     relay_.act(relayed_, time::to_millis(now));
     http_.act(read_, snapshot, now);
+    names_.act(named_, snapshot, time::to_millis(now));
     relayed_.clear();
     read_.clear();
+    named_.clear();
   };
   for (const tcp::Event& event : events) {
     if ((event.what & tcp::event::accepted) != 0) {
@@ -45,8 +49,11 @@ void Proxy::act(std::span<const tcp::Event> events, const lb::Snapshot& snapshot
       case Role::http_upstream:
         read_.push_back(event);
         break;
+      case Role::name_client:
+        named_.push_back(event);
+        break;
     }
-    if (std::max(relayed_.size(), read_.size()) == kSortedAtOnce) {
+    if (std::max({relayed_.size(), read_.size(), named_.size()}) == kSortedAtOnce) {
       act_on_sorted();
     }
   }
@@ -58,6 +65,7 @@ void Proxy::advance(const lb::Snapshot& snapshot, time::Time now) {
   detector_.advance(time::to_millis(now));
   settle_found(snapshot, now);
   http_.advance(snapshot, now);
+  names_.advance(snapshot, time::to_millis(now));
   relay_.sweep(snapshot, time::to_millis(now));
 }
 
@@ -67,6 +75,9 @@ void Proxy::accept(const tcp::Event& event, const lb::Snapshot& snapshot, time::
     return;  // it came and went in one batch
   }
   const lb::Service* const service = snapshot.find(pair->local, pair->local_port, lb::Protocol::tcp);
+  if (service != nullptr && service->answers_names) {
+    return names_.begin(event.id, snapshot, time::to_millis(now));
+  }
   const lb::AppProtocol protocol =
       service == nullptr || service->http == nullptr ? lb::AppProtocol::opaque : service->http->protocol;
   if (protocol != lb::AppProtocol::detect) {

@@ -12,6 +12,7 @@
 #include "lb/snapshot.h"
 #include "proxy/detector.h"
 #include "proxy/http_proxy.h"
+#include "proxy/name_server.h"
 #include "proxy/relay.h"
 #include "tcp/engine.h"
 
@@ -20,6 +21,7 @@ namespace weft::proxy {
 struct ProxyConfig {
   RelayConfig relay;
   HttpConfig http;
+  NameServerSettings names;
   time::Millis detect = 200;  ///< that a client may say nothing before it is taken for one that waits for its server
 };
 
@@ -79,6 +81,8 @@ class Proxy {
   const Relay& relay() const { return relay_; }
   HttpProxy& http() { return http_; }
   const HttpProxy& http() const { return http_; }
+  NameServer& names() { return names_; }
+  const NameServer& names() const { return names_; }
 
  private:
   /// What is done about one may add others.
@@ -97,9 +101,11 @@ class Proxy {
   tcp::Engine& engine_;
   Relay relay_;
   HttpProxy http_;
+  NameServer names_;
   Detector detector_;
   std::vector<tcp::Event> relayed_;  ///< of a batch
   std::vector<tcp::Event> read_;
+  std::vector<tcp::Event> named_;
 };
 
 }  // namespace weft::proxy

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 
+#include "dns/responder.h"
 #include "l4/burst.h"
 #include "l4/forwarding.h"
 #include "l4/own_ports.h"
@@ -38,7 +39,7 @@ struct TcpBooks {
 struct Books {
   uint64_t received = 0;
   uint64_t taken_over = 0;  ///< from other workers
-  uint64_t originated = 0;  ///< by this worker's own TCP
+  uint64_t originated = 0;  ///< by this worker's own TCP and name server
   std::array<uint64_t, l4::kVerdicts> verdicts = {};
   std::array<PortBooks, l4::kMaxPorts> ports = {};             ///< in the worker's order
   std::array<uint64_t, l4::Burst::kMax + 1> burst_sizes = {};  ///< polls of a queue by how many packets they found
@@ -52,6 +53,7 @@ struct Books {
   uint64_t adopted_flows = 0;
   std::array<uint32_t, l4::OwnPorts::kMaxAddresses> own_ports_used = {};  ///< by address, in the configuration's order
   TcpBooks tcp;
+  dns::Counters names;
   uint64_t epoch = 0;       ///< of the snapshot in use
   uint64_t hops_epoch = 0;  ///< no flow holds a next hop that forwardings up to this one retired
 

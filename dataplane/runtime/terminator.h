@@ -57,6 +57,13 @@ class Terminator {
 
   TcpBooks books() const;
 
+  /// Of a query over TCP.
+  void answer(const dns::Ask& ask, std::span<const std::byte> message, const lb::Snapshot& snapshot, time::Time now) {
+    proxy_.names().answer(ask, message, snapshot, time::to_millis(now));
+    has_more_ = true;
+  }
+  const dns::Counters& names() const { return proxy_.names().counters(); }
+
   /// Clients of HTTP are to go elsewhere; or not any more.
   void drain(bool wanted) { proxy_.http().drain(wanted); }
 

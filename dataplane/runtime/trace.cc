@@ -101,6 +101,7 @@ void Trace::originated(uint32_t worker, const rte_mbuf* packet, const l4::Frame&
   const packet::Parsed& parsed = passage.after.parsed;
   if (parsed.kind == packet::Kind::transport) {
     passage.tuple = parsed.family == lb::Family::ipv4 ? lb::Tuple(parsed.key4) : lb::Tuple(parsed.key6);
+    passage.verdict = passage.tuple.protocol == lb::Protocol::udp ? l4::Verdict::name_relayed : l4::Verdict::segment;
     add_session(passage, own);
   }
   write(side, {.cycles = time::TscClock::cycles(), .packet = identity_of(packet), .passage = passage});

@@ -11,6 +11,9 @@
 #include <cstring>
 #include <ctime>
 
+#include "packet/answer.h"
+#include "packet/headers.h"
+
 namespace weft::runtime {
 namespace {
 
@@ -87,6 +90,9 @@ bool Worker::poll(time::Time now) {
     }
   }
   worked |= take_over(snapshot, now);
+  if (config_.name_answers != nullptr) {
+    worked |= relay_names(snapshot, now);
+  }
   if (terminator_) {
     worked |= terminate(snapshot, now);
   }
@@ -140,6 +146,54 @@ bool Worker::terminate(const lb::Snapshot& snapshot, time::Time now) {
   return !departures.empty();
 }
 
+/// Answers of other name servers, a bounded number a turn.
+bool Worker::relay_names(const lb::Snapshot& snapshot, time::Time now) {
+  dns::MessageRing& answers = *config_.name_answers;
+  uint32_t count = 0;
+  for (auto written = answers.front(); !written.empty() && count < l4::Burst::kMax; written = answers.front()) {
+    dns::Ask ask;
+    const std::span<const std::byte> message = dns::take_apart(written, ask);
+    if (ask.transport == dns::Transport::tcp) {
+      terminator_->answer(ask, message, snapshot, now);
+    } else {
+      relay_name(ask, message);
+    }
+    answers.pop();
+    ++count;
+  }
+  return count > 0;
+}
+
+void Worker::relay_name(const dns::Ask& ask, std::span<const std::byte> message) {
+  ++relayed_names_.relayed;
+  const l4::NextHop& hop = (*forwarding_)[forwarding_->route(ask.tuple.source, ask.path)];
+  const size_t headers = ask.tuple.source.is_ipv4() ? packet::kDatagramHeaders : packet::kDatagramHeaders6;
+  const size_t length = headers + message.size();
+  rte_mbuf* const packet =
+      hop.in_force() && length - packet::kIpOffset <= hop.mtu ? rte_pktmbuf_alloc(config_.terminator.buffers) : nullptr;
+  auto* const bytes = packet == nullptr
+                          ? nullptr
+                          : reinterpret_cast<std::byte*>(rte_pktmbuf_append(packet, static_cast<uint16_t>(length)));
+  if (bytes == nullptr) {
+    ++relayed_names_.unsent;
+    rte_pktmbuf_free(packet);
+    if (!hop.in_force()) {
+      pipeline_.unresolved().add(ask.tuple.source);
+    }
+    return;
+  }
+  std::memcpy(bytes + headers, message.data(), message.size());
+  std::memcpy(bytes, hop.addresses.data(), hop.addresses.size());
+  const uint16_t type = ask.tuple.source.is_ipv4() ? packet::kEtherTypeIpv4 : packet::kEtherTypeIpv6;
+  std::memcpy(bytes + hop.addresses.size(), &type, sizeof type);
+  packet::write_datagram({bytes, length}, ask.tuple, message.size());
+  ++books_.originated;
+  if (const Watch* const watch = watch_point_.get(); watch != nullptr) [[unlikely]] {
+    show(*watch, {packet, hop.port});
+  }
+  put(packet, hop.port, l4::Verdict::name_relayed);
+}
+
 /// To whoever looks on: in one piece.
 void Worker::show(const Watch& watch, const Terminator::Departure& departure) {
   const auto length = std::min<uint32_t>(departure.packet->pkt_len, kMaxFrame);
@@ -154,6 +208,11 @@ inline void Worker::dispatch(rte_mbuf* packet, uint32_t i) {
   const l4::Outcome outcome = outcome_of(verdict);
   if (outcome == l4::Outcome::dropped) [[unlikely]] {
     drop(packet, verdict);
+    return;
+  }
+  if (verdict == l4::Verdict::name_forwarded) [[unlikely]] {
+    account(verdict);
+    rte_pktmbuf_free(packet);  // a copy of the query is on its way
     return;
   }
   if (outcome == l4::Outcome::delivered) {
@@ -449,8 +508,11 @@ void Worker::upkeep(bool worked, const lb::Snapshot& snapshot, time::Time now) {
   }
   // Once a millisecond, and at once when work ends: whoever looks at a quiet worker sees all that it did.
   if (since > 0 || (unpublished_ && !worked)) {
+    books_.names = pipeline_.names();
+    books_.names += relayed_names_;
     if (terminator_) {
       books_.tcp = terminator_->books();
+      books_.names += terminator_->names();
     }
     published_.publish(books_);
     unpublished_ = false;

@@ -46,8 +46,9 @@ struct WorkerConfig {
   uint32_t core = 0;
   l4::PipelineConfig pipeline;  ///< pipeline.worker is its place among the workers
   IdleBounds idle;
-  std::vector<PortAccess> ports;  ///< in the order of the forwarding's
-  TerminatorConfig terminator;    ///< if pipeline.proxies
+  std::vector<PortAccess> ports;             ///< in the order of the forwarding's
+  TerminatorConfig terminator;               ///< if pipeline.proxies
+  dns::MessageRing* name_answers = nullptr;  ///< of other name servers; null: none are asked. Outlives the worker
 };
 
 class Worker {
@@ -104,6 +105,8 @@ class Worker {
   void process(rte_mbuf** packets, const lb::Snapshot& snapshot, time::Time now);
   void dispatch(rte_mbuf* packet, uint32_t i);
   bool terminate(const lb::Snapshot& snapshot, time::Time now);
+  bool relay_names(const lb::Snapshot& snapshot, time::Time now);
+  void relay_name(const dns::Ask& ask, std::span<const std::byte> message);
   void show(const Watch& watch, const Terminator::Departure& departure);
   void put(rte_mbuf* packet, uint8_t port, l4::Verdict verdict);
   void hand_over(uint32_t to, const Crossing& crossing);
@@ -132,6 +135,7 @@ class Worker {
   Idle idle_;
   l4::Burst burst_;
   std::vector<TransmitBuffer> transmit_;
+  dns::Counters relayed_names_;
   time::Millis last_upkeep_ = 0;
   Books books_;
   Published<Books> published_;
