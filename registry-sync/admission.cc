@@ -71,6 +71,12 @@ void Admission::put(KeyEdit& edit, Keys& touched) {
       forget_vanished(edit.key);
     }
   }
+  if (entry.created != edit.created) {
+    // Deleted and made anew: what was good of the old one is gone with it.
+    entry.good = nullptr;
+    entry.good_value.clear();
+    entry.instance = nullptr;
+  }
   bytes_ += edit.value.size();
   bytes_ -= entry.value.size();
   if (entry.good != nullptr && !entry.refused()) {

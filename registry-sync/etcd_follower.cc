@@ -254,7 +254,6 @@ void EtcdFollower::hand_over(KeyBatch batch) {
     std::unique_lock lock(mutex_);
     room_.wait(lock, stop_, [&] { return waiting_ < kMaxWaiting; });
     waiting_ += batch.edits.size();
-    status_.revision = batch.revision;
     batches_.push_back(std::move(batch));
   }
   woken_();

@@ -38,7 +38,6 @@ struct FollowerStatus {
   std::string endpoint;  ///< the member in use, or that was last
   bool connected = false;
   std::chrono::system_clock::time_point since{};  ///< connected, or away
-  int64_t revision = 0;                           ///< up to which all was read
   uint64_t reconnects = 0;
   uint64_t lists = 0;  ///< the first one too
   std::string error;   ///< the last one, while away

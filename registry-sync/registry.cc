@@ -79,6 +79,7 @@ bool Registry::load(Moment now) {
 
 bool Registry::apply(KeyBatch batch, Moment now) {
   status_.whole |= batch.whole;
+  status_.revision = batch.revision;
   admission_->apply(std::move(batch), now.steady);
   return take_admitted(now);
 }

@@ -47,6 +47,7 @@ struct Status {
   size_t documents = 0;  ///< in force
   size_t lingering = 0;  ///< endpoints that left the registry and still have flows
   // Of a store.
+  int64_t revision = 0;  ///< of which all is in force that may be
   std::optional<AdmissionStatus> admission;
   std::optional<FollowerStatus> store;
 };

@@ -69,6 +69,43 @@ std::vector<lb::Prefix> read_prefixes(Fields& fields, const char* key) {
   return prefixes;
 }
 
+void read_etcd(Fields fields, Config& config) {
+  etcd::Options& options = config.etcd.emplace();
+  options.endpoints = fields.strings("endpoints");
+  if (fields && options.endpoints.empty()) {
+    fields.error("endpoints", "expected at least one, such as http://10.0.0.1:2379");
+  }
+  options.ca_file = fields.string("ca").value_or("");
+  options.cert_file = fields.string("certificate").value_or("");
+  options.key_file = fields.string("key").value_or("");
+  if (options.cert_file.empty() != options.key_file.empty()) {
+    fields.error("certificate", "certificate and key go together");
+  }
+  options.user = fields.string("user").value_or("");
+  config.etcd_password_file = fields.string("password_file").value_or("");
+  if (options.user.empty() != config.etcd_password_file.empty()) {
+    fields.error("user", "user and password_file go together");
+  }
+  options.timeout = std::chrono::milliseconds(fields.integer("timeout_ms", 100, 60000).value_or(2000));
+  Fields guard = fields.mapping("guard");
+  registry::Guard& bounds = config.registry_guard;
+  bounds.percent = static_cast<uint32_t>(guard.integer("percent", 1, 100).value_or(bounds.percent));
+  bounds.least = static_cast<uint32_t>(guard.integer("least", 1, 1'000'000).value_or(bounds.least));
+  bounds.window = std::chrono::seconds(guard.integer("window_s", 1, 3600).value_or(bounds.window.count()));
+  guard.finish();
+  fields.finish();
+}
+
+void read_registry(Fields fields, Config& config) {
+  const std::string source = fields.word("source", {"files", "etcd"}).value_or("files");
+  if (source == "etcd") {
+    read_etcd(fields.required_mapping("etcd"), config);
+  } else if (fields) {
+    config.registry = fields.required_string("folder");
+  }
+  fields.finish();
+}
+
 void read_workers(Fields workers, Config& config) {
   for (const int64_t core : workers.integers("cores", 0, kMaxCore)) {
     config.cores.push_back(static_cast<uint32_t>(core));
@@ -383,9 +420,7 @@ tl::expected<Config, std::vector<Diagnostic>> parse_config(const std::string& fi
                                      registry::in_quotes(config.socket)));
   }
   config.log_level = root.word("log", {"debug", "info", "warning", "error"}).value_or(config.log_level);
-  Fields registry = root.required_mapping("registry");
-  config.registry = registry ? registry.required_string("folder") : "";
-  registry.finish();
+  read_registry(root.required_mapping("registry"), config);
   Fields captures = root.mapping("captures");
   config.captures = captures.string("folder").value_or(config.captures.string());
   if (!config.captures.is_absolute()) {

@@ -17,6 +17,8 @@
 #include "lb/session_token.h"
 #include "pods/pods.h"
 #include "proxy/proxy.h"
+#include "etcd/types.h"
+#include "registry-sync/admission.h"
 #include "registry-sync/diagnostic.h"
 #include "registry-sync/validate.h"
 #include "runtime/idle.h"
@@ -59,7 +61,10 @@ struct Config {
   std::string zone;  ///< may be empty: no zone is preferred
   uint64_t seed = 0;
   std::string socket = "/run/weft/weft.sock";
-  std::filesystem::path registry;
+  std::filesystem::path registry;     ///< the folder; empty: it is in etcd
+  std::optional<etcd::Options> etcd;  ///< without the password
+  std::filesystem::path etcd_password_file;
+  registry::Guard registry_guard;  ///< of instances in etcd
   std::vector<uint32_t> cores;  ///< one worker each
   runtime::IdleBounds idle;
   bool huge_pages = false;

@@ -44,6 +44,19 @@ void log_diagnostics(const registry::Status& status) {
   }
 }
 
+/// With the password, which only its file has.
+tl::expected<etcd::Options, std::string> etcd_options(const Config& config) {
+  etcd::Options options = *config.etcd;
+  if (!config.etcd_password_file.empty()) {
+    const auto text = registry::read_text_file(config.etcd_password_file);
+    if (!text) {
+      return tl::unexpected("registry.etcd.password_file: " + text.error().message);
+    }
+    options.password = text->substr(0, text->find_first_of("\r\n"));
+  }
+  return options;
+}
+
 int run_worker(void* worker) {
   static_cast<runtime::Worker*>(worker)->run();
   return 0;
@@ -370,21 +383,35 @@ Node::Step Node::follow_registry() {
   }
   // While workers choose by an older snapshot, what the latest is without may still get flows.
   const auto behind = [this] { return steering_ != nullptr && steering_->is_behind(); };
-  auto started = registry::Syncer::start(
-      {.folder = config_.registry,
-       .seed = config_.seed,
-       .limits = {.services = config_.max_services,
-                  .endpoints = config_.max_endpoints,
-                  .workers = static_cast<uint32_t>(config_.cores.size())},
-       .zone = config_.zone,
-       .abilities = abilities_of(config_)},
-      {.sink = [this](const registry::Publication& publication) { take(publication); },
-       .in_use = {.services = [=, this](uint32_t slot) { return behind() || active_flows_of_service(slot) > 0; },
-                  .endpoints = [=, this](uint32_t slot) { return behind() || active_flows_of_endpoint(slot) > 0; },
-                  .service_freed = [this](uint32_t slot) { reset_service(slot); },
-                  .endpoint_freed = [this](uint32_t slot) { reset_endpoint(slot); }},
-       .loaded = log_diagnostics,
-       .each_second = [this] { go_on_steering(); }});
+  registry::Syncer::Options options{.folder = config_.registry,
+                                    .seed = config_.seed,
+                                    .limits = {.services = config_.max_services,
+                                               .endpoints = config_.max_endpoints,
+                                               .workers = static_cast<uint32_t>(config_.cores.size())},
+                                    .zone = config_.zone,
+                                    .abilities = abilities_of(config_),
+                                    .guard = config_.registry_guard};
+  registry::Syncer::Hooks hooks{
+      .sink = [this](const registry::Publication& publication) { take(publication); },
+      .in_use = {.services = [=, this](uint32_t slot) { return behind() || active_flows_of_service(slot) > 0; },
+                 .endpoints = [=, this](uint32_t slot) { return behind() || active_flows_of_endpoint(slot) > 0; },
+                 .service_freed = [this](uint32_t slot) { reset_service(slot); },
+                 .endpoint_freed = [this](uint32_t slot) { reset_endpoint(slot); }},
+      .loaded = log_diagnostics,
+      .each_second = [this] { go_on_steering(); }};
+  if (config_.etcd) {
+    auto store = etcd_options(config_);
+    if (!store) {
+      return tl::unexpected(store.error());
+    }
+    auto followed = registry::Syncer::start(std::move(*store), std::move(options), std::move(hooks));
+    if (!followed) {
+      return tl::unexpected("registry.etcd: " + followed.error());
+    }
+    syncer_ = std::move(*followed);
+    return {};
+  }
+  auto started = registry::Syncer::start(std::move(options), std::move(hooks));
   if (!started) {
     return tl::unexpected(started.error());
   }

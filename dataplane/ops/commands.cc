@@ -41,6 +41,7 @@ constexpr std::array kCommands = {
     Command{"show snat", show_snat},
     Command{"show routes", show_routes},
     Command{"show neighbours", show_neighbours},
+    Command{"show registry", show_registry},
     Command{"show snapshot", show_snapshot},
     Command{"get httproute", get_httproute},
     Command{"get grpcroute", get_grpcroute},

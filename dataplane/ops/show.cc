@@ -82,6 +82,11 @@ std::string_view link_of(node::Node& node, size_t worker, const runtime::Port& p
   return port.link_up() ? "up" : "down";
 }
 
+/// The folder, or etcd's endpoints.
+std::string registry_name(const node::Config& config) {
+  return config.etcd ? registry::listed(config.etcd->endpoints, ", ") : config.registry.string();
+}
+
 }  // namespace
 
 Answer show_version(node::Node& node, const Words&) {
@@ -90,7 +95,7 @@ Answer show_version(node::Node& node, const Words&) {
               {"node", node.config().node},
               {"uptime_seconds", duration_cast<std::chrono::seconds>(uptime).count()},
               {"workers", node.workers().size()},
-              {"registry", node.config().registry.string()}};
+              {"registry", registry_name(node.config())}};
 }
 
 Answer show_workers(node::Node& node, const Words&) {
@@ -211,6 +216,65 @@ Answer show_drops(node::Node& node, const Words&) {
   return answer;
 }
 
+namespace {
+
+std::string state_of(const registry::Status& status) {
+  if (!status.whole) {
+    return "not ready: the registry was not read yet";
+  }
+  if (status.store && !status.store->connected) {
+    return "away: the last good state is in force";
+  }
+  if (status.errors.empty()) {
+    return "current";
+  }
+  return status.holding ? "stale: the last good state is in force" : "partly stale: what is good is in force";
+}
+
+Json store_of(const registry::FollowerStatus& store, const registry::AdmissionStatus& admission,
+              std::chrono::system_clock::time_point now) {
+  const auto since = duration_cast<std::chrono::seconds>(now - store.since);
+  return {{"member", store.endpoint},
+          {"connection", store.connected ? "connected" : "away"},
+          {"since", utc_or_never(store.since)},
+          {"age_seconds", store.connected ? 0 : since.count()},
+          {"last_error", store.error},
+          {"reconnects", store.reconnects},
+          {"lists", store.lists},
+          {"keys", admission.keys},
+          {"instances", admission.instances},
+          {"refused_keys", admission.refused},
+          {"refusals", admission.refusals},
+          {"held_keys", admission.held},
+          {"held_of", admission.held_of},
+          {"holds", admission.holds},
+          {"alarm", admission.held == 0 ? "" : "mass expiry: what went at once is kept in force; weftctl set registry accept lets it go"}};
+}
+
+}  // namespace
+
+Answer show_registry(node::Node& node, const Words&) {
+  const auto now = std::chrono::system_clock::now();
+  const registry::Status status = node.registry().status();
+  Json answer{{"source", status.store ? "etcd" : "files"},
+              {"place", registry_name(node.config())},
+              {"state", state_of(status)},
+              {"ready", status.whole},
+              {"revision", status.revision},
+              {"epoch", status.epoch},
+              {"documents", status.documents},
+              {"last_change", utc_or_never(status.last_attempt)}};
+  if (status.store) {
+    answer.update(store_of(*status.store, status.admission.value_or(registry::AdmissionStatus{}), now));
+  } else {
+    answer["files"] = status.files;
+    answer["age_seconds"] = duration_cast<std::chrono::seconds>(now - status.last_good).count();
+  }
+  answer["errors"] = as_json(status.errors);
+  answer["warnings"] = as_json(status.warnings);
+  return answer;
+}
+
 Answer show_snapshot(node::Node& node, const Words&) {
   const auto snapshot = node.snapshots().current();
   const registry::Status status = node.registry().status();
@@ -240,12 +304,10 @@ Answer show_snapshot(node::Node& node, const Words&) {
               {"endpoints_limit", node.config().max_endpoints},
               {"lingering_endpoints", status.lingering},
               {"memory_bytes", memory},
-              {"registry", status.folder.string()},
+              {"registry", registry_name(node.config())},
               {"files", status.files},
               {"documents", status.documents},
-              {"state", status.errors.empty() ? "current"
-                        : status.holding      ? "stale: the last good state is in force"
-                                              : "partly stale: what is good is in force"},
+              {"state", state_of(status)},
               {"last_attempt", utc_or_never(status.last_attempt)},
               {"last_good", utc_or_never(status.last_good)},
               {"age_seconds", age},

@@ -24,6 +24,7 @@ Answer show_http(node::Node& node, const Words& arguments);
 Answer show_drops(node::Node& node, const Words& arguments);
 Answer show_routes(node::Node& node, const Words& arguments);
 Answer show_neighbours(node::Node& node, const Words& arguments);
+Answer show_registry(node::Node& node, const Words& arguments);
 Answer show_snapshot(node::Node& node, const Words& arguments);
 
 /// `where <protocol> <source>:<port> <address>:<port>`, or of a request: where_request.h

@@ -20,6 +20,10 @@ int peer_port(size_t member) {
   return client_port(member) + 1;
 }
 
+int fragile_port(size_t member) {
+  return client_port(member) + 2;
+}
+
 bool listens(int port) {
   const std::string command = "ss -Hltn 'sport = :" + std::to_string(port) + "' | grep -q LISTEN";
   return std::system(command.c_str()) == 0;
@@ -61,6 +65,25 @@ std::vector<std::string> EtcdBed::urls() const {
   return all;
 }
 
+std::vector<std::string> EtcdBed::fragile_urls() const {
+  std::vector<std::string> all;
+  for (size_t i = 0; i < pids_.size(); ++i) {
+    all.push_back(scheme_ + "://127.0.0.1:" + std::to_string(fragile_port(i)));
+  }
+  return all;
+}
+
+void EtcdBed::cut_off(bool cut) {
+  std::string rules = "nft flush ruleset";
+  if (cut) {
+    rules += "; nft add table inet cut; nft 'add chain inet cut in { type filter hook input priority 0; }'";
+    for (size_t i = 0; i < pids_.size(); ++i) {
+      rules += "; nft add rule inet cut in tcp dport " + std::to_string(fragile_port(i)) + " reject with tcp reset";
+    }
+  }
+  EXPECT_EQ(std::system(rules.c_str()), 0);
+}
+
 size_t EtcdBed::index_of(const std::string& wanted) const {
   for (size_t i = 0; i < pids_.size(); ++i) {
     if (url(i) == wanted) {
@@ -81,7 +104,7 @@ void EtcdBed::start(size_t member) {
   std::vector<std::string> words = {"etcd",
                                     "--name=" + name,
                                     "--data-dir=" + (folder_ / name).native(),
-                                    "--listen-client-urls=" + url(member),
+                                    "--listen-client-urls=" + url(member) + "," + fragile_urls()[member],
                                     "--advertise-client-urls=" + url(member),
                                     "--listen-peer-urls=" + peer,
                                     "--initial-advertise-peer-urls=" + peer,

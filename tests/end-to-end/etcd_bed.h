@@ -24,6 +24,10 @@ class EtcdBed {
 
   std::string url(size_t member) const;
   std::vector<std::string> urls() const;
+  /// Of other ports of the members, which cut_off() can take away.
+  std::vector<std::string> fragile_urls() const;
+  /// Breaks connections to fragile_urls(), and refuses new ones, until told otherwise.
+  void cut_off(bool cut);
   size_t size() const { return pids_.size(); }
   size_t index_of(const std::string& url) const;
 
