@@ -70,7 +70,7 @@ Json rows_of(const std::vector<registry::RouteStatus>& routes, const char* kind)
   return rows;
 }
 
-Json conditions_of(const std::vector<registry::RouteStatus>& routes, const char* kind, const std::string& name) {
+Json conditions_of_routes(const std::vector<registry::RouteStatus>& routes, const char* kind, const std::string& name) {
   for (const registry::RouteStatus& route : routes) {
     if (is_named(route.metadata, name)) {
       Json rows = Json::array();
@@ -97,11 +97,11 @@ Json grpc_route_rows(const registry::HttpStatus& status) {
 }
 
 Json route_conditions(const registry::HttpStatus& status, const std::string& name) {
-  return conditions_of(status.routes, "httproute", name);
+  return conditions_of_routes(status.routes, "httproute", name);
 }
 
 Json grpc_route_conditions(const registry::HttpStatus& status, const std::string& name) {
-  return conditions_of(status.grpc_routes, "grpcroute", name);
+  return conditions_of_routes(status.grpc_routes, "grpcroute", name);
 }
 
 Json gateway_rows(const registry::HttpStatus& status) {

@@ -174,11 +174,11 @@ TEST(GrpcRoute, IsSaidToRouteNothing) {
 TEST(GrpcRoute, IsNotAcceptedAtAnyParentAndChangesNoSnapshot) {
   Bench bench;
   bench.build(kWeb);
-  const std::string before = shown(bench.snapshot());
+  const std::string before = registry::shown(bench.snapshot());
   const auto tables = [&] { return bench.snapshot().services()[0].http; };
   EXPECT_EQ(tables(), nullptr);
   bench.build(kWeb + edited(kGrpcRoute, "port: 80}]", "port: 80}, {name: g}]"));
-  EXPECT_EQ(shown(bench.snapshot()), before);
+  EXPECT_EQ(registry::shown(bench.snapshot()), before);
   EXPECT_EQ(tables(), nullptr) << "its requests are still not read";
   const HttpStatus status = bench.builder.http_status();
   EXPECT_THAT(status.routes, IsEmpty());
