@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cluster of real etcd members on loopback, each a process that can be killed, paused and started again."""
+"""A cluster of real etcd members on the loopback of a lab, and the registry in it."""
 
 import json
 import os
@@ -7,78 +7,76 @@ import signal
 
 import lab
 
-CLIENT_PORT, PEER_PORT = 23790, 23890  # of the first member
-RESOURCES, ENDPOINTS = "/weft/v1/resources", "/weft/v1/endpoints"
+PREFIX = "/weft/v1"
 
 
-class Member:
-    def __init__(self, cluster, number):
-        self.cluster, self.name = cluster, f"etcd-{number}"
-        self.url, self.peer_url = f"http://127.0.0.1:{CLIENT_PORT + number}", f"http://127.0.0.1:{PEER_PORT + number}"
-        self.process = None
+class Etcd:
+    def __init__(self, mesh, members=3, arguments=()):
+        self.mesh, self.arguments = mesh, arguments
+        self.members = [None] * members
+        for number in range(members):
+            self.start(number)
+        lab.wait_until("etcd serves", lambda: self.healthy(), 30)
 
-    def start(self):
-        cluster = ",".join(f"{each.name}={each.peer_url}" for each in self.cluster.members)
-        self.process = lab.Process(
-            ["etcd", "--name", self.name, "--data-dir", self.cluster.folder / self.name, "--listen-client-urls", self.url,
-             "--advertise-client-urls", self.url, "--listen-peer-urls", self.peer_url, "--initial-advertise-peer-urls", self.peer_url,
-             "--initial-cluster", cluster, "--heartbeat-interval", "50", "--election-timeout", "500", "--logger", "zap",
-             "--log-level", "error"],
-            self.cluster.folder / f"{self.name}.log")
+    @staticmethod
+    def url(number, offset=0):
+        return f"http://127.0.0.1:{2379 + 100 * number + offset}"
 
-    def kill(self):
-        self.process.kill()
+    def urls(self):
+        return [self.url(number) for number in range(len(self.members))]
+
+    def start(self, number):
+        cluster = ",".join(f"m{i}={self.url(i, 1)}" for i in range(len(self.members)))
+        name = f"m{number}"
+        self.members[number] = lab.Process(
+            ["etcd", f"--name={name}", f"--data-dir={self.mesh.folder}/{name}.etcd", f"--listen-client-urls={self.url(number)}",
+             f"--advertise-client-urls={self.url(number)}", f"--listen-peer-urls={self.url(number, 1)}",
+             f"--initial-advertise-peer-urls={self.url(number, 1)}", f"--initial-cluster={cluster}",
+             "--heartbeat-interval=100", "--election-timeout=1000", "--logger=zap", *self.arguments],
+            self.mesh.folder / f"{name}.log")
+
+    def kill(self, number):
+        self.members[number].kill()
+
+    def signal(self, number, what):
+        os.kill(self.members[number].pid, what)
 
     def pause(self):
-        os.kill(self.process.pid, signal.SIGSTOP)
+        for number in range(len(self.members)):
+            self.signal(number, signal.SIGSTOP)
 
     def resume(self):
-        os.kill(self.process.pid, signal.SIGCONT)
+        for number in range(len(self.members)):
+            self.signal(number, signal.SIGCONT)
 
-
-class Cluster:
-    """Started, and with a leader. Its data lies in the lab's folder, and goes with it."""
-
-    def __init__(self, folder, members=3):
-        self.folder = folder / "etcd"
-        self.folder.mkdir()
-        self.members = []
-        self.members += [Member(self, number) for number in range(members)]
-        for member in self.members:
-            member.start()
-        self.wait()
-
-    @property
-    def urls(self):
-        return [member.url for member in self.members]
-
-    def ctl(self, *words, at=None, **options):
-        """etcdctl's answer, of one member alone if it is named."""
-        return lab.run("etcdctl", "--endpoints", at.url if at else ",".join(self.urls), *words,
+    def ctl(self, *words, **options):
+        return lab.run("etcdctl", f"--endpoints={','.join(self.urls())}", "--command-timeout=10s", *map(str, words),
                        env={**os.environ, "ETCDCTL_API": "3"}, **options)
 
-    def wait(self):
-        """Until it takes writes."""
-        lab.wait_until("etcd has a leader", lambda: "OK" in self.ctl("put", "/probe", "1", check=False), 60)
+    def healthy(self):
+        return "true" in self.ctl("endpoint", "health", "--cluster", "-w", "json", check=False)
 
     def leader(self):
-        def says_so_itself(member):
-            status, = json.loads(self.ctl("endpoint", "status", "-w", "json", at=member))
-            return status["Status"]["header"]["member_id"] == status["Status"]["leader"]
-        return next(member for member in self.members if member.process.running() and says_so_itself(member))
+        rows = json.loads(self.ctl("endpoint", "status", "-w", "json", check=False).splitlines()[-1])
+        for row in rows:
+            status = row["Status"]
+            if status["leader"] == status["header"]["member_id"]:
+                return self.urls().index(row["Endpoint"])
+        raise lab.LabError(f"no leader: {rows}")
 
-    def put(self, key, document, *words):
-        return self.ctl("put", key, json.dumps(document), *words)
+    def put(self, key, document, lease=None):
+        words = [f"--lease={lease}"] if lease else []
+        self.ctl("put", *words, f"{PREFIX}/{key}", "--", document if isinstance(document, str) else json.dumps(document))
 
-    def put_resource(self, document):
-        name, namespace = document["metadata"]["name"], document["metadata"].get("namespace", "default")
-        return self.put(f"{RESOURCES}/{document['kind']}/{namespace}/{name}", document)
+    def delete(self, key, *options):
+        self.ctl("del", *options, f"{PREFIX}/{key}")
 
     def grant(self, seconds):
-        """@returns the lease's number, in hexadecimal as etcdctl takes it"""
-        return self.ctl("lease", "grant", str(seconds)).split()[1]
+        return self.ctl("lease", "grant", seconds).split()[1]
 
-    def register(self, service, name, address, port=8080, lease=None, namespace="default"):
-        """An instance, as one that registers itself does."""
-        return self.put(f"{ENDPOINTS}/{namespace}/{service}/{name}", {"addresses": [address], "port": port},
-                        *(["--lease", lease] if lease else []))
+    def service(self, document):
+        name = document["metadata"]["name"]
+        self.put(f"resources/{document['kind']}/default/{name}", document)
+
+    def instance(self, service, pod, lease=None, port=8080, **more):
+        self.put(f"endpoints/default/{service}/{pod.name}", {"addresses": [pod.address], "port": port, **more}, lease)

@@ -11,13 +11,13 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "etcd/types.h"
 #include "flow/state.h"
 #include "kernel/twin.h"
 #include "lb/prefix.h"
 #include "lb/session_token.h"
 #include "pods/pods.h"
 #include "proxy/proxy.h"
-#include "etcd/types.h"
 #include "registry-sync/admission.h"
 #include "registry-sync/diagnostic.h"
 #include "registry-sync/validate.h"
@@ -65,7 +65,7 @@ struct Config {
   std::optional<etcd::Options> etcd;  ///< without the password
   std::filesystem::path etcd_password_file;
   registry::Guard registry_guard;  ///< of instances in etcd
-  std::vector<uint32_t> cores;  ///< one worker each
+  std::vector<uint32_t> cores;     ///< one worker each
   runtime::IdleBounds idle;
   bool huge_pages = false;
   uint32_t megabytes = 256;

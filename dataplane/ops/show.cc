@@ -248,7 +248,9 @@ Json store_of(const registry::FollowerStatus& store, const registry::AdmissionSt
           {"held_keys", admission.held},
           {"held_of", admission.held_of},
           {"holds", admission.holds},
-          {"alarm", admission.held == 0 ? "" : "mass expiry: what went at once is kept in force; weftctl set registry accept lets it go"}};
+          {"alarm", admission.held == 0
+                        ? ""
+                        : "mass expiry: what went at once is kept in force; weftctl set registry accept lets it go"}};
 }
 
 }  // namespace

@@ -2,16 +2,24 @@
 #include "etcd_bed.h"
 
 #include <fcntl.h>
-#include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 
 namespace weft {
 namespace {
+
+/// Without it, nothing that comes after means anything.
+void must(bool so, const std::string& what) {
+  if (!so) {
+    std::fprintf(stderr, "etcd: %s\n", what.c_str());
+    std::abort();
+  }
+}
 
 int client_port(size_t member) {
   return 2379 + 100 * static_cast<int>(member);
@@ -35,14 +43,14 @@ EtcdBed::EtcdBed(size_t members, std::vector<std::string> arguments, std::string
     : arguments_(std::move(arguments)), scheme_(std::move(scheme)), pids_(members) {
   // In memory: etcd waits for the disk at every write.
   char folder[] = "/dev/shm/weft-etcd-XXXXXX";
-  EXPECT_NE(mkdtemp(folder), nullptr);
+  must(mkdtemp(folder) != nullptr, "can't make a folder in /dev/shm");
   folder_ = folder;
-  EXPECT_EQ(std::system("ip link set lo up"), 0);
+  must(std::system("ip link set lo up") == 0, "no loopback");
   for (size_t i = 0; i < members; ++i) {
     start(i);
   }
   for (size_t i = 0; i < members; ++i) {
-    EXPECT_TRUE(comes_true([&] { return listens(client_port(i)); })) << "etcd " << i << ": see " << folder_;
+    must(comes_true([&] { return listens(client_port(i)); }), "does not listen: see " + folder_.native());
   }
 }
 
@@ -81,7 +89,7 @@ void EtcdBed::cut_off(bool cut) {
       rules += "; nft add rule inet cut in tcp dport " + std::to_string(fragile_port(i)) + " reject with tcp reset";
     }
   }
-  EXPECT_EQ(std::system(rules.c_str()), 0);
+  must(std::system(rules.c_str()) == 0, rules);
 }
 
 size_t EtcdBed::index_of(const std::string& wanted) const {
@@ -90,7 +98,7 @@ size_t EtcdBed::index_of(const std::string& wanted) const {
       return i;
     }
   }
-  ADD_FAILURE() << wanted;
+  must(false, "no member " + wanted);
   return 0;
 }
 
@@ -115,7 +123,7 @@ void EtcdBed::start(size_t member) {
   words.insert(words.end(), arguments_.begin(), arguments_.end());
   const pid_t parent = getpid();
   const pid_t pid = fork();
-  ASSERT_GE(pid, 0);
+  must(pid >= 0, "can't fork");
   if (pid == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     const int log = open((folder_ / (name + ".log")).c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
