@@ -278,6 +278,12 @@ class Lab:
                   **changes}
         self.config_file.write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
 
+    def use_names(self, server, domain="cluster.local"):
+        """Programs in the lab, whatever pod they are in, ask this server for names, and try short ones of services."""
+        resolv = self.folder / "resolv.conf"
+        resolv.write_text(f"nameserver {server}\nsearch default.svc.{domain} svc.{domain} {domain}\noptions ndots:5\n")
+        run("mount", "--bind", resolv, "/etc/resolv.conf")
+
     def start_weftd(self, attach=True):
         if not self.config_file.exists():
             self.configure()

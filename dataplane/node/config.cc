@@ -12,6 +12,7 @@
 #include <set>
 
 #include "bpf/abi.h"
+#include "dns/wire.h"
 #include "flow/table.h"
 #include "l4/forwarding.h"
 #include "l4/own_ports.h"
@@ -333,6 +334,98 @@ void read_sources(Fields& root, Config& config) {
   tunnels.finish();
 }
 
+/// An address, with or without a port: "192.0.2.53", "192.0.2.53:5353", "[2001:db8::53]:5353".
+std::optional<resolver::Server> parse_server(std::string_view text) {
+  if (const auto address = lb::parse_address(text)) {
+    return resolver::Server{*address, lb::port_from_host(dns::kPort)};
+  }
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) {
+    return std::nullopt;
+  }
+  std::string_view host = text.substr(0, colon);
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  host = bracketed ? host.substr(1, host.size() - 2) : host;
+  const auto address = lb::parse_address(host);
+  const auto port = lb::parse_port(text.substr(colon + 1));
+  if (!address || !port || address->is_ipv4() == bracketed) {
+    return std::nullopt;
+  }
+  return resolver::Server{*address, *port};
+}
+
+void read_upstreams(Fields& fields, NameServerSettings& settings) {
+  constexpr size_t kMostServers = 8;
+  for (const std::string& text : fields.strings("upstreams")) {
+    const auto server = parse_server(text);
+    if (!server) {
+      fields.error("upstreams",
+                   "expected an address such as 192.0.2.53, or with a port 192.0.2.53:5353 or "
+                   "[2001:db8::53]:5353, got " +
+                       registry::in_quotes(text));
+      continue;
+    }
+    if (std::find(settings.addresses.begin(), settings.addresses.end(), server->address) != settings.addresses.end()) {
+      fields.error("upstreams", registry::in_quotes(text) + " is one of dns.addresses: weft would ask itself");
+    }
+    settings.forwarding.servers.push_back(*server);
+  }
+  if (settings.forwarding.servers.size() > kMostServers) {
+    fields.error("upstreams", fmt::format("expected at most {}", kMostServers));
+  }
+}
+
+void read_dns(Fields fields, const Config& config, NameServerSettings& settings) {
+  if (!fields) {
+    return;
+  }
+  constexpr size_t kMostAddresses = 4;
+  constexpr int64_t kMaxTtl = 86400;
+  for (const std::string& text : fields.strings("addresses")) {
+    const auto address = lb::parse_address(text);
+    if (!address) {
+      fields.error("addresses", "expected an address, got " + registry::in_quotes(text));
+    } else if (const auto problem = registry::unicast_problem(*address); !problem.empty()) {
+      fields.error("addresses",
+                   "expected a unicast address, got " + registry::in_quotes(text) + ", " + std::string(problem));
+    } else if (std::find(settings.addresses.begin(), settings.addresses.end(), *address) != settings.addresses.end()) {
+      fields.error("addresses", registry::in_quotes(text) + " is there twice");
+    } else if (std::find(config.own_addresses.begin(), config.own_addresses.end(), *address) !=
+               config.own_addresses.end()) {
+      fields.error("addresses", registry::in_quotes(text) + " is one of snat.addresses");
+    } else {
+      settings.addresses.push_back(*address);
+    }
+  }
+  if (settings.addresses.empty() || settings.addresses.size() > kMostAddresses) {
+    fields.error("addresses", fmt::format("expected 1 to {} virtual addresses", kMostAddresses));
+  }
+  const std::string domain = fields.string("domain").value_or("cluster.local");
+  auto zone = dns::make_zone(domain, settings.addresses);
+  if (!zone) {
+    fields.error("domain", "expected a domain of at most 126 characters such as cluster.local, got " +
+                               registry::in_quotes(domain));
+    zone.emplace();
+  }
+  const auto number = [&](const char* key, int64_t least, int64_t most, uint32_t& value) {
+    value = static_cast<uint32_t>(fields.integer(key, least, most).value_or(value));
+  };
+  number("ttl_s", 0, kMaxTtl, zone->ttl);
+  number("negative_ttl_s", 0, kMaxTtl, zone->negative_ttl);
+  read_upstreams(fields, settings);
+  zone->forwards = !settings.forwarding.servers.empty();
+  settings.zone = std::make_shared<const dns::Zone>(std::move(*zone));
+  if (const auto timeout = fields.integer("timeout_ms", 50, 10'000)) {
+    settings.forwarding.timeout = std::chrono::milliseconds(*timeout);
+  }
+  number("pending", 1, 16384, settings.forwarding.pending);
+  number("tcp_clients", 1, 65536, settings.tcp_clients);
+  if (const auto idle = fields.integer("tcp_idle_s", 1, kMaxSeconds)) {
+    settings.tcp_idle = std::chrono::seconds(*idle);
+  }
+  fields.finish();
+}
+
 void read_twin(Fields twin, UplinkConfig& uplink, std::set<std::string>& names) {
   if (!twin) {
     return;
@@ -392,8 +485,11 @@ void read_port(Fields port, Config& config, std::set<std::string>& names) {
 }  // namespace
 
 registry::Abilities abilities_of(const Config& config) {
-  registry::Abilities abilities{
-      .fullnat = {}, .tunnels = {}, .own_addresses = config.own_addresses, .tunnel_sources = config.tunnel_sources};
+  registry::Abilities abilities{.fullnat = {},
+                                .tunnels = {},
+                                .own_addresses = config.own_addresses,
+                                .name_servers = config.dns.addresses,
+                                .tunnel_sources = config.tunnel_sources};
   for (const lb::Address& address : config.own_addresses) {
     abilities.fullnat.insert(address.family());
   }
@@ -435,6 +531,7 @@ tl::expected<Config, std::vector<Diagnostic>> parse_config(const std::string& fi
   read_limits(root.mapping("limits"), config);
   read_pods(root.mapping("pods"), config);
   read_sources(root, config);
+  read_dns(root.mapping("dns"), config, config.dns);
   std::set<std::string> names = {"pods"};
   for (Fields& port : root.mappings("ports")) {
     read_port(std::move(port), config, names);

@@ -6,11 +6,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "dns/zone.h"
 #include "etcd/types.h"
 #include "flow/state.h"
 #include "kernel/twin.h"
@@ -21,6 +23,7 @@
 #include "registry-sync/admission.h"
 #include "registry-sync/diagnostic.h"
 #include "registry-sync/validate.h"
+#include "resolver/forwarder.h"
 #include "runtime/idle.h"
 #include "runtime/port.h"
 #include "tcp/config.h"
@@ -56,6 +59,15 @@ struct HttpSettings {
   std::optional<lb::SessionKey> session_key;  ///< none: another one each start
 };
 
+/// Of the node's own name server.
+struct NameServerSettings {
+  std::vector<lb::Address> addresses;     ///< virtual ones; none: there is no name server
+  std::shared_ptr<const dns::Zone> zone;  ///< null: likewise
+  resolver::ForwarderConfig forwarding;   ///< without servers: what is not under the domain is refused
+  uint32_t tcp_clients = 1024;            ///< connections at a time, of each worker
+  std::chrono::seconds tcp_idle{10};
+};
+
 struct Config {
   std::string node;
   std::string zone;  ///< may be empty: no zone is preferred
@@ -77,6 +89,7 @@ struct Config {
   flow::Timeouts timeouts;
   tcp::Config tcp = {.connections = 65536, .half_open = 16384, .time_waits = 65536};  ///< of each worker
   HttpSettings http;
+  NameServerSettings dns;
   uint32_t max_services = 16384;
   uint32_t max_endpoints = 131072;
   std::optional<pods::Config> pods;

@@ -101,8 +101,9 @@ Node::Node(const Config& config)
 tl::expected<std::unique_ptr<Node>, std::string> Node::start(const Config& config) {
   std::unique_ptr<Node> node(new Node(config));
   // The registry before the first packet: a worker that runs has its services.
-  for (const auto step : {&Node::start_pods, &Node::start_eal, &Node::open_ports, &Node::make_workers,
-                          &Node::follow_routes, &Node::follow_registry, &Node::launch_workers}) {
+  for (const auto step :
+       {&Node::start_pods, &Node::start_eal, &Node::open_ports, &Node::make_workers, &Node::start_forwarder,
+        &Node::follow_routes, &Node::follow_registry, &Node::launch_workers}) {
     if (Step done = (*node.*step)(); !done) {
       return tl::unexpected(done.error());
     }
@@ -280,7 +281,12 @@ runtime::WorkerConfig Node::worker_config(uint32_t number) const {
                         .burst = std::max(l4::Burst::kMax, config_.new_flows_a_second / 50)};
   pipeline.own_addresses = config_.own_addresses;
   pipeline.own_ports_seed = own_ports_seed_;
-  pipeline.proxies = !config_.own_addresses.empty();
+  pipeline.proxies = !config_.own_addresses.empty() || config_.dns.zone != nullptr;
+  if (!name_rings_.empty()) {
+    pipeline.names.asks = &name_rings_[number]->asks;
+    worker.name_answers = &name_rings_[number]->answers;
+  }
+  pipeline.names.zone = config_.dns.zone;
   runtime::TerminatorConfig& terminator = worker.terminator;
   terminator.tcp = config_.tcp;
   terminator.tcp.listeners = config_.max_services;
@@ -291,6 +297,10 @@ runtime::WorkerConfig Node::worker_config(uint32_t number) const {
                             .idle = static_cast<time::Millis>(config_.timeouts.tcp_established.count()),
                             .half_closed = static_cast<time::Millis>(config_.timeouts.tcp_closing.count())};
   terminator.proxy.detect = config_.http.detect;
+  terminator.proxy.names = {.zone = config_.dns.zone,
+                            .asks = pipeline.names.asks,
+                            .clients = std::min(config_.dns.tcp_clients, config_.tcp.connections),
+                            .idle = static_cast<time::Millis>(std::chrono::milliseconds(config_.dns.tcp_idle).count())};
   proxy::HttpConfig& http = terminator.proxy.http;
   http = config_.http.proxy;
   http.clients = config_.tcp.connections;
@@ -309,10 +319,10 @@ runtime::WorkerConfig Node::worker_config(uint32_t number) const {
 }
 
 Node::Step Node::make_workers() {
-  if (!config_.own_addresses.empty() && pieces() < tcp::Pieces::kLeast) {
+  if ((!config_.own_addresses.empty() || config_.dns.zone != nullptr) && pieces() < tcp::Pieces::kLeast) {
     return tl::unexpected(
         fmt::format("the ports' queues take all packet buffers, and none are left for connections that end here (mode "
-                    "proxy): raise "
+                    "proxy, and dns): raise "
                     "memory.{}, or lower ports[].descriptors",
                     jumbo_buffers_.empty() ? "buffers" : "jumbo_buffers"));
   }
@@ -322,6 +332,9 @@ Node::Step Node::make_workers() {
       count, std::make_shared<lb::Snapshot>(0, config_.seed, std::vector<lb::Service>{}),
       router_->next(std::make_shared<const kernel::Tables>(), 0));
   try {
+    for (uint32_t number = 0; number < count && !config_.dns.forwarding.servers.empty(); ++number) {
+      name_rings_.push_back(std::make_unique<dns::ForwardingRings>());
+    }
     for (uint32_t number = 0; number < count; ++number) {
       workers_.push_back(std::make_unique<runtime::Worker>(worker_config(number), *snapshots_, *crossings_, *clock_));
     }
@@ -333,6 +346,22 @@ Node::Step Node::make_workers() {
     watched.push_back(&worker->watch_point());
   }
   watchers_ = std::make_unique<runtime::Watchers>(std::move(watched), *snapshots_);
+  return {};
+}
+
+Node::Step Node::start_forwarder() {
+  if (name_rings_.empty()) {
+    return {};
+  }
+  std::vector<dns::ForwardingRings*> rings;
+  for (const auto& each : name_rings_) {
+    rings.push_back(each.get());
+  }
+  auto started = resolver::Forwarder::start(config_.dns.forwarding, std::move(rings));
+  if (!started) {
+    return tl::unexpected(started.error());
+  }
+  forwarder_ = std::move(*started);
   return {};
 }
 

@@ -21,6 +21,7 @@
 #include "node/steering.h"
 #include "pods/pods.h"
 #include "registry-sync/syncer.h"
+#include "resolver/forwarder.h"
 #include "runtime/crossings.h"
 #include "runtime/eal.h"
 #include "runtime/publisher.h"
@@ -59,6 +60,8 @@ class Node {
   std::chrono::system_clock::time_point time_of_day(time::Time time) const;
   /// By which persistent sessions are sealed.
   const lb::SessionKey& session_key() const { return session_key_; }
+  /// Null: no other name servers are asked.
+  const resolver::Forwarder* forwarder() const { return forwarder_.get(); }
   registry::Syncer& registry() { return *syncer_; }
   /// Who looks on at the workers.
   runtime::Watchers& watchers() { return *watchers_; }
@@ -88,6 +91,7 @@ class Node {
   runtime::WorkerConfig worker_config(uint32_t number) const;
   Step make_workers();
   uint32_t pieces() const;
+  Step start_forwarder();
   Step follow_routes();
   Step follow_registry();
   Step launch_workers();
@@ -120,7 +124,9 @@ class Node {
   std::unique_ptr<time::TscClock> clock_;
   std::unique_ptr<runtime::SnapshotPublisher> snapshots_;
   std::unique_ptr<const l4::VipsOfEndpoints> vips_at_start_;
+  std::vector<std::unique_ptr<dns::ForwardingRings>> name_rings_;  ///< one a worker, if other name servers are asked
   std::vector<std::unique_ptr<runtime::Worker>> workers_;
+  std::unique_ptr<resolver::Forwarder> forwarder_;
   std::unique_ptr<runtime::Watchers> watchers_;
   std::unique_ptr<kernel::Router> router_;  ///< until routes_ takes it over
   std::unique_ptr<kernel::Follower> routes_;

@@ -21,6 +21,7 @@ Answer show_checks(node::Node& node, const Words& arguments);
 Answer show_flows(node::Node& node, const Words& arguments);
 Answer show_tcp(node::Node& node, const Words& arguments);
 Answer show_http(node::Node& node, const Words& arguments);
+Answer show_dns(node::Node& node, const Words& arguments);
 Answer show_drops(node::Node& node, const Words& arguments);
 Answer show_routes(node::Node& node, const Words& arguments);
 Answer show_neighbours(node::Node& node, const Words& arguments);

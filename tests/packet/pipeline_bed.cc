@@ -64,7 +64,8 @@ PipelineBed::PipelineBed(const Limits& limits, l4::Forwarding forwarding)
                  .remembered_fragments = 256,
                  .own_addresses = limits.own_addresses,
                  .proxies = limits.proxies,
-                 .tunnel_sources = limits.tunnel_sources},
+                 .tunnel_sources = limits.tunnel_sources,
+                 .names = limits.names},
                 counters_) {
   for (uint32_t worker = 0; worker < limits.workers; ++worker) {
     pipeline_.outbox().set_room(worker, UINT32_MAX);

@@ -41,6 +41,7 @@ class PipelineBed {
     std::vector<lb::Address> own_addresses = {};
     std::vector<lb::Prefix> tunnel_sources = {};
     bool proxies = false;
+    l4::NameServerConfig names = {};
   };
   struct Sent {
     l4::Verdict verdict{};
