@@ -37,6 +37,7 @@ struct AdmissionTest : ::testing::Test {
   Admission admission{inventory, {}, {.percent = 50, .least = 4, .window = seconds(30)}};
   Time now{};
   int64_t revision = 1;
+  std::map<std::string, int64_t> created_at;
 
   KeyEdit edit(const std::string& key, const std::string& value, int64_t lease = 0, int64_t created = 0) {
     return {.key = key,
@@ -49,8 +50,14 @@ struct AdmissionTest : ::testing::Test {
     admission.apply({.whole = whole, .revision = revision, .edits = std::move(edits)}, now);
     EXPECT_TRUE(inventory.clean()) << ::testing::PrintToString(lines(inventory.errors()));
   }
-  void put(const std::string& key, const std::string& value, int64_t lease = 0) { apply({edit(key, value, lease)}); }
+  /// As etcd does: the revision of its creation stays a key's while it is there.
+  void put(const std::string& key, const std::string& value, int64_t lease = 0) {
+    int64_t& created = created_at[key];
+    created = created == 0 ? ++revision : created;
+    apply({edit(key, value, lease, created)});
+  }
   void remove(const std::string& key, bool by_lease = false) {
+    created_at.erase(key);
     apply({{.key = key, .gone = true, .by_lease = by_lease, .value = {}, .reading = {}}});
   }
   std::vector<std::string> refused() { return lines(admission.status().messages); }
