@@ -272,13 +272,13 @@ TEST(Authorization, IsNamedOnce) {
 TEST(Authorization, ChangesNoSnapshotYet) {
   Bench bench;
   bench.build(kWeb);
-  const std::string before = shown(bench.snapshot());
+  const std::string before = registry::shown(bench.snapshot());
   const std::string policies =
       authorization("a", "{targetRefs: [{kind: Service, name: web}]}") + authorization("b", "{}");
   bench.build(kWeb + policies);
-  EXPECT_EQ(shown(bench.snapshot()), before);
+  EXPECT_EQ(registry::shown(bench.snapshot()), before);
   bench.build(kWeb);
-  EXPECT_EQ(shown(bench.snapshot()), before);
+  EXPECT_EQ(registry::shown(bench.snapshot()), before);
 }
 
 }  // namespace
