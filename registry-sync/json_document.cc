@@ -5,6 +5,8 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "registry-sync/plain_json.h"
+
 namespace weft::registry {
 namespace {
 
@@ -105,6 +107,9 @@ class JsonEvents {
 }  // namespace
 
 tl::expected<YamlNode, Refusal> read_json(std::string_view text) {
+  if (std::optional<YamlNode> plain = read_plain_json(text)) {
+    return std::move(*plain);
+  }
   const char* at = text.data();
   const char* end = text.data() + text.size();
   JsonEvents events(text, at);
