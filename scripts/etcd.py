@@ -49,12 +49,17 @@ class Etcd:
         for number in range(len(self.members)):
             self.signal(number, signal.SIGCONT)
 
-    def ctl(self, *words, **options):
-        return lab.run("etcdctl", f"--endpoints={','.join(self.urls())}", "--command-timeout=10s", *map(str, words),
+    def ctl(self, *words, endpoints=None, timeout=10, **options):
+        where = ",".join(endpoints or [self.url(number) for number in self.living()])
+        return lab.run("etcdctl", f"--endpoints={where}", f"--command-timeout={timeout}s", *map(str, words),
                        env={**os.environ, "ETCDCTL_API": "3"}, **options)
 
+    def living(self):
+        return [number for number, member in enumerate(self.members) if member.running()]
+
     def healthy(self):
-        return "true" in self.ctl("endpoint", "health", "--cluster", "-w", "json", check=False)
+        """Does each member that runs answer what takes a leader?"""
+        return all("OK" in self.ctl("put", "/lab", "", endpoints=[self.url(number)], timeout=2, check=False) for number in self.living())
 
     def leader(self):
         rows = json.loads(self.ctl("endpoint", "status", "-w", "json", check=False).splitlines()[-1])
