@@ -8,7 +8,7 @@ import sys
 
 import lab
 
-VIP, SHOP = "10.96.0.10", "10.96.0.20"
+VIP, SHOP, NAMES = "10.96.0.10", "10.96.0.20", "10.96.0.53"
 REQUESTS = 1000
 CLOSING = ("-H", "Connection: close")
 WEIGHTS = ((90, 10), (50, 50), (0, 100))  # of the shop's versions, one after another
@@ -27,9 +27,9 @@ def shares(answers):
         say(f"{name}  {count:5}  {100 * count / len(answers):5.1f} %  {'#' * round(60 * count / len(answers))}")
 
 
-def requests(client, count, *words, vip=VIP):
-    """So many requests; each answer is the name of the pod that gave it."""
-    return client.start("curl", "-sS", "--fail", "-m", "60", *words, f"http://{vip}/?[1-{count}]")
+def requests(client, count, *words, service="web"):
+    """So many requests to a service by its name; each answer is the name of the pod that gave it."""
+    return client.start("curl", "-sS", "--fail", "-m", "60", *words, f"http://{service}/?[1-{count}]")
 
 
 def answers_of(process):
@@ -63,12 +63,12 @@ def canary(mesh, client):
     mesh.update("canary.yaml", shop_route(mesh, WEIGHTS[0]))
     say(mesh.text("get", "httproute"))
     say(f"{REQUESTS} requests, all over one connection:")
-    shares(finished(requests(client, REQUESTS, vip=SHOP), REQUESTS))
+    shares(finished(requests(client, REQUESTS, service="shop"), REQUESTS))
     say("100 with the header:")
-    shares(by_header := finished(requests(client, 100, "-H", "x-canary: 1", vip=SHOP), 100))
+    shares(by_header := finished(requests(client, 100, "-H", "x-canary: 1", service="shop"), 100))
     if set(by_header) != {"v2"}:
         sys.exit("FAILED: requests did not follow the header")
-    load = requests(client, 3 * REQUESTS // 2, "--rate", "30000/m", vip=SHOP)
+    load = requests(client, 3 * REQUESTS // 2, "--rate", "30000/m", service="shop")
     changes = [0]
     for weights in WEIGHTS[1:]:
         lab.wait_until("requests run", lambda: len(answers_of(load)) > changes[-1] + REQUESTS // 2)
@@ -92,11 +92,14 @@ def main():
     for pod in web:
         pod.serve_http()
     mesh.put("web.yaml", mesh.service("web", VIP), mesh.slice("web", web[:3]))
-    mesh.configure(snat={"addresses": ["10.9.0.1"]})
+    mesh.configure(snat={"addresses": ["10.9.0.1"]}, dns={"addresses": [NAMES]})
+    mesh.use_names(NAMES)
     mesh.start_weftd()
     say(mesh.text("pod", "list"))
+    say("Pods ask weft for names (/etc/resolv.conf has its address):")
+    say(client.run("getent", "ahostsv4", "web"))
 
-    step(f"4/7  {REQUESTS} curl requests to http://{VIP}/, each over a connection of its own")
+    step(f"4/7  {REQUESTS} curl requests to http://web/, each over a connection of its own")
     shares(finished(requests(client, REQUESTS, *CLOSING), REQUESTS))
 
     step(f"5/7  {REQUESTS} more, while web-1 leaves the registry and web-4 joins it")
@@ -104,7 +107,7 @@ def main():
                 if mesh.ctl("where", "tcp", f"{client.address}:{port}", f"{VIP}:80").get("endpoint_name") ==
                 "default/web/web-1")
     stream = client.start("curl", "-sS", "--fail", "-m", "90", "--limit-rate", "12m", "--local-port", port,
-                          "-o", mesh.folder / "streamed", "-w", "%{http_code} %header{x-pod}", f"http://{VIP}/stream")
+                          "-o", mesh.folder / "streamed", "-w", "%{http_code} %header{x-pod}", "http://web/stream")
     lab.wait_until("the long download runs",
                    lambda: (mesh.folder / "streamed").exists() and (mesh.folder / "streamed").stat().st_size > 0)
     load = requests(client, REQUESTS, *CLOSING, "--rate", "15000/m")
@@ -127,13 +130,15 @@ def main():
     say(f"A download of {len(body) >> 20} MiB from web-1, begun before it left, went on and ended there: not a byte lost.")
     say(f"{2 * REQUESTS} of {2 * REQUESTS} requests answered.")
 
-    step(f"6/7  An HTTPRoute at http://{SHOP}/: 9 of 10 requests to v1, 1 to v2, and to v2 whatever says x-canary: 1")
+    step("6/7  An HTTPRoute at http://shop/: 9 of 10 requests to v1, 1 to v2, and to v2 whatever says x-canary: 1")
     canary(mesh, client)
 
     step("7/7  What weftctl says")
     for words in (("show", "services"), ("show", "endpoints")):
         print(f"\n     # weftctl {' '.join(words)}")
         say(mesh.text(*words))
+    print("\n     # weftctl show dns")
+    say(mesh.text("show", "dns"))
     print("\n     # weftctl show drops")
     say(mesh.text("show", "drops"))
     mesh.check_books()

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""dnsperf -> name server, in network namespaces over veth: weft and unbound in turn. scripts/bench dns-wire.
+"""dnsperf -> name server, in network namespaces over veth: weft, unbound and dnsmasq in turn. scripts/bench dns-wire.
 
-The server has one core to itself and one thread, dnsperf the other core. Both servers know the same names, and are asked the same
+The server has one core to itself and one thread, dnsperf the other core. All know the same names, and are asked the same
 questions. dnsperf may well be the slower one: so beside its queries a second each query's cost to the server's core is told, and what
 that core could answer if it did nothing else. docs/benchmarks.md says how to read the figures.
 """
@@ -50,19 +50,38 @@ class Usage:
         return Usage(self.worked - before.worked, self.all - before.all)
 
 
-class Unbound:
-    """With one thread. Its usage is user and system time, with what softirq did in its context."""
+class Peer:
+    """A server of sockets, with one thread. Its usage is user and system time, with what softirq did in its context."""
 
-    name, address = "unbound", NODE
+    address = NODE
 
     def __init__(self, mesh, core):
         self.mesh, self.core = mesh, core
+        self.config = mesh.folder / f"{self.name}.conf"
 
     def start(self):
-        config = self.mesh.folder / "unbound.conf"
+        self.config.write_text(self.configuration())
+        self.process = lab.Process(["taskset", "-c", str(self.core), *FIRST, *self.command()], self.mesh.folder / f"{self.name}.log")
+        lab.wait_until(f"{self.name} listens", lambda: lab.run("ss", "-lunH", "sport = :53"), 30)
+
+    def stop(self):
+        self.process.stop()
+
+    def usage(self):
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()
+        return Usage(sum(int((task / "schedstat").read_text().split()[0]) for task in tasks), time.monotonic_ns())
+
+
+class Unbound(Peer):
+    name = "unbound"
+
+    def command(self):
+        return ["unbound", "-d", "-c", self.config]
+
+    def configuration(self):
         data = "".join(f'  local-data: "{name(i)}. 5 IN {kind} {address}"\n' for i in range(SERVICES)
                        for kind, address in zip(("A", "AAAA"), addresses(i)))
-        config.write_text(f"""
+        return f"""
 server:
   interface: {NODE}
   access-control: 10.0.0.0/8 allow
@@ -79,20 +98,24 @@ server:
 {data}
 remote-control:
   control-enable: no
-""")
-        self.process = lab.Process(["taskset", "-c", str(self.core), *FIRST, "unbound", "-d", "-c", config], self.mesh.folder / "unbound.log")
-        lab.wait_until("unbound listens", lambda: lab.run("ss", "-lunH", "sport = :53"), 30)
+"""
 
-    def stop(self):
-        self.process.stop()
 
-    def usage(self):
-        tasks = pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()
-        return Usage(sum(int((task / "schedstat").read_text().split()[0]) for task in tasks), time.monotonic_ns())
+class Dnsmasq(Peer):
+    name = "dnsmasq"
+
+    def command(self):
+        return ["dnsmasq", "--keep-in-foreground", f"--conf-file={self.config}"]
+
+    def configuration(self):
+        records = "".join(f"host-record={name(i)},{','.join(addresses(i))}\n" for i in range(SERVICES))
+        return f"no-resolv\nno-hosts\nno-daemon\nuser=root\nlisten-address={NODE}\nbind-interfaces\nlocal=/{DOMAIN}/\nlocal-ttl=5\n{records}"
 
 
 class Weft:
-    """One worker, which polls without a pause. Its usage is the time of polls that did work, and of what the kernel did for them."""
+    """One worker. Its usage is the time of polls that did work, and of what the kernel did for them. It rests for 100 us where
+    there was nothing to do: one that polls all the time finds one query a poll, as dnsperf sends them no faster, and has a system
+    call for each answer; a worker that is busy finds as many as have come meanwhile."""
 
     name, address = "weft", VIP
 
@@ -108,7 +131,7 @@ class Weft:
             service["metadata"]["annotations"] = {"weft.dev/maglev-table-size": "251"}
             services.append(service)
         mesh.put("services.yaml", *services)
-        mesh.configure(workers={"cores": [self.core], "idle": {"mode": "busy"}}, dns={"addresses": [VIP], "domain": DOMAIN})
+        mesh.configure(workers={"cores": [self.core], "idle": {"spin_us": 0, "pause_us": 0, "sleep_us": 100}}, dns={"addresses": [VIP], "domain": DOMAIN})
         mesh.start_weftd()
         for task in pathlib.Path(f"/proc/{mesh.weftd.pid}/task").iterdir():
             if (task / "comm").read_text().startswith("rte-worker"):
@@ -133,7 +156,7 @@ class Bed:
         picked = random.Random(1)
         lines = [f"{name(picked.randrange(SERVICES))} {picked.choice(('A', 'AAAA'))}" for _ in range(QUERIES)]
         self.questions.write_text("\n".join(lines) + "\n")
-        self.servers = [Weft(self.mesh, core), Unbound(self.mesh, core)]
+        self.servers = [Weft(self.mesh, core), Unbound(self.mesh, core), Dnsmasq(self.mesh, core)]
 
     def answers(self, server):
         """Do both families of a name come, as they should?"""
@@ -205,7 +228,7 @@ def main():
     context = {"date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"), "host_name": platform.node(),
                "executable": "scripts/bench dns-wire", "num_cpus": os.cpu_count(), "load_avg": os.getloadavg(),
                "library_build_type": "release", "rounds": options.rounds, "seconds": SECONDS, "services": SERVICES,
-               "unbound": lab.run("unbound", "-V").split()[1], "dnsperf": lab.run("dnsperf", "-h", check=False).split("ersion")[-1].split()[0]}
+               "unbound": lab.run("unbound", "-V").split()[1], "dnsmasq": lab.run("dnsmasq", "--version").split()[2]}
     json.dump({"context": context, "benchmarks": benchmarks}, sys.stdout, indent=2)
     print()
 
