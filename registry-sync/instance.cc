@@ -48,6 +48,14 @@ const ServicePort* only_port(const Service& service) {
   return service.ports.size() == 1 ? &service.ports.front() : nullptr;
 }
 
+/// Its own, or its id if that may be one.
+std::string host_of_instance(const Key& key, const Instance& instance) {
+  constexpr size_t kMaxHost = 63;  // RFC 1035, section 2.3.4
+  const bool is_label = key.name.size() <= kMaxHost && key.name.front() != '-' && key.name.back() != '-' &&
+                        key.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
+  return !instance.host.empty() ? instance.host : is_label ? key.name : "";
+}
+
 }  // namespace
 
 std::shared_ptr<const Instance> parse_instance(const std::string& file, std::string_view value,
@@ -72,7 +80,8 @@ std::shared_ptr<const Instance> parse_instance(const std::string& file, std::str
   instance.terminating = conditions && conditions.boolean("terminating").value_or(false);
   instance.state = parse_conditions(std::move(conditions));
   document.string("nodeName");
-  check_label(document, "hostname", document.string("hostname").value_or(""));
+  instance.host = document.string("hostname").value_or("");
+  check_label(document, "hostname", instance.host);
   document.finish();
   return errors.empty() ? std::make_shared<const Instance>(std::move(instance)) : nullptr;
 }
@@ -104,6 +113,7 @@ std::shared_ptr<const ResourceSet> slices_of(const std::string& file, const Key&
     slice.registered = true;
     slice.endpoints = {{.name = key.name,
                         .has_name = true,
+                        .host = host_of_instance(key, instance),
                         .address = address,
                         .state = instance.state,
                         .zone = instance.zone,

@@ -28,6 +28,7 @@ struct Instance {
   uint16_t port = 0;
   uint32_t weight = 1;
   std::string zone;
+  std::string host;  ///< its name below a headless Service's; empty: its id is, or its address
   lb::EndpointState state = lb::EndpointState::ready;
   bool terminating = false;
 };

@@ -235,11 +235,55 @@ TEST(NodeConfig, WhatIsWrongIsNamedByLineAndField) {
            Wrong{"http: {via: 'a b'}", "http.via: expected at most 64 letters, digits, -, . or _, got \"a b\""},
            Wrong{"http: {traces_per_million: 1000001}", "http.traces_per_million: expected an integer from 0 to"},
            Wrong{"http: {session_key_file: /nowhere/key}", "http.session_key_file: "},
+           Wrong{"dns: {}", "dns.addresses: expected 1 to 4 virtual addresses"},
+           Wrong{"dns: {addresses: [here]}", "dns.addresses: expected an address, got \"here\""},
+           Wrong{"dns: {addresses: [10.96.0.53, 10.96.0.53]}", "dns.addresses: \"10.96.0.53\" is there twice"},
+           Wrong{"dns: {addresses: [10.96.0.53], domain: a..b}", "dns.domain: expected a domain of at most 126"},
+           Wrong{"dns: {addresses: [10.96.0.53], upstreams: ['192.0.2.1:0']}",
+                 "dns.upstreams: expected an address such"},
+           Wrong{"dns: {addresses: [10.96.0.53], upstreams: ['2001:db8::1:53x']}",
+                 "dns.upstreams: expected an address"},
+           Wrong{"dns: {addresses: [10.96.0.53], upstreams: ['10.96.0.53:5353']}",
+                 "dns.upstreams: \"10.96.0.53:5353\" is one of dns.addresses: weft would ask itself"},
+           Wrong{"dns: {addresses: [10.96.0.53], timeout_ms: 1}",
+                 "dns.timeout_ms: expected an integer from 50 to 10000"},
+           Wrong{"snat: {addresses: [10.9.0.1]}\ndns: {addresses: [10.9.0.1]}",
+                 "dns.addresses: \"10.9.0.1\" is one of snat.addresses"},
            Wrong{"tunnels: {sources: [10.8.0.0/24, 10.9.0.0/24]}", "tunnels.sources: expected one prefix of each"},
        }) {
     const std::string errors = errors_of(std::string(kLeast) + more);
     EXPECT_NE(errors.find(message), std::string::npos) << more << "\n" << errors;
   }
+}
+
+TEST(NodeConfig, ReadsTheNameServer) {
+  const auto config = parse_config(
+      "node.yaml",
+      std::string(kLeast) +
+          "dns: {addresses: [10.96.0.53, 'fd00:96::53'], domain: Mesh.Test., ttl_s: 30, negative_ttl_s: 0, "
+          "upstreams: [192.0.2.1, '192.0.2.2:5353', '2001:db8::1', '[2001:db8::2]:54'], timeout_ms: 100, "
+          "pending: 7, tcp_clients: 8, tcp_idle_s: 9}");
+  ASSERT_TRUE(config);
+  const NameServerSettings& settings = config->dns;
+  EXPECT_EQ(settings.addresses.size(), 2U);
+  EXPECT_EQ(settings.zone->domain, std::string("\4mesh\4test\0", 11));
+  EXPECT_EQ(settings.zone->ttl, 30U);
+  EXPECT_EQ(settings.zone->negative_ttl, 0U);
+  EXPECT_TRUE(settings.zone->forwards);
+  EXPECT_EQ(settings.zone->ipv4.size(), 1U);
+  EXPECT_EQ(settings.zone->ipv6.size(), 1U);
+  std::vector<std::string> servers;
+  for (const resolver::Server& server : settings.forwarding.servers) {
+    servers.push_back(to_string(server.address, server.port));
+  }
+  EXPECT_EQ(servers,
+            (std::vector<std::string>{"192.0.2.1:53", "192.0.2.2:5353", "[2001:db8::1]:53", "[2001:db8::2]:54"}));
+  EXPECT_EQ(settings.forwarding.timeout, std::chrono::milliseconds(100));
+  EXPECT_EQ(settings.forwarding.pending, 7U);
+  EXPECT_EQ(settings.tcp_clients, 8U);
+  EXPECT_EQ(settings.tcp_idle, std::chrono::seconds(9));
+  EXPECT_EQ(abilities_of(*config).name_servers, settings.addresses);
+  EXPECT_EQ(parse_config("node.yaml", kLeast)->dns.zone, nullptr);
 }
 
 TEST(NodeConfig, WhatDoesNotGoTogetherIsRefused) {

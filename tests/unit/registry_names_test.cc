@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "registry-sync/instance.h"
 #include "registry_builder_fixture.h"
 
 namespace weft::registry {
@@ -96,6 +97,22 @@ TEST(Names, AreInTheSnapshotAndFollowWhatChanges) {
   EXPECT_TRUE(bench.snapshot().names().has_namespace("\7default"));
   EXPECT_TRUE(set("web.yaml", ""));
   EXPECT_FALSE(bench.snapshot().names().has_namespace("\7default"));
+}
+
+TEST(Names, OfRegisteredInstancesAreTheirHostNamesOrTheirIds) {
+  const auto resources = parsed(service("web", "None", kPorts));
+  const auto host_of = [&](const std::string& id, const std::string& more) {
+    std::vector<Diagnostic> errors;
+    const auto instance = parse_instance("key", R"({"addresses": ["10.1.0.1"], "port": 7001)" + more + "}", errors);
+    const Key key{.is_instance = true, .name_space = "default", .service = "web", .name = id};
+    const auto slices = slices_of("key", key, *instance, *resources->services[0], errors);
+    const auto named = named_service({.services = resources->services, .slices = slices->slices});
+    EXPECT_EQ(lines(errors), std::vector<std::string>());
+    return endpoints_of(*named).at(0);
+  };
+  EXPECT_EQ(host_of("web-1", ""), "web-1 10.1.0.1 7001");
+  EXPECT_EQ(host_of("web-1", R"(, "hostname": "one")"), "one 10.1.0.1 7001");
+  EXPECT_EQ(host_of("Web.1", ""), "10-1-0-1 10.1.0.1 7001");
 }
 
 TEST(Names, WeftsOwnServerIsAServiceWithoutAResource) {
