@@ -24,7 +24,6 @@ constexpr int kTurnMillis = 1;
 /// The same, after a second without any.
 constexpr int kQuietTurnMillis = 5;
 constexpr std::chrono::seconds kQuietAfter(1);
-constexpr size_t kMostMessage = 65535;
 constexpr size_t kLength = 2;  ///< before a message over TCP
 /// Servers that a query is put to, the same twice if there is but one: clients wait for 5 s as a rule.
 constexpr uint32_t kMostTries = 3;
