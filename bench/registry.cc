@@ -117,6 +117,7 @@ struct Node {
                       {.folder = {}, .seed = 1, .limits = {.services = 16384, .endpoints = 262144}, .zone = {}},
                       {.sink = [this](const Publication& publication) { take(publication.snapshot); }, .in_use = {}});
     syncer = std::move(started.value());
+    weft::comes_true([this] { return syncer->status().whole; });
   }
   void take(std::shared_ptr<const weft::lb::Snapshot> next) {
     const std::lock_guard lock(mutex);
@@ -169,16 +170,19 @@ void load(benchmark::State& state) {
   }
 }
 
-/// Every other change registers an instance, every other takes one of these away again.
+/// Every other change registers an instance; the others take one away that registered a while ago: within one snapshot,
+/// nobody would see that it was there.
 void write(Node& node, int writer, Clock::time_point until, std::atomic<size_t>& changes) {
   const auto client = store().connect();
-  std::vector<std::pair<int, int>> registered;
+  constexpr int kStays = 500;
+  int registered = 0;
+  int removed = 0;
   auto next = Clock::now();
   for (int turn = 0; Clock::now() < until; ++turn) {
     std::this_thread::sleep_until(next);
     next += std::chrono::microseconds(1'000'000 * kWriters / kRate);
-    const bool comes = turn % 2 == 0;
-    const int number = turn / 2 * kWriters + writer;
+    const bool comes = turn % 2 == 0 || registered - removed < kStays;
+    const int number = (comes ? registered++ : removed++) * kWriters + writer;
     const int service = static_cast<int>(static_cast<unsigned>(number) * 2654435761U % kServices);
     const std::string key = instance_key(service, "new-" + std::to_string(number));
     const std::string address = dotted(12, number + 256);

@@ -3,6 +3,8 @@
 
 #include <pthread.h>
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 
@@ -15,6 +17,9 @@ using EtcdError = etcd::Error::Kind;
 constexpr int64_t kKeysAPage = 2000;
 /// Edits that wait to be taken; beyond that the follower waits, and then etcd does.
 constexpr size_t kMaxWaiting = 100'000;
+/// Of leases that live, how many answers are remembered, and for how long: many instances may share one.
+constexpr size_t kMostRemembered = 4096;
+constexpr milliseconds kAnswerHolds{1000};
 constexpr milliseconds kFirstWait{100};
 constexpr milliseconds kLongestWait{5000};
 
@@ -185,14 +190,18 @@ etcd::Error EtcdFollower::watch() {
         batch.edits.push_back(edit_of(std::move(event.pair)));
       }
     }
-    tell_lease_ends(gone, batch.edits);
-    for (const KeyEdit& edit : batch.edits) {
-      if (edit.gone) {
-        leases_.erase(edit.key);
-      } else {
-        leases_[edit.key] = edit.lease;
-      }
+    const auto first_gone =
+        std::find_if(batch.edits.begin(), batch.edits.end(), [](const KeyEdit& edit) { return edit.gone; });
+    if (first_gone != batch.edits.begin() && first_gone != batch.edits.end()) {
+      // What came before need not wait for answers about leases. Its revision is not whole yet.
+      KeyBatch before{.whole = false, .revision = revision_, .edits = {}};
+      before.edits.assign(std::make_move_iterator(batch.edits.begin()), std::make_move_iterator(first_gone));
+      batch.edits.erase(batch.edits.begin(), first_gone);
+      note_leases(before.edits);
+      hand_over(std::move(before));
     }
+    tell_lease_ends(gone, batch.edits);
+    note_leases(batch.edits);
     revision_ = batch.revision;
     hand_over(std::move(batch));
   }
@@ -227,6 +236,16 @@ void EtcdFollower::tell_lease_ends(const std::vector<etcd::Event>& gone, std::ve
   }
 }
 
+void EtcdFollower::note_leases(const std::vector<KeyEdit>& edits) {
+  for (const KeyEdit& edit : edits) {
+    if (edit.gone) {
+      leases_.erase(edit.key);
+    } else {
+      leases_[edit.key] = edit.lease;
+    }
+  }
+}
+
 bool EtcdFollower::lease_ended(int64_t lease, std::unordered_map<int64_t, bool>& known) {
   if (lease == 0) {
     return false;
@@ -234,10 +253,21 @@ bool EtcdFollower::lease_ended(int64_t lease, std::unordered_map<int64_t, bool>&
   if (const auto answer = known.find(lease); answer != known.end()) {
     return answer->second;
   }
+  const auto now = std::chrono::steady_clock::now();
+  if (const auto lives = lives_until_.find(lease); lives != lives_until_.end() && now < lives->second) {
+    return false;
+  }
   if (known.size() >= kMaxLeaseQuestions) {
     return true;
   }
-  return known[lease] = !client_->time_to_live(lease).has_value();
+  const bool ended = known[lease] = !client_->time_to_live(lease).has_value();
+  if (lives_until_.size() >= kMostRemembered) {
+    lives_until_.clear();
+  }
+  if (!ended) {
+    lives_until_[lease] = now + kAnswerHolds;
+  }
+  return ended;
 }
 
 KeyEdit EtcdFollower::edit_of(etcd::KeyValue pair) {

@@ -73,6 +73,7 @@ class EtcdFollower {
   KeyEdit edit_of(etcd::KeyValue pair);
   void tell_lease_ends(const std::vector<etcd::Event>& events, std::vector<KeyEdit>& edits);
   bool lease_ended(int64_t lease, std::unordered_map<int64_t, bool>& known);
+  void note_leases(const std::vector<KeyEdit>& edits);
   void note_connected();
   void note_away(const etcd::Error& error);
   void wait(std::chrono::milliseconds time);
@@ -82,6 +83,8 @@ class EtcdFollower {
   Backoff backoff_;
   int64_t revision_ = 0;                             ///< read up to here; the follower's thread
   std::unordered_map<std::string, int64_t> leases_;  ///< of all keys; the follower's thread
+
+  std::unordered_map<int64_t, std::chrono::steady_clock::time_point> lives_until_;  ///< leases; the follower's thread
 
   mutable std::mutex mutex_;
   std::condition_variable_any room_;
