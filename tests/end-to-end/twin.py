@@ -67,7 +67,7 @@ assert fetch(near) == "web\n", mesh.text("show", "drops")
 # A client on the link whom the kernel does not know, as nothing of its came to the twin: weft has it asked for.
 node.run("ip", "neigh", "flush", "dev", "up0", "to", "192.0.2.10")
 near.run("ip", "neigh", "replace", "192.0.2.1", "lladdr", nic["address"], "dev", "eth0", "nud", "permanent")
-lab.wait_until("the client is forgotten", lambda: neighbours().get("192.0.2.10", "failed") == "failed")
+lab.wait_until("the client is forgotten", lambda: neighbours().get("192.0.2.10", "failed") == "failed", 40)
 assert fetch(near) == "web\n"
 assert neighbours()["192.0.2.10"] in ("good", "stale"), neighbours()
 
