@@ -5,6 +5,7 @@
 
 #include "lb/address.h"
 #include "registrar/document.h"
+#include "registry-sync/instance.h"
 #include "registry-sync/parse_kinds.h"
 
 namespace weft::registrar {
@@ -95,6 +96,11 @@ tl::expected<Instance, std::string> checked(Instance instance) {
   if (!registry::is_subdomain(instance.id)) {
     return tl::make_unexpected("--id: expected a DNS name of a-z, 0-9, \"-\" and \".\", got " +
                                registry::in_quotes(instance.id));
+  }
+  // As weftd will read it.
+  std::vector<registry::Diagnostic> errors;
+  if (registry::parse_instance("the instance", value_of(instance, {}), errors) == nullptr) {
+    return tl::make_unexpected(errors.empty() ? "the instance is not good" : to_string(errors.front()));
   }
   return instance;
 }

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "registry-sync/parse_http_values.h"
 #include "registry-sync/yaml_fields.h"
 
 namespace weft::registrar {
@@ -39,7 +38,6 @@ tl::expected<Place, std::string> with_password(etcd::Options options, const std:
 tl::expected<Place, std::string> read_section(Fields section, std::vector<Diagnostic>& errors) {
   const std::string source = section.word("source", {"files", "etcd"}).value_or("files");
   const std::string folder = section.string("folder").value_or("");
-  section.ignore({"cache", "removals", "guard"});
   Fields cluster = section.mapping("etcd");
   etcd::Options options;
   options.endpoints = cluster.strings("endpoints");
@@ -48,9 +46,8 @@ tl::expected<Place, std::string> read_section(Fields section, std::vector<Diagno
   options.key_file = cluster.string("key").value_or("");
   options.user = cluster.string("user").value_or("");
   const std::string password_file = cluster.string("password_file").value_or("");
-  if (cluster.has("timeout")) {
-    options.timeout = registry::duration(cluster, "timeout").value_or(options.timeout);
-  }
+  const int64_t timeout = cluster.integer("timeout_ms", 100, 60'000).value_or(options.timeout.count());
+  options.timeout = std::chrono::milliseconds(timeout);
   if (source == "etcd" && options.endpoints.empty()) {
     section.error("etcd", "expected etcd.endpoints with source: etcd");
   }

@@ -340,6 +340,9 @@ void Admission::settle(const Keys& touched) {
   for (const std::string& key : decided) {
     record(key);
   }
+  if (keeps_changes_) {
+    changed_.merge(decided);
+  }
 }
 
 void Admission::resolve() {
@@ -472,15 +475,30 @@ AdmissionStatus Admission::status() const {
   return status;
 }
 
+KeyEdit Admission::shown(const std::string& key, const Entry& entry) {
+  return {.key = key,
+          .gone = entry.good == nullptr,
+          .value = entry.good_value.empty() ? entry.value : entry.good_value,
+          .created = entry.created,
+          .lease = entry.lease,
+          .reading = {}};
+}
+
+std::vector<KeyEdit> Admission::take_changes() {
+  std::vector<KeyEdit> changes;
+  for (const std::string& key : changed_) {
+    const auto known = entries_.find(key);
+    changes.push_back(known == entries_.end() ? KeyEdit{.key = key, .gone = true} : shown(key, known->second));
+  }
+  changed_.clear();
+  return changes;
+}
+
 std::vector<KeyEdit> Admission::in_force() const {
   std::vector<KeyEdit> all;
   for (const auto& [key, entry] : entries_) {
     if (entry.good != nullptr) {
-      all.push_back({.key = key,
-                     .value = entry.good_value.empty() ? entry.value : entry.good_value,
-                     .created = entry.created,
-                     .lease = entry.lease,
-                     .reading = {}});
+      all.push_back(shown(key, entry));
     }
   }
   std::sort(all.begin(), all.end(), [](const KeyEdit& a, const KeyEdit& b) { return a.key < b.key; });

@@ -66,6 +66,10 @@ class Admission {
   AdmissionStatus status() const;
   /// Keys and values that are in force, in the order of keys, for who keeps them: the last good values.
   std::vector<KeyEdit> in_force() const;
+  /// From now on take_changes() has something to say.
+  void keep_changes() { keeps_changes_ = true; }
+  /// Keys of which another value is in force, or none, than at the last call: maybe some of which it is the same.
+  std::vector<KeyEdit> take_changes();
 
  private:
   struct Entry {
@@ -91,6 +95,8 @@ class Admission {
   };
   using Keys = std::set<std::string>;
 
+  /// What is in force of it.
+  static KeyEdit shown(const std::string& key, const Entry& entry);
   void put(KeyEdit& edit, Keys& touched);
   void remove(const std::string& key, bool by_lease, Time now, Keys& touched);
   void sweep(const KeyBatch& batch, Time now, Keys& touched);
@@ -132,6 +138,8 @@ class Admission {
   Keys contested_subjects_;  ///< what that spoke of: when it changes, it is decided anew
   uint64_t refusals_ = 0;
   uint64_t holds_ = 0;
+  bool keeps_changes_ = false;
+  Keys changed_;              ///< for take_changes()
   size_t beyond_bounds_ = 0;  ///< edits of keys that found no room, since the last whole list
 };
 

@@ -28,6 +28,9 @@ Registry::Registry(Options options, SlotUse in_use)
   status_.folder = source_.folder();
   if (status_.folder.empty()) {
     admission_.emplace(inventory_, options.abilities, options.guard);
+    if (!options.cache.empty()) {
+      admission_->keep_changes();
+    }
   }
 }
 
@@ -80,8 +83,36 @@ bool Registry::load(Moment now) {
 bool Registry::apply(KeyBatch batch, Moment now) {
   status_.whole |= batch.whole;
   status_.revision = batch.revision;
+  if (batch.whole) {
+    status_.cached.reset();
+  }
   admission_->apply(std::move(batch), now.steady);
   return take_admitted(now);
+}
+
+bool Registry::restore(const CacheContents& contents, Moment now) {
+  KeyBatch batch{.whole = true, .revision = contents.revision};
+  for (const auto& [key, text] : contents.documents) {
+    // Whose instances had leases the store alone knows: a new list that lacks many of them is to be doubted.
+    const tl::expected<Key, std::string> parts = parse_key(key);
+    batch.edits.push_back({.key = key,
+                           .value = *text,
+                           .lease = parts && parts->is_instance ? int64_t{-1} : int64_t{0},
+                           .reading = read_value(key, *text)});
+  }
+  const bool changed = apply(std::move(batch), now);
+  status_.cached = contents.saved;
+  return changed;
+}
+
+CacheWriter::Changes Registry::take_cache_changes() {
+  CacheWriter::Changes changes;
+  if (admission_) {
+    for (KeyEdit& edit : admission_->take_changes()) {
+      changes[edit.key] = edit.gone ? nullptr : std::make_shared<const std::string>(std::move(edit.value));
+    }
+  }
+  return changes;
 }
 
 bool Registry::begin(Moment now) {

@@ -20,6 +20,7 @@
 
 #include "registry-sync/admission.h"
 #include "registry-sync/builder.h"
+#include "registry-sync/cache_writer.h"
 #include "registry-sync/etcd_follower.h"
 #include "registry-sync/file_source.h"
 
@@ -28,6 +29,13 @@ namespace weft::registry {
 enum class Override : uint8_t {
   ready,  ///< as the registry says: takes a drain back
   drain,  ///< no new flows
+};
+
+/// Of the file that keeps what is in force of a store.
+struct CacheStatus {
+  std::filesystem::path path;
+  std::string read_error;  ///< why what was there at the start could not be used; empty if it could, or if nothing was
+  CacheWriter::State written;
 };
 
 /// What a node's operator is told.
@@ -44,12 +52,14 @@ struct Status {
   std::vector<Diagnostic> warnings;
   std::vector<Drain> drains;
   size_t files = 0;
-  size_t documents = 0;  ///< in force
-  size_t lingering = 0;  ///< endpoints that left the registry and still have flows
+  size_t documents = 0;        ///< in force
+  size_t lingering = 0;        ///< endpoints that left the registry and still have flows
+  std::optional<Time> cached;  ///< when what is in force was kept: it is the cache's, and the store was not read yet
   // Of a store.
   int64_t revision = 0;  ///< of which all is in force that may be
   std::optional<AdmissionStatus> admission;
   std::optional<FollowerStatus> store;
+  std::optional<CacheStatus> cache;
 };
 
 /// What is handed to the data plane.
@@ -74,7 +84,8 @@ class Registry {
     SlotLimits limits;
     std::string zone;  ///< the node's own; empty: it prefers none
     Abilities abilities = {};
-    Guard guard = {};  ///< of a store's instances
+    Guard guard = {};                  ///< of a store's instances
+    std::filesystem::path cache = {};  ///< of a store: what is in force is kept there; empty: nowhere
   };
 
   Registry(Options options, SlotUse in_use);
@@ -83,6 +94,8 @@ class Registry {
   bool load(Moment now);
   /// What happened in the store.
   bool apply(KeyBatch batch, Moment now);
+  /// What was in force once, of a store that is not there: in force until the store is read.
+  bool restore(const CacheContents& contents, Moment now);
   /// Makes the first snapshot, an empty one, of a store that is not there.
   bool begin(Moment now);
   /// load() that takes it as meant if most endpoints vanish. Of a store: lets go of what is held.
@@ -116,6 +129,8 @@ class Registry {
   const FileSource& source() const { return source_; }
   /// Of a store: keys and values that are in force.
   std::vector<KeyEdit> in_force() const { return admission_->in_force(); }
+  /// What of that is not as it was at the last call; none if no cache is asked for.
+  CacheWriter::Changes take_cache_changes();
 
  private:
   /// Why the folder's new state must not be in force; empty if it may.

@@ -49,6 +49,7 @@ tl::expected<std::unique_ptr<Syncer>, std::string> Syncer::start(Options options
 }
 
 tl::expected<std::unique_ptr<Syncer>, std::string> Syncer::start(etcd::Options store, Options options, Hooks hooks) {
+  const std::filesystem::path cache = options.cache;
   auto syncer = prepare(std::move(options), std::move(hooks));
   if (!syncer) {
     return syncer;
@@ -58,6 +59,7 @@ tl::expected<std::unique_ptr<Syncer>, std::string> Syncer::start(etcd::Options s
     return tl::make_unexpected(follower.error());
   }
   (*syncer)->follower_ = std::move(*follower);
+  (*syncer)->read_cached(cache);
   (*syncer)->go();
   return syncer;
 }
@@ -146,6 +148,9 @@ Status Syncer::status() const {
   if (follower_ != nullptr) {
     status.store = follower_->status();
   }
+  if (cache_ != nullptr) {
+    status.cache = CacheStatus{.path = cache_path_, .read_error = cache_error_, .written = cache_->state()};
+  }
   return status;
 }
 
@@ -171,6 +176,7 @@ void Syncer::run(const std::stop_token& stop, std::promise<void> loaded) {
     if (now >= next_check) {
       next_check = now + kCheckInterval;
       publish(registry_.reclaim(now));
+      keep();
       if (each_second_) {
         each_second_();
       }
@@ -192,12 +198,17 @@ void Syncer::begin() {
     load();
     return;
   }
-  const Time patient_until = Clock::now() + kPatience;
+  const Time patient_until = Clock::now() + (cached_ ? kCachePatience : kPatience);
   while (Clock::now() < patient_until && !take_from_store()) {
     wait(patient_until);
   }
   if (registry_.snapshot() == nullptr) {
-    publish(registry_.begin(moment()));
+    start_without_store();
+  }
+  cached_.reset();
+  if (cache_ == nullptr && !cache_path_.empty()) {
+    cache_ = std::make_unique<CacheWriter>(CacheWriter::Options{.path = cache_path_, .source = "etcd"});
+    keep();
   }
 }
 
@@ -229,6 +240,41 @@ void Syncer::wake() const {
   eventfd_write(wake_fd_, 1);
 }
 
+void Syncer::read_cached(const std::filesystem::path& path) {
+  cache_path_ = path;
+  if (path.empty()) {
+    return;
+  }
+  tl::expected<std::optional<CacheContents>, std::string> contents = read_cache(path);
+  if (contents) {
+    cached_ = std::move(*contents);
+  } else {
+    cache_error_ = contents.error();
+  }
+}
+
+void Syncer::start_without_store() {
+  if (!cached_) {
+    publish(registry_.begin(moment()));
+    return;
+  }
+  publish(registry_.restore(*cached_, moment()));
+  revision_ = cached_->revision;
+  // It is in the file already, with its age. What could not be in force goes from it with the next change.
+  cache_ = std::make_unique<CacheWriter>(
+      CacheWriter::Options{.path = cache_path_, .source = "etcd", .documents = std::move(cached_->documents)});
+  registry_.take_cache_changes();
+}
+
+void Syncer::keep() {
+  if (cache_ == nullptr) {
+    return;
+  }
+  if (CacheWriter::Changes changes = registry_.take_cache_changes(); !changes.empty()) {
+    cache_->change(std::move(changes), revision_);
+  }
+}
+
 void Syncer::load() {
   publish(registry_.load(moment()));
   if (loaded_) {
@@ -252,7 +298,9 @@ bool Syncer::take_from_store() {
     std::move(next.edits.begin(), next.edits.end(), std::back_inserter(all.edits));
     all.revision = next.revision;
   }
+  revision_ = all.revision;
   publish(registry_.apply(std::move(all), moment()));
+  keep();
   const Status& status = registry_.status();
   if (loaded_ && status.errors != told_) {
     told_ = status.errors;

@@ -47,10 +47,12 @@ class Syncer {
   /// Loads the folder and returns once the sink has the first snapshot, an empty one if nothing could be loaded:
   /// status() says what is wrong with the files. An error if the folder itself isn't there or can't be watched.
   static tl::expected<std::unique_ptr<Syncer>, std::string> start(Options options, Hooks hooks);
-  /// Follows a registry in etcd: options.folder is empty. Returns once all of it is in force, or after kPatience with
-  /// an empty snapshot: Status::whole says which. An error if the options are wrong.
+  /// Follows a registry in etcd: options.folder is empty. Returns once all of it is in force; or, if etcd is away,
+  /// after kCachePatience with what options.cache holds, or after kPatience with an empty snapshot: Status::whole and
+  /// Status::cached say which. An error if the options are wrong.
   static tl::expected<std::unique_ptr<Syncer>, std::string> start(etcd::Options store, Options options, Hooks hooks);
   static constexpr std::chrono::seconds kPatience{5};
+  static constexpr std::chrono::seconds kCachePatience{2};
   /// Stops the thread. Commands that wait get an error.
   ~Syncer();
   Syncer(const Syncer&) = delete;
@@ -88,6 +90,11 @@ class Syncer {
   void begin();
   void follow(Time now);
   void load();
+  void read_cached(const std::filesystem::path& path);
+  /// What is in force for now, of a store that did not answer.
+  void start_without_store();
+  /// Has what is in force since the last call written.
+  void keep();
   /// @returns whether there was anything
   bool take_from_store();
   void obey_commands();
@@ -106,7 +113,12 @@ class Syncer {
   Debounce debounce_;
   Time next_refresh_{};           ///< of watch_
   std::vector<Diagnostic> told_;  ///< what loaded_ was called with last
-  int wake_fd_;                   ///< eventfd
+  std::filesystem::path cache_path_;
+  std::string cache_error_;              ///< of reading it
+  std::optional<CacheContents> cached_;  ///< until begin() is through
+  std::unique_ptr<CacheWriter> cache_;   ///< null: none; made in begin()
+  int64_t revision_ = 0;                 ///< of the store, as far as it was taken
+  int wake_fd_;                          ///< eventfd
 
   mutable std::mutex mutex_;
   std::deque<Command> commands_;            ///< under mutex_

@@ -276,6 +276,8 @@ class Lab:
         config = {"node": "lab", "seed": 42, "socket": str(self.socket), "registry": {"folder": str(self.registry)},
                   "workers": {"cores": [0]}, "memory": {"megabytes": 128}, "flows": {"capacity": 65536}, "pods": {},
                   **changes}
+        if config["registry"] and config["registry"].get("source") == "etcd":
+            config["registry"] = {"cache": str(self.folder / "registry.cache"), **config["registry"]}
         self.config_file.write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
 
     def use_names(self, server, domain="cluster.local"):

@@ -101,6 +101,11 @@ void read_registry(Fields fields, Config& config) {
   const std::string source = fields.word("source", {"files", "etcd"}).value_or("files");
   if (source == "etcd") {
     read_etcd(fields.required_mapping("etcd"), config);
+    config.registry_cache = fields.string("cache").value_or(config.registry_cache.string());
+    if (!config.registry_cache.empty() && !config.registry_cache.is_absolute()) {
+      fields.error("cache", "expected an absolute path, or \"\" for no cache, got " +
+                                registry::in_quotes(config.registry_cache.string()));
+    }
   } else if (fields) {
     config.registry = fields.required_string("folder");
   }

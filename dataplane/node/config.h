@@ -76,8 +76,9 @@ struct Config {
   std::filesystem::path registry;     ///< the folder; empty: it is in etcd
   std::optional<etcd::Options> etcd;  ///< without the password
   std::filesystem::path etcd_password_file;
-  registry::Guard registry_guard;  ///< of instances in etcd
-  std::vector<uint32_t> cores;     ///< one worker each
+  registry::Guard registry_guard;                                         ///< of instances in etcd
+  std::filesystem::path registry_cache = "/var/lib/weft/registry.cache";  ///< of etcd; empty: none
+  std::vector<uint32_t> cores;                                            ///< one worker each
   runtime::IdleBounds idle;
   bool huge_pages = false;
   uint32_t megabytes = 256;

@@ -44,6 +44,20 @@ void log_diagnostics(const registry::Status& status) {
   }
 }
 
+/// What a start came to where etcd was away.
+void log_cache(const registry::Status& status) {
+  if (status.cache && !status.cache->read_error.empty()) {
+    spdlog::warn("registry: the cache {}: it is ignored", status.cache->read_error);
+  }
+  if (status.cached) {
+    const auto age = std::chrono::system_clock::now() - *status.cached;
+    spdlog::warn("registry: etcd does not answer; what is in force is the cache's, written {} s ago",
+                 std::chrono::duration_cast<std::chrono::seconds>(age).count());
+  } else if (!status.whole) {
+    spdlog::error("registry: etcd does not answer, and there is no cache: there are no services yet");
+  }
+}
+
 /// With the password, which only its file has.
 tl::expected<etcd::Options, std::string> etcd_options(const Config& config) {
   etcd::Options options = *config.etcd;
@@ -419,7 +433,8 @@ Node::Step Node::follow_registry() {
                                                .workers = static_cast<uint32_t>(config_.cores.size())},
                                     .zone = config_.zone,
                                     .abilities = abilities_of(config_),
-                                    .guard = config_.registry_guard};
+                                    .guard = config_.registry_guard,
+                                    .cache = config_.etcd ? config_.registry_cache : std::filesystem::path()};
   registry::Syncer::Hooks hooks{
       .sink = [this](const registry::Publication& publication) { take(publication); },
       .in_use = {.services = [=, this](uint32_t slot) { return behind() || active_flows_of_service(slot) > 0; },
@@ -438,6 +453,7 @@ Node::Step Node::follow_registry() {
       return tl::unexpected("registry.etcd: " + followed.error());
     }
     syncer_ = std::move(*followed);
+    log_cache(syncer_->status());
     return {};
   }
   auto started = registry::Syncer::start(std::move(options), std::move(hooks));

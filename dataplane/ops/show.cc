@@ -222,6 +222,10 @@ std::string state_of(const registry::Status& status) {
   if (!status.whole) {
     return "not ready: the registry was not read yet";
   }
+  if (status.cached) {
+    const auto age = std::chrono::system_clock::now() - *status.cached;
+    return fmt::format("from cache, {} s old", duration_cast<std::chrono::seconds>(age).count());
+  }
   if (status.store && !status.store->connected) {
     return "away: the last good state is in force";
   }
@@ -253,6 +257,17 @@ Json store_of(const registry::FollowerStatus& store, const registry::AdmissionSt
                         : "mass expiry: what went at once is kept in force; weftctl set registry accept lets it go"}};
 }
 
+Json cache_of(const registry::CacheStatus& cache) {
+  const registry::CacheWriter::State& written = cache.written;
+  return {{"cache", cache.path.string()},
+          {"cache_written", utc_or_never(written.saved)},
+          {"cache_documents", written.documents},
+          {"cache_bytes", written.bytes},
+          {"cache_writes", written.writes},
+          {"cache_failures", written.failures},
+          {"cache_error", written.writes == 0 && written.failures == 0 ? cache.read_error : written.last_error}};
+}
+
 }  // namespace
 
 Answer show_registry(node::Node& node, const Words&) {
@@ -268,6 +283,9 @@ Answer show_registry(node::Node& node, const Words&) {
               {"last_change", utc_or_never(status.last_attempt)}};
   if (status.store) {
     answer.update(store_of(*status.store, status.admission.value_or(registry::AdmissionStatus{}), now));
+    if (status.cache) {
+      answer.update(cache_of(*status.cache));
+    }
   } else {
     answer["files"] = status.files;
     answer["age_seconds"] = duration_cast<std::chrono::seconds>(now - status.last_good).count();

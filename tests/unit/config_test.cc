@@ -294,6 +294,18 @@ TEST(NodeConfig, WhatDoesNotGoTogetherIsRefused) {
       std::string::npos);
 }
 
+TEST(NodeConfig, TheCacheOfTheRegistryIsAPathOrNone) {
+  const std::string rest = "workers: {cores: [1]}\npods: {}\nregistry: {source: etcd, etcd: {endpoints: [http://h:1]}";
+  EXPECT_EQ(parse_config("node.yaml", rest + "}\n")->registry_cache, "/var/lib/weft/registry.cache");
+  EXPECT_EQ(parse_config("node.yaml", rest + ", cache: ''}\n")->registry_cache, "");
+  EXPECT_EQ(parse_config("node.yaml", rest + ", cache: /c}\n")->registry_cache, "/c");
+  EXPECT_EQ(errors_of(rest + ", cache: c}\n"),
+            "node.yaml:3: registry.cache: expected an absolute path, or \"\" for no cache, got \"c\"\n");
+  EXPECT_NE(errors_of("workers: {cores: [1]}\npods: {}\nregistry: {folder: r, cache: /c}\n").find("registry.cache"),
+            std::string::npos)
+      << "files are a cache themselves";
+}
+
 TEST(NodeConfig, RoutesOfTheHostAreNetworks) {
   const std::string errors =
       errors_of("registry: {folder: r}\nworkers: {cores: [1]}\npods: {host_routes: [10.96.0.1/16, all]}");
