@@ -17,6 +17,8 @@ std::string_view to_string(Rule rule) {
       return "no ready endpoint";
     case Rule::not_permitted:
       return "source address not permitted";
+    case Rule::weft_itself:
+      return "weft answers itself";
     case Rule::no_service_port:
       return "no service on this port";
     case Rule::not_a_vip:
@@ -29,6 +31,9 @@ Decision decide(const Snapshot& snapshot, const Tuple& tuple, uint64_t hash) {
   const Service* service = snapshot.find(tuple.destination, tuple.destination_port, tuple.protocol);
   if (service == nullptr) {
     return {.rule = snapshot.is_vip(tuple.destination) ? Rule::no_service_port : Rule::not_a_vip};
+  }
+  if (service->answers_names) {
+    return {.rule = Rule::weft_itself, .service = service};
   }
   const Policy& policy = service->policy;
   if (policy.sources != nullptr && !policy.sources->permit(tuple.source)) {

@@ -13,6 +13,7 @@ enum class Rule : uint8_t {
   only_itself,      ///< the client is the service's only ready endpoint: refused
   no_endpoint,      ///< the service has no ready endpoint: refused
   not_permitted,    ///< the client's address is not in the service's source ranges: refused
+  weft_itself,      ///< nobody is behind the service: weft answers names there
   no_service_port,  ///< the address is a VIP, but no service has this port and protocol: refused
   not_a_vip,        ///< not weft's to decide
 };

@@ -181,6 +181,8 @@ except ConnectionResetError:
     pass
 assert dig(NAME)[2] == ["10.96.0.1"]
 assert dns("formerr") > 0 and dns("ignored") > 0
+assert mesh.ctl("where", "udp", "10.1.0.1:1000", f"{SERVER}:53")["rule"] == "weft answers itself"
+assert {row["service"] for row in mesh.ctl("show", "services")} >= {"dns", "default/web"}
 assert "queries_udp" in mesh.text("show", "dns")
 assert mesh.verdict("name_answered") > 0 and mesh.verdict("name_forwarded") > 0 and mesh.verdict("name_relayed") > 0
 mesh.check_books()
