@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+
 #include "l4/family_pipeline.h"
 #include "packet/answer.h"
 
@@ -21,8 +24,15 @@ Verdict FamilyPipeline<Key>::answer_name(Packet packet, const View& view) {
   constexpr size_t kHeaders =
       (std::is_same_v<Key, lb::FlowKey4> ? sizeof(packet::Ipv4Header) : sizeof(packet::Ipv6Header)) +
       sizeof(packet::UdpHeader);
-  const size_t length = packet::payload_of(packet.bytes(), packet.parsed()).size();
-  const std::span<std::byte> buffer = packet.buffer().subspan(packet.parsed().l4_offset + sizeof(packet::UdpHeader));
+  const std::span<const std::byte> asked = packet::payload_of(packet.bytes(), packet.parsed());
+  const size_t length = asked.size();
+  std::span<std::byte> buffer = packet.buffer().subspan(packet.parsed().l4_offset + sizeof(packet::UdpHeader));
+  std::array<std::byte, dns::kMostUdp> beside;
+  if (packet.parsed().l4_offset != packet::kIpOffset + kHeaders - sizeof(packet::UdpHeader) && length <= beside.size())
+      [[unlikely]] {  // options or extension headers, which the answer will not have
+    std::copy(asked.begin(), asked.end(), beside.begin());
+    buffer = std::span(beside).first(std::min(beside.size(), packet.buffer().size() - packet::kIpOffset - kHeaders));
+  }
   if (names.zone == nullptr || buffer.size() < dns::kPlainUdp || hop.mtu < kHeaders + dns::kPlainUdp) {
     return Verdict::unanswerable;
   }
@@ -52,8 +62,8 @@ Verdict FamilyPipeline<Key>::answer_name(Packet packet, const View& view) {
   if (reply.fate == dns::Fate::ignored) {
     return Verdict::no_query;
   }
-  return answer(packet, packet::answer_datagram(packet.buffer(), packet.parsed(), reply.length), Verdict::name_answered,
-                view);
+  return answer(packet, packet::answer_datagram(packet.buffer(), packet.parsed(), buffer.first(reply.length)),
+                Verdict::name_answered, view);
 }
 
 template class FamilyPipeline<lb::FlowKey4>;

@@ -164,14 +164,13 @@ size_t write_datagram_headers(std::span<std::byte> frame, const Key& answered, s
 }
 
 template <typename Key>
-size_t turn_datagram(std::span<std::byte> buffer, const Parsed& parsed, size_t payload) {
-  constexpr size_t kTo = kIpOffset + kIpHeader<Key> + sizeof(UdpHeader);
-  const size_t from = parsed.l4_offset + sizeof(UdpHeader);
-  if (from != kTo) {  // it had options, or extension headers
-    std::memmove(buffer.data() + kTo, buffer.data() + from, payload);
+size_t turn_datagram(std::span<std::byte> buffer, const Parsed& parsed, std::span<const std::byte> payload) {
+  std::byte* const to = buffer.data() + kIpOffset + kIpHeader<Key> + sizeof(UdpHeader);
+  if (payload.data() != to) {
+    std::memmove(to, payload.data(), payload.size());
   }
   const Key answered = key_of<Key>(parsed);
-  return write_datagram_headers(buffer, answered, payload);
+  return write_datagram_headers(buffer, answered, payload.size());
 }
 
 }  // namespace
@@ -206,7 +205,7 @@ bool verify_datagram(std::span<const std::byte> frame, const Parsed& parsed) {
   return header->checksum != 0 && checksum_with(parsed.key6, lb::Protocol::udp, datagram) == 0;
 }
 
-size_t answer_datagram(std::span<std::byte> buffer, const Parsed& parsed, size_t payload) {
+size_t answer_datagram(std::span<std::byte> buffer, const Parsed& parsed, std::span<const std::byte> payload) {
   return parsed.family == Family::ipv4 ? turn_datagram<FlowKey4>(buffer, parsed, payload)
                                        : turn_datagram<FlowKey6>(buffer, parsed, payload);
 }

@@ -35,9 +35,10 @@ std::span<const std::byte> payload_of(std::span<const std::byte> frame, const Pa
 /// Is the datagram's checksum right? None is, over IPv4 alone (RFC 768; RFC 8200, section 8.1). Precondition as above.
 bool verify_datagram(std::span<const std::byte> frame, const Parsed& parsed);
 
-/// From the address and port that a datagram was sent to, a payload of so many bytes that stands where its own stood.
-/// @param buffer with as much room behind the frame as the payload took
-size_t answer_datagram(std::span<std::byte> buffer, const Parsed& parsed, size_t payload);
+/// From the address and port that a datagram was sent to.
+/// @param buffer with as much room behind the frame as the payload takes, which may stand where the datagram's own
+/// stood
+size_t answer_datagram(std::span<std::byte> buffer, const Parsed& parsed, std::span<const std::byte> payload);
 
 /// Headers around a payload that is there already, behind kDatagramHeaders bytes.
 /// @param answered what it answers: source and destination are its destination and source

@@ -137,7 +137,7 @@ TEST_F(Forwarding, WhatAnswersAnotherQuestionIsDropped) {
   upstream.send(other, from);
   upstream.send(query, from);
   upstream.send(answered(query), from);
-  EXPECT_EQ(dns_text(answer()), "NOERROR qr ; example.com. A? ; ; ;");
+  EXPECT_EQ(dns_text(answer()), "NOERROR qr rd ; example.com. A? ; ; ;");
   EXPECT_EQ(forwarder->counts().strange, 3U);
 }
 
@@ -149,7 +149,7 @@ TEST_F(Forwarding, TheNextServerIsAskedAndRemembered) {
   sockaddr_in from{};
   const Bytes first = upstream.receive(from);
   upstream.send(answered(first), from);
-  EXPECT_EQ(dns_text(answer()), "NOERROR qr ; example.com. A? ; ; ;");
+  EXPECT_EQ(dns_text(answer()), "NOERROR qr rd ; example.com. A? ; ; ;");
   EXPECT_GE(forwarder->counts().timed_out, 1U);
 }
 
