@@ -147,7 +147,7 @@ TEST_F(NamesOverTcp, WhoIsSilentForTooLongIsClosed) {
   const auto id = open();
   pass(seconds(9));
   write(id, framed(dns_query({.name = kWebName})));
-  write(id, "\0");
+  write(id, std::string_view("\0", 1));
   pass(seconds(9));
   EXPECT_EQ(server.counters().clients, 1U);
   pass(seconds(2));
@@ -215,7 +215,7 @@ TEST_F(NamesOverTcp, WhoDoesNotReadIsNotReadFrom) {
   const auto id = open();
   const std::string query = framed(dns_query({.name = "big.data.svc.cluster.local"}));
   size_t asked = 0;
-  for (; asker.engine.room(id) > query.size() && asked < 3000; ++asked) {
+  for (; asker.engine.room(id) > query.size() && asked < 600; ++asked) {
     write(id, query);
   }
   EXPECT_LT(server.counters().queries[1], asked) << "16,000 bytes each, and nobody reads them";
