@@ -16,6 +16,9 @@ std::string service_in(const std::string& key) {
   return key.substr(kStart, key.rfind('/') - kStart);
 }
 
+/// Bytes of a value that can't be read, to know it again; of a larger one nothing is kept.
+constexpr size_t kMostOfRefused = 65536;
+
 constexpr std::string_view kServices = "/weft/v1/resources/Service/";
 
 }  // namespace
@@ -51,14 +54,18 @@ void Admission::accept() {
 }
 
 void Admission::put(KeyEdit& edit, Keys& touched) {
+  if (!edit.reading.errors.empty() && edit.value.size() > kMostOfRefused) {
+    edit.value = std::string();
+  }
   const auto known = entries_.find(edit.key);
-  if (known == entries_.end() &&
-      (entries_.size() >= kMaxKeys || bytes_ + edit.key.size() + edit.value.size() > kMaxBytes)) {
+  const bool is_new = known == entries_.end();
+  const size_t before = is_new ? 0 : known->second.value.size();
+  const size_t added = (is_new ? edit.key.size() : 0) + edit.value.size();
+  if ((is_new && entries_.size() >= bounds_.keys) || bytes_ + added > bounds_.bytes + before) {
     ++beyond_bounds_;
     return;
   }
   Entry& entry = entries_[edit.key];
-  const bool is_new = known == entries_.end();
   if (!is_new && entry.value == edit.value && entry.created == edit.created && !entry.held) {
     entry.lease = edit.lease;
     return;
@@ -456,8 +463,8 @@ AdmissionStatus Admission::status() const {
   if (beyond_bounds_ > 0) {
     status.messages.push_back({.file = std::string(kKeyPrefix),
                                .message = std::to_string(beyond_bounds_) + " keys are beyond the bounds of " +
-                                          std::to_string(kMaxKeys) + " keys and " + std::to_string(kMaxBytes >> 20) +
-                                          " MiB"});
+                                          std::to_string(bounds_.keys) + " keys and " +
+                                          std::to_string(bounds_.bytes >> 20) + " MiB"});
   }
   for (auto key = refused_.begin(); key != refused_.end() && status.messages.size() < kMaxDiagnostics; ++key) {
     const Entry& entry = entries_.at(*key);

@@ -52,11 +52,15 @@ struct AdmissionStatus {
 
 class Admission {
  public:
-  static constexpr size_t kMaxKeys = 1'000'000;
-  static constexpr size_t kMaxBytes = size_t{2} << 30;  ///< of keys and values
+  struct Bounds {
+    size_t keys = 1'000'000;
+    size_t bytes = size_t{2} << 30;  ///< of keys and values
+  };
 
+  Admission(Inventory& inventory, Abilities abilities, Guard guard, Bounds bounds)
+      : inventory_(inventory), abilities_(std::move(abilities)), guard_(guard), bounds_(bounds) {}
   Admission(Inventory& inventory, Abilities abilities, Guard guard)
-      : inventory_(inventory), abilities_(std::move(abilities)), guard_(guard) {}
+      : Admission(inventory, std::move(abilities), guard, Bounds()) {}
 
   /// Leaves the inventory clean: without errors.
   void apply(KeyBatch batch, Time now);
@@ -123,6 +127,7 @@ class Admission {
   Inventory& inventory_;
   Abilities abilities_;
   Guard guard_;
+  Bounds bounds_;
   Entries entries_;
   std::unordered_map<std::string, Keys> instances_;  ///< by "namespace/service"
   size_t instance_count_ = 0;

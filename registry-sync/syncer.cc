@@ -92,6 +92,7 @@ Syncer::Syncer(Options options, Hooks hooks, int wake_fd)
     : sink_(std::move(hooks.sink)),
       loaded_(std::move(hooks.loaded)),
       each_second_(std::move(hooks.each_second)),
+      connection_(std::move(hooks.connection)),
       registry_(std::move(options), std::move(hooks.in_use)),
       wake_fd_(wake_fd) {}
 
@@ -282,7 +283,18 @@ void Syncer::load() {
   }
 }
 
+void Syncer::tell_connection() {
+  const FollowerStatus status = follower_->status();
+  // At first it has none, which is worth a word once there was an error.
+  if (connection_ && (status.connected != connected_ || (!told_away_ && !status.connected && !status.error.empty()))) {
+    connected_ = status.connected;
+    told_away_ = !status.connected;
+    connection_(status);
+  }
+}
+
 bool Syncer::take_from_store() {
+  tell_connection();
   std::deque<KeyBatch> batches = follower_->take();
   if (batches.empty()) {
     return false;

@@ -42,6 +42,8 @@ class Syncer {
     SlotUse in_use;
     std::function<void(const Status&)> loaded = {};  ///< after each load, good or bad: to log what is wrong
     std::function<void()> each_second = {};          ///< as the sink; for what it could not do
+    /// As the sink: the connection to etcd was made, or lost.
+    std::function<void(const FollowerStatus&)> connection = {};
   };
 
   /// Loads the folder and returns once the sink has the first snapshot, an empty one if nothing could be loaded:
@@ -97,6 +99,7 @@ class Syncer {
   void keep();
   /// @returns whether there was anything
   bool take_from_store();
+  void tell_connection();
   void obey_commands();
   void refuse_commands();
   /// What checks found: does not wait, so any thread may call it.
@@ -108,6 +111,9 @@ class Syncer {
   Sink sink_;
   std::function<void(const Status&)> loaded_;
   std::function<void()> each_second_;
+  std::function<void(const FollowerStatus&)> connection_;
+  bool connected_ = false;  ///< as connection_ was told
+  bool told_away_ = false;
   Registry registry_;                 ///< the syncer's thread alone, and start() before there is one
   std::optional<FolderWatch> watch_;  ///< of a folder
   Debounce debounce_;

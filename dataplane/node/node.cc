@@ -35,6 +35,14 @@ uint32_t jumbo_bytes(const Config& config) {
   return needed <= runtime::kBufferBytes ? 0 : (needed + kBufferStep - 1) / kBufferStep * kBufferStep;
 }
 
+void log_connection(const registry::FollowerStatus& store) {
+  if (store.connected) {
+    spdlog::info("registry: follows {}", store.endpoint);
+  } else {
+    spdlog::warn("registry: etcd is away, and what is in force stays so: {}", store.error);
+  }
+}
+
 void log_diagnostics(const registry::Status& status) {
   for (const registry::Diagnostic& warning : status.warnings) {
     spdlog::warn("registry: {}", to_string(warning));
@@ -442,7 +450,8 @@ Node::Step Node::follow_registry() {
                  .service_freed = [this](uint32_t slot) { reset_service(slot); },
                  .endpoint_freed = [this](uint32_t slot) { reset_endpoint(slot); }},
       .loaded = log_diagnostics,
-      .each_second = [this] { go_on_steering(); }};
+      .each_second = [this] { go_on_steering(); },
+      .connection = log_connection};
   if (config_.etcd) {
     auto store = etcd_options(config_);
     if (!store) {

@@ -194,6 +194,32 @@ TEST_F(AdmissionTest, AsksWhoCameFirstAndNotWhoWasSeenFirst) {
   EXPECT_THAT(in_force(), ElementsAre("resources/Service/default/a"));
 }
 
+TEST_F(AdmissionTest, CountsWhatIsBeyondItsBounds) {
+  Inventory small;
+  Admission bounded(small, {}, {}, {.keys = 3, .bytes = 4096});
+  std::vector<KeyEdit> edits = {edit(key_of_service("web"), json_service("web", "10.96.0.1"))};
+  for (int i = 1; i <= 9; ++i) {
+    edits.push_back(
+        edit(key_of_instance("web", "i" + std::to_string(i)), json_instance("10.0.0." + std::to_string(i))));
+  }
+  bounded.apply({.whole = true, .edits = edits}, now);
+  EXPECT_EQ(small.endpoints(), 2U);
+  EXPECT_EQ(bounded.status().keys, 3U);
+  EXPECT_EQ(bounded.status().refused, 7U);
+  EXPECT_THAT(lines(bounded.status().messages),
+              ElementsAre(::testing::HasSubstr("7 keys are beyond the bounds of 3 keys")));
+  // One goes, and there is room for another; a value that would be too much is not taken.
+  bounded.apply({.edits = {{.key = edits[1].key, .gone = true, .value = {}, .reading = {}}, edits[9]}}, now);
+  EXPECT_EQ(small.endpoints(), 2U);
+  bounded.apply({.edits = {{.key = edits[2].key, .gone = true, .value = {}, .reading = {}},
+                           edit(key_of_service("huge"), std::string(4000, ' '))}},
+                now);
+  EXPECT_EQ(bounded.status().keys, 2U);
+  // Of what is refused for its size, nothing is kept.
+  bounded.apply({.edits = {edit(key_of_service("huge"), std::string(size_t{2} << 20, ' '))}}, now);
+  EXPECT_EQ(bounded.status().keys, 3U);
+}
+
 TEST_F(AdmissionTest, PutsResourcesBeforeInstances) {
   put(key_of_service("web"), json_service("web", "10.96.0.1"));
   put(key_of_instance("web", "a"), json_instance("10.0.0.1"));
