@@ -19,15 +19,26 @@ std::string service_in(const std::string& key) {
 /// Bytes of a value that can't be read, to know it again; of a larger one nothing is kept.
 constexpr size_t kMostOfRefused = 65536;
 
+/// Of one key.
+constexpr size_t kMostMessages = 3;
+/// Names of keys without room that are remembered, so that each counts once.
+constexpr size_t kMostLeftOut = 100'000;
+
+std::string guarded_service(const std::string& key) {
+  return is_instance_key(key) ? service_in(key) : "";
+}
+
 constexpr std::string_view kServices = "/weft/v1/resources/Service/";
 
 }  // namespace
 
 void Admission::apply(KeyBatch batch, Time now) {
   Keys touched;
-  forget_vanished_before(now - guard_.window);
+  for (const std::string& key : guard_.forget_before(now)) {
+    vanished_.erase(key);
+  }
   if (batch.whole) {
-    beyond_bounds_ = 0;
+    left_out_.clear();
     sweep(batch, now, touched);
   }
   for (KeyEdit& edit : batch.edits) {
@@ -37,55 +48,86 @@ void Admission::apply(KeyBatch batch, Time now) {
       put(edit, touched);
     }
   }
-  add_instances_of_services(touched);
   settle(touched);
+  release_replaced(touched);
 }
 
 void Admission::accept() {
   Keys touched;
-  for (const std::string& key : Keys(held_)) {
+  for (const std::string& key : Keys(guard_.held())) {
     erase(key, touched);
   }
-  vanished_.clear();
-  vanished_of_.clear();
-  vanished_order_.clear();
-  add_instances_of_services(touched);
+  for (const std::string& key : guard_.forget_all()) {
+    vanished_.erase(key);
+  }
   settle(touched);
 }
 
+bool Admission::is_beyond_bounds(const KeyEdit& edit) const {
+  const auto known = entries_.find(edit.key);
+  if (known == entries_.end()) {
+    return entries_.size() >= bounds_.keys || bytes_ + edit.key.size() + edit.value.size() > bounds_.bytes;
+  }
+  // If it grows. The value before it may stay in force, and is counted then too.
+  const size_t before = known->second.good != nullptr ? 0 : known->second.value.size();
+  return edit.value.size() > known->second.value.size() && bytes_ + edit.value.size() > bounds_.bytes + before;
+}
+
+void Admission::count_bytes(const std::string& key, Entry& entry) {
+  bytes_ -= entry.bytes;
+  entry.bytes = key.size() + entry.value.size() + entry.good_value.size();
+  for (const std::vector<Diagnostic>* each : {&entry.misread, &entry.misfit, &entry.refusal}) {
+    for (const Diagnostic& message : *each) {
+      entry.bytes += message.file.size() + message.field.size() + message.message.size();
+    }
+  }
+  bytes_ += entry.bytes;
+}
+
 void Admission::put(KeyEdit& edit, Keys& touched) {
-  if (!edit.reading.errors.empty() && edit.value.size() > kMostOfRefused) {
+  std::vector<Diagnostic>& errors = edit.reading.errors;
+  if (!errors.empty() && edit.value.size() > kMostOfRefused) {
     edit.value = std::string();
   }
-  const auto known = entries_.find(edit.key);
-  const bool is_new = known == entries_.end();
-  const size_t before = is_new ? 0 : known->second.value.size();
-  const size_t added = (is_new ? edit.key.size() : 0) + edit.value.size();
-  if ((is_new && entries_.size() >= bounds_.keys) || bytes_ + added > bounds_.bytes + before) {
-    ++beyond_bounds_;
-    return;
+  if (errors.size() > kMostMessages) {
+    const std::string more = "and " + std::to_string(errors.size() - kMostMessages) + " more";
+    errors.resize(kMostMessages);
+    errors.push_back({.file = edit.key, .message = more});
   }
+  const bool is_new = !entries_.contains(edit.key);
+  if (is_beyond_bounds(edit)) {
+    if (is_new) {
+      if (left_out_.size() < kMostLeftOut) {
+        left_out_.insert(edit.key);
+      }
+      return;
+    }
+    errors = {{.file = edit.key,
+               .field = "value",
+               .message = "there is no room for its " + std::to_string(edit.value.size()) +
+                          " bytes: all keys together may have " + std::to_string(bounds_.bytes >> 20) + " MiB"}};
+    edit.value = std::string();
+    edit.reading.instance = nullptr;
+    edit.reading.documents = nullptr;
+  }
+  left_out_.erase(edit.key);
   Entry& entry = entries_[edit.key];
-  if (!is_new && entry.value == edit.value && entry.created == edit.created && !entry.held) {
+  if (!is_new && entry.value == edit.value && entry.created == edit.created && !entry.held && entry.misread == errors) {
     entry.lease = edit.lease;
     return;
   }
-  if (is_new) {
-    bytes_ += edit.key.size();
-    if (is_instance_key(edit.key) && parse_key(edit.key)) {
-      instances_[service_in(edit.key)].insert(edit.key);
-      ++instance_count_;
-      forget_vanished(edit.key);
-    }
+  if (is_new && is_instance_key(edit.key) && parse_key(edit.key)) {
+    instances_[service_in(edit.key)].insert(edit.key);
+    ++instance_count_;
+    guard_.come_back(edit.key, service_in(edit.key));
+    vanished_.erase(edit.key);
   }
   if (entry.created != edit.created) {
     // Deleted and made anew: what was good of the old one is gone with it.
     entry.good = nullptr;
     entry.good_value.clear();
-    entry.instance = nullptr;
+    entry.good_instance = nullptr;
   }
-  bytes_ += edit.value.size();
-  bytes_ -= entry.value.size();
   if (entry.good != nullptr && !entry.refused()) {
     entry.good_value = std::move(entry.value);
   }
@@ -93,35 +135,44 @@ void Admission::put(KeyEdit& edit, Keys& touched) {
   entry.created = edit.created;
   entry.lease = edit.lease;
   if (entry.held) {
-    set_held(edit.key, false);
+    entry.held = false;
+    guard_.release(edit.key, guarded_service(edit.key));
   }
-  entry.misread = std::move(edit.reading.errors);
+  entry.misread = std::move(errors);
   entry.misfit.clear();
   entry.refusal.clear();
-  if (edit.reading.instance != nullptr) {
-    entry.instance = std::move(edit.reading.instance);
-  }
+  // Of a value that was replaced before it was in force, nothing may come into force later.
+  entry.instance = entry.misread.empty() ? std::move(edit.reading.instance) : entry.good_instance;
   entry.wanted = std::move(edit.reading.documents);
+  count_bytes(edit.key, entry);
   touched.insert(edit.key);
 }
 
 void Admission::remove(const std::string& key, bool by_lease, Time now, Keys& touched) {
+  left_out_.erase(key);
   const auto known = entries_.find(key);
   if (known == entries_.end() || known->second.held) {
     return;
   }
   const Entry& entry = known->second;
-  const bool meant = !by_lease || entry.good == nullptr || (entry.instance != nullptr && entry.instance->terminating);
-  if (meant || guard_.percent >= 100) {
+  const bool meant = !by_lease || !is_instance_key(key) || entry.good == nullptr ||
+                     (entry.instance != nullptr && entry.instance->terminating);
+  if (meant || guard_.off()) {
     erase(key, touched);
     return;
   }
   const std::string service = service_in(key);
-  vanished_[key] = {.at = now, .entry = entry};
-  vanished_of_[service].insert(key);
-  vanished_order_.emplace_back(now, key);
+  vanished_[key] = entry;
   erase(key, touched);
-  guard(service, touched);
+  const Population rest{.of_service = instances_of(service), .of_all = instance_count_};
+  for (const auto& [ignored, keys] : guard_.vanish(key, service, rest, now)) {
+    for (const std::string& each : keys) {
+      revive(each, touched);
+    }
+    for (const std::string& each : keys) {
+      hold(each);
+    }
+  }
 }
 
 /// Of a whole list, what it lacks. Who follows the store says itself what it knew of; this is of what it did not.
@@ -136,11 +187,11 @@ void Admission::sweep(const KeyBatch& batch, Time now, Keys& touched) {
       missing.push_back(key);
     }
   }
-  const bool lost = missing.size() >= guard_.least && missing.size() * 100 > guard_.percent * entries_.size();
+  const bool lost = guard_.is_lost(missing.size(), entries_.size());
   for (const std::string& key : missing) {
-    Entry& entry = entries_[key];
-    if (lost && guard_.percent < 100 && entry.good != nullptr) {
-      set_held(key, true);
+    const Entry& entry = entries_[key];
+    if (lost && entry.good != nullptr) {
+      hold(key);
     } else {
       remove(key, entry.lease != 0, now, touched);
     }
@@ -150,13 +201,14 @@ void Admission::sweep(const KeyBatch& batch, Time now, Keys& touched) {
 void Admission::erase(const std::string& key, Keys& touched) {
   const auto known = entries_.find(key);
   if (known->second.held) {
-    set_held(key, false);
+    guard_.release(key, guarded_service(key));
   }
-  bytes_ -= key.size() + known->second.value.size();
+  bytes_ -= known->second.bytes;
   entries_.erase(known);
   refused_.erase(key);
-  contested_.erase(key);
-  if (parse_key(key) && is_instance_key(key)) {
+  contested_resources_.keys.erase(key);
+  contested_instances_.keys.erase(key);
+  if (is_instance_key(key) && parse_key(key)) {
     const auto siblings = instances_.find(service_in(key));
     siblings->second.erase(key);
     --instance_count_;
@@ -167,107 +219,84 @@ void Admission::erase(const std::string& key, Keys& touched) {
   touched.insert(key);
 }
 
-bool Admission::too_many(size_t vanished, size_t left) const {
-  return vanished + left >= guard_.least && vanished * 100 > guard_.percent * (vanished + left);
-}
-
-void Admission::guard(const std::string& service, Keys& touched) {
+size_t Admission::instances_of(const std::string& service) const {
   const auto siblings = instances_.find(service);
-  const size_t left = siblings == instances_.end() ? 0 : siblings->second.size();
-  // Who is held is still among the instances, and is gone nevertheless: or the next to go would be let go.
-  const auto held = held_of_.find(service);
-  const size_t gone = held == held_of_.end() ? 0 : held->second;
-  if (too_many(vanished_.size() + held_instances_, instance_count_ - held_instances_)) {
-    for (const auto& [each, keys] : std::exchange(vanished_of_, {})) {
-      hold(keys, touched);
+  return siblings == instances_.end() ? 0 : siblings->second.size();
+}
+
+void Admission::hold(const std::string& key) {
+  entries_[key].held = true;
+  const std::string service = guarded_service(key);
+  guard_.hold(key, service, instances_of(service) - guard_.held_of(service));
+}
+
+void Admission::revive(const std::string& key, Keys& touched) {
+  Entry& entry = entries_[key];
+  entry = std::move(vanished_.extract(key).mapped());
+  bytes_ += entry.bytes;
+  instances_[service_in(key)].insert(key);
+  ++instance_count_;
+  if (entry.refused()) {
+    refused_.insert(key);
+  }
+  touched.insert(key);
+}
+
+void Admission::release_replaced(const Keys& touched) {
+  Keys services;
+  for (const std::string& key : touched) {
+    if (is_instance_key(key) && entries_.contains(key) && parse_key(key) && guard_.holds_of(service_in(key))) {
+      services.insert(service_in(key));
     }
-  } else if (too_many(vanished_of_[service].size() + gone, left - gone)) {
-    hold(vanished_of_.extract(service).mapped(), touched);
   }
+  Keys released;
+  for (const std::string& service : services) {
+    size_t live = 0;
+    Keys held;
+    for (const std::string& key : instances_[service]) {
+      const Entry& entry = entries_[key];
+      if (entry.held) {
+        held.insert(key);
+      } else if (entry.good != nullptr && !entry.good_instance->terminating) {
+        ++live;
+      }
+    }
+    if (guard_.are_replaced(service, live)) {
+      for (const std::string& key : held) {
+        erase(key, released);
+      }
+    }
+  }
+  settle(released);
 }
 
-void Admission::hold(const Keys& vanished, Keys& touched) {
-  for (const std::string& key : vanished) {
-    Entry& entry = entries_[key];
-    entry = std::move(vanished_.extract(key).mapped().entry);
-    bytes_ += key.size() + entry.value.size();
-    instances_[service_in(key)].insert(key);
-    ++instance_count_;
-    set_held(key, true);
-    touched.insert(key);
+bool Admission::Contest::speaks_of(const Documents& documents) const {
+  if (documents == nullptr || subjects.empty()) {
+    return false;
   }
+  const Keys own = subjects_of(*documents);
+  return std::any_of(own.begin(), own.end(), [&](const std::string& each) { return subjects.contains(each); });
 }
 
-void Admission::set_held(const std::string& key, bool held) {
-  entries_[key].held = held;
-  if (held) {
-    held_.insert(key);
-    ++holds_;
-  } else {
-    held_.erase(key);
-  }
-  if (!is_instance_key(key)) {
+void Admission::add_instances_of(const std::string& service_resource, Keys& instances) const {
+  if (!service_resource.starts_with(kServices)) {
     return;
   }
-  held_instances_ += held ? 1 : -1;
-  size_t& of_service = held_of_[service_in(key)];
-  of_service += held ? 1 : -1;
-  if (of_service == 0) {
-    held_of_.erase(service_in(key));
+  const auto of_service = instances_.find(service_resource.substr(kServices.size()));
+  if (of_service != instances_.end()) {
+    instances.insert(of_service->second.begin(), of_service->second.end());
   }
-}
-
-void Admission::forget_vanished(const std::string& key) {
-  if (vanished_.erase(key) == 0) {
-    return;
-  }
-  const auto others = vanished_of_.find(service_in(key));
-  others->second.erase(key);
-  if (others->second.empty()) {
-    vanished_of_.erase(others);
-  }
-}
-
-void Admission::forget_vanished_before(Time then) {
-  while (!vanished_order_.empty() && vanished_order_.front().first < then) {
-    const auto& [at, key] = vanished_order_.front();
-    // It may have come back and gone again: then a later one is of it.
-    if (const auto known = vanished_.find(key); known != vanished_.end() && known->second.at == at) {
-      forget_vanished(key);
-    }
-    vanished_order_.pop_front();
-  }
-}
-
-void Admission::add_instances_of_services(Keys& touched) const {
-  Keys instances;
-  for (auto each = touched.lower_bound(std::string(kServices)); each != touched.end() && each->starts_with(kServices);
-       ++each) {
-    const auto of_service = instances_.find(each->substr(kServices.size()));
-    if (of_service != instances_.end()) {
-      instances.insert(of_service->second.begin(), of_service->second.end());
-    }
-  }
-  touched.merge(instances);
-}
-
-const Service* Admission::service_of(const Key& key) const {
-  const auto entry = entries_.find(service_resource_key(key.service_key()));
-  if (entry == entries_.end()) {
-    return nullptr;
-  }
-  const Documents& documents = entry->second.wanted != nullptr ? entry->second.wanted : entry->second.good;
-  return documents == nullptr || documents->services.empty() ? nullptr : documents->services.front().get();
 }
 
 void Admission::derive(const std::string& key, Entry& entry) {
   const Key parts = *parse_key(key);
   entry.wanted = nullptr;
   entry.misfit.clear();
-  const Service* service = service_of(parts);
-  if (service == nullptr) {
+  const Documents of_service = inventory_.find(service_resource_key(parts.service_key()));
+  if (of_service == nullptr || of_service->services.empty()) {
     entry.good = nullptr;
-    entry.misfit = {{.file = key, .field = "key", .message = "there is no service " + parts.service_key()}};
+    entry.misfit = {
+        {.file = key, .field = "key", .message = "there is no service " + parts.service_key() + " in force"}};
     return;
   }
   for (const lb::Address& address : entry.instance->addresses) {
@@ -279,7 +308,7 @@ void Admission::derive(const std::string& key, Entry& entry) {
       return;
     }
   }
-  Documents documents = slices_of(key, parts, *entry.instance, *service, entry.misfit);
+  Documents documents = slices_of(key, parts, *entry.instance, *of_service->services.front(), entry.misfit);
   const auto same = [](const auto& a, const auto& b) { return *a == *b; };
   if (documents != nullptr && entry.good != nullptr &&
       std::equal(documents->slices.begin(), documents->slices.end(), entry.good->slices.begin(),
@@ -289,47 +318,55 @@ void Admission::derive(const std::string& key, Entry& entry) {
   entry.wanted = std::move(documents);
 }
 
+Documents Admission::desired(const std::string& key) const {
+  const auto known = entries_.find(key);
+  if (known == entries_.end()) {
+    return nullptr;
+  }
+  return known->second.wanted != nullptr ? known->second.wanted : known->second.good;
+}
+
 void Admission::settle(const Keys& touched) {
+  Pending pending;
+  for (const std::string& key : touched) {
+    (is_instance_key(key) ? pending.instances : pending.resources).insert(key);
+  }
+  while (!pending.resources.empty() || !pending.instances.empty() || pending.contested_instances) {
+    decide(false, std::exchange(pending.resources, {}), false, pending);
+    decide(true, std::exchange(pending.instances, {}), std::exchange(pending.contested_instances, false), pending);
+  }
+}
+
+void Admission::decide(bool instances, const Keys& touched, bool again, Pending& pending) {
+  Contest& contest = instances ? contested_instances_ : contested_resources_;
   Inventory::Edits edits;
-  bool again = false;  // must what was contested be decided anew?
-  const auto note_subjects = [&](const Documents& documents) {
-    if (documents != nullptr && !contested_subjects_.empty() && !again) {
-      const Keys subjects = subjects_of(*documents);
-      again = std::any_of(subjects.begin(), subjects.end(),
-                          [&](const std::string& each) { return contested_subjects_.contains(each); });
-    }
+  const auto note = [&](const Documents& documents) {
+    again = again || contest.speaks_of(documents);
+    pending.contested_instances |= !instances && contested_instances_.speaks_of(documents);
   };
   for (const std::string& key : touched) {
-    note_subjects(inventory_.find(key));
-    const auto known = entries_.find(key);
-    if (known == entries_.end()) {
-      edits[key] = nullptr;
-      continue;
+    note(inventory_.find(key));
+    if (const auto known = entries_.find(key); known != entries_.end() && known->second.instance != nullptr) {
+      derive(key, known->second);
     }
-    Entry& entry = known->second;
-    if (entry.instance != nullptr) {
-      derive(key, entry);
-    }
-    edits[key] = entry.wanted != nullptr ? entry.wanted : entry.good;
-    note_subjects(edits[key]);
+    edits[key] = desired(key);
+    note(edits[key]);
   }
-  const auto want_contested = [&] {
-    for (const std::string& key : contested_) {
-      const Entry& entry = entries_[key];
-      edits[key] = entry.wanted != nullptr ? entry.wanted : entry.good;
+  Keys decided = touched;
+  const auto reopen = [&] {
+    for (const std::string& key : contest.keys) {
+      edits[key] = desired(key);
+      decided.insert(key);
     }
   };
-  Keys decided = touched;
   if (again) {
-    want_contested();
-    decided.insert(contested_.begin(), contested_.end());
+    reopen();
   }
   inventory_.apply(edits);
   if (!inventory_.clean()) {
     if (!again) {
-      want_contested();
+      reopen();
       inventory_.apply(edits);
-      decided.insert(contested_.begin(), contested_.end());
     }
     again = true;
   }
@@ -339,79 +376,97 @@ void Admission::settle(const Keys& touched) {
         known->second.refusal.clear();
       }
     }
-    contested_.clear();
-    contested_subjects_.clear();
-    resolve();
-    decided.insert(contested_.begin(), contested_.end());
+    contest = {};
+    decided.merge(resolve(instances, pending));
   }
   for (const std::string& key : decided) {
-    record(key);
+    record(key, pending);
   }
   if (keeps_changes_) {
     changed_.merge(decided);
   }
 }
 
-void Admission::resolve() {
+Admission::Keys Admission::resolve(bool instances, Pending& pending) {
+  Keys decided;
   if (inventory_.clean()) {
-    return;
+    return decided;
   }
-  const Keys among = inventory_.contested();
-  std::vector<std::string> ordered(among.begin(), among.end());
+  Contest& contest = instances ? contested_instances_ : contested_resources_;
+  Inventory::Edits none;
+  for (const std::string& key : inventory_.contested()) {
+    const auto known = entries_.find(key);
+    if (known == entries_.end() || (!instances && is_instance_key(key))) {
+      // Resources come first: against those that are in force then, it is decided next.
+      none[key] = nullptr;
+      pending.instances.insert(key);
+      continue;
+    }
+    Entry& entry = known->second;
+    if (instances && !is_instance_key(key) && !entry.held) {
+      continue;  // in force, and to stay so
+    }
+    none[key] = nullptr;
+    decided.insert(key);
+    entry.refusal.clear();
+    contest.keys.insert(key);
+    for (const Documents& each : {entry.wanted, entry.good}) {
+      if (each != nullptr) {
+        contest.subjects.merge(subjects_of(*each));
+      }
+    }
+  }
+  inventory_.apply(none);
+  if (!inventory_.clean()) {
+    // Resources that agree only with some of these: of all of them, it is decided anew.
+    for (const std::string& key : inventory_.contested()) {
+      (is_instance_key(key) ? pending.instances : pending.resources).insert(key);
+    }
+    pending.instances.insert(decided.begin(), decided.end());
+    return decided;
+  }
+  std::vector<std::string> ordered(decided.begin(), decided.end());
   const auto order = [&](const std::string& key) {
     const Entry& entry = entries_[key];
     return std::tuple(entry.held, is_instance_key(key), entry.created, std::string_view(key));
   };
   std::sort(ordered.begin(), ordered.end(),
             [&](const std::string& a, const std::string& b) { return order(a) < order(b); });
-  Inventory::Edits none;
-  for (const std::string& key : ordered) {
-    none[key] = nullptr;
-    Entry& entry = entries_[key];
-    entry.refusal.clear();
-    contested_.insert(key);
-    for (const Documents& each : {entry.wanted, entry.good}) {
-      if (each != nullptr) {
-        contested_subjects_.merge(subjects_of(*each));
-      }
-    }
-  }
-  inventory_.apply(none);
-  admit(ordered, 0, ordered.size(), among);
+  admit(ordered, 0, ordered.size());
+  inventory_.apply({});
+  return decided;
 }
 
 /// All at once if they agree, else half by half: a few bad ones among many cost little more than the many do.
-void Admission::admit(const std::vector<std::string>& ordered, size_t first, size_t last,
-                      const std::set<std::string>& among) {
+void Admission::admit(const std::vector<std::string>& ordered, size_t first, size_t last) {
   if (first == last) {
     return;
   }
   Inventory::Edits edits;
   Inventory::Edits none;
   for (size_t i = first; i < last; ++i) {
-    const Entry& entry = entries_[ordered[i]];
-    edits[ordered[i]] = entry.wanted != nullptr ? entry.wanted : entry.good;
+    edits[ordered[i]] = desired(ordered[i]);
     none[ordered[i]] = nullptr;
   }
-  inventory_.apply(edits);
-  if (inventory_.clean()) {
+  inventory_.stage(edits);
+  if (inventory_.agrees()) {
     return;
   }
   if (last - first == 1) {
-    refuse(ordered[first], entries_[ordered[first]], among);
+    refuse(ordered[first], entries_[ordered[first]]);
     return;
   }
-  inventory_.apply(none);
+  inventory_.stage(none);
   const size_t middle = first + (last - first) / 2;
-  admit(ordered, first, middle, among);
-  admit(ordered, middle, last, among);
+  admit(ordered, first, middle);
+  admit(ordered, middle, last);
 }
 
-void Admission::refuse(const std::string& key, Entry& entry, const std::set<std::string>& among) {
-  const std::vector<Diagnostic> all = inventory_.errors_among(among);
+void Admission::refuse(const std::string& key, Entry& entry) {
+  const std::vector<Diagnostic> all = inventory_.disagreements();
   for (const Diagnostic& each : all) {
-    if (each.file == key) {
-      report(entry.refusal, each);
+    if (each.file == key && entry.refusal.size() < kMostMessages) {
+      entry.refusal.push_back(each);
     }
   }
   if (entry.refusal.empty() && !all.empty()) {
@@ -421,29 +476,42 @@ void Admission::refuse(const std::string& key, Entry& entry, const std::set<std:
                            .message = "contradicts what was there before: " + to_string(all.front())});
   }
   const Documents good = entry.wanted != nullptr ? entry.good : nullptr;
-  inventory_.apply({{key, good}});
-  if (!inventory_.clean()) {
-    inventory_.apply({{key, nullptr}});
+  inventory_.stage({{key, good}});
+  if (good != nullptr && !inventory_.agrees()) {
+    inventory_.stage({{key, nullptr}});
   }
 }
 
 /// Remembers what became of a key.
-void Admission::record(const std::string& key) {
+void Admission::record(const std::string& key, Pending& pending) {
   const auto known = entries_.find(key);
   if (known == entries_.end()) {
+    add_instances_of(key, pending.instances);
     return;
   }
   Entry& entry = known->second;
-  entry.good = inventory_.find(key);
-  const bool is_refused = entry.refused();
-  if (entry.held && is_refused) {
+  const Documents before = std::exchange(entry.good, inventory_.find(key));
+  if (!is_instance_key(key) && before != entry.good) {
+    add_instances_of(key, pending.instances);
+    pending.contested_instances |= contested_instances_.speaks_of(before) || contested_instances_.speaks_of(entry.good);
+  }
+  if (entry.held && entry.good == nullptr) {
     Keys ignored;
-    erase(key, ignored);  // others have what it had
+    erase(key, ignored);  // others have what it had, or its Service went
     return;
   }
+  const bool is_refused = entry.refused();
   if (!is_refused || entry.good == nullptr) {
     entry.good_value.clear();
+    entry.good_instance = is_refused ? nullptr : entry.instance;
   }
+  if (!entry.misread.empty() && entry.good == nullptr) {
+    entry.instance = nullptr;
+    entry.wanted = nullptr;
+    entry.misfit.clear();
+    entry.refusal.clear();
+  }
+  count_bytes(key, entry);
   if (!is_refused) {
     refused_.erase(key);
   } else if (refused_.insert(key).second) {
@@ -454,15 +522,16 @@ void Admission::record(const std::string& key) {
 AdmissionStatus Admission::status() const {
   AdmissionStatus status{.keys = entries_.size(),
                          .instances = instance_count_,
-                         .refused = refused_.size() + beyond_bounds_,
-                         .held = held_.size(),
+                         .in_force = inventory_.files(),
+                         .refused = refused_.size() + left_out_.size(),
+                         .held = guard_.held().size(),
                          .held_of = {},
-                         .refusals = refusals_ + beyond_bounds_,
-                         .holds = holds_,
+                         .refusals = refusals_,
+                         .holds = guard_.holds(),
                          .messages = {}};
-  if (beyond_bounds_ > 0) {
+  if (!left_out_.empty()) {
     status.messages.push_back({.file = std::string(kKeyPrefix),
-                               .message = std::to_string(beyond_bounds_) + " keys are beyond the bounds of " +
+                               .message = std::to_string(left_out_.size()) + " keys are beyond the bounds of " +
                                           std::to_string(bounds_.keys) + " keys and " +
                                           std::to_string(bounds_.bytes >> 20) + " MiB"});
   }
@@ -475,7 +544,7 @@ AdmissionStatus Admission::status() const {
     }
   }
   Keys held_of;
-  for (auto key = held_.begin(); key != held_.end() && held_of.size() < kMaxDiagnostics; ++key) {
+  for (auto key = guard_.held().begin(); key != guard_.held().end() && held_of.size() < kMaxDiagnostics; ++key) {
     held_of.insert(is_instance_key(*key) ? service_in(*key) : *key);
   }
   status.held_of.assign(held_of.begin(), held_of.end());

@@ -109,10 +109,6 @@ void append(ResourceSet& all, const ResourceSet& some) {
   append_kind(all.authorizations, some.authorizations);
 }
 
-std::string vip_name(const lb::Address& address, const ServicePort& port) {
-  return to_string(address, port.port) + "/" + std::string(lb::to_string(port.protocol));
-}
-
 /// Addresses that others may claim too, with whether each is one of a front's; none of most kinds.
 template <typename Resource, typename Each>
 void for_each_address(const Resource&, Each) {}
@@ -156,15 +152,18 @@ void Inventory::replace(Files files) {
 void Inventory::set(const std::string& file, std::shared_ptr<const ResourceSet> documents) {
   std::set<std::string> touched;
   replace_one(file, std::move(documents), touched);
-  revalidate(touched);
+  revalidate(std::move(touched));
 }
 
 void Inventory::apply(const Edits& edits) {
-  std::set<std::string> touched;
+  stage(edits);
+  revalidate({});
+}
+
+void Inventory::stage(const Edits& edits) {
   for (const auto& [file, documents] : edits) {
-    replace_one(file, documents, touched);
+    replace_one(file, documents, unvalidated_);
   }
-  revalidate(touched);
 }
 
 std::shared_ptr<const ResourceSet> Inventory::find(const std::string& file) const {
@@ -211,7 +210,7 @@ void Inventory::put(const ResourceSet& documents, const ResourceSet* but, int si
           own.erase(std::find(own.begin(), own.end(), document));
         }
       }
-      claim(*document, sign);
+      claims_.change(*document, sign);
     }
   };
   put_each(documents.services, but == nullptr ? nullptr : &but->services);
@@ -225,7 +224,9 @@ void Inventory::put(const ResourceSet& documents, const ResourceSet* but, int si
   put_each(documents.authorizations, but == nullptr ? nullptr : &but->authorizations);
 }
 
-void Inventory::revalidate(const std::set<std::string>& touched) {
+void Inventory::revalidate(std::set<std::string> touched) {
+  touched.merge(unvalidated_);
+  unvalidated_.clear();
   for (const std::string& key : touched) {
     Entry& entry = entries_[key];
     Validation validation = validate(key, entry.resources, abilities_);
@@ -246,136 +247,35 @@ void Inventory::revalidate(const std::set<std::string>& touched) {
   }
 }
 
-void Inventory::claim(const std::vector<lb::Address>& addresses, const std::vector<ServicePort>& ports, int sign) {
-  for (const lb::Address& address : addresses) {
-    count(address, &AddressUses::vips, sign);
-    for (const ServicePort& port : ports) {
-      count(vips_, vip_name(address, port), sign);
-    }
-  }
-}
-
-void Inventory::claim(const Service& service, int sign) {
-  claim(service.addresses, service.ports, sign);
-}
-
-void Inventory::claim(const EndpointSlice& slice, int sign) {
-  count(names_, "EndpointSlice " + slice.metadata.key(), sign);
-  for (const SliceEndpoint& endpoint : slice.endpoints) {
-    count(endpoint.address, &AddressUses::endpoints, sign);
-  }
-  for (const std::string& name : instance_names(slice)) {
-    count(names_, name, sign);
-  }
-}
-
-void Inventory::claim(const ServicePolicy& policy, int sign) {
-  count(names_, "ServicePolicy " + policy.metadata.key(), sign);
-}
-
-void Inventory::claim(const HttpRoute& route, int sign) {
-  count(names_, "HTTPRoute " + route.metadata.key(), sign);
-}
-
-void Inventory::claim(const DestinationRule& rule, int sign) {
-  count(names_, "DestinationRule " + rule.metadata.key(), sign);
-}
-
-void Inventory::claim(const Gateway& gateway, int sign) {
-  count(names_, "Gateway " + gateway.metadata.key(), sign);
-  claim(gateway.addresses, gateway.ports, sign);
-}
-
-void Inventory::claim(const ReferenceGrant& grant, int sign) {
-  count(names_, "ReferenceGrant " + grant.metadata.key(), sign);
-}
-
-void Inventory::claim(const GrpcRoute& route, int sign) {
-  count(names_, "GRPCRoute " + route.metadata.key(), sign);
-}
-
-void Inventory::claim(const AuthorizationPolicy& policy, int sign) {
-  count(names_, "AuthorizationPolicy " + policy.metadata.key(), sign);
-}
-
-void Inventory::count(Counts& counts, const std::string& name, int sign) {
-  uint32_t& uses = counts[name];
-  conflicts_ -= uses > 1;
-  uses += static_cast<uint32_t>(sign);
-  conflicts_ += uses > 1;
-  if (uses == 0) {
-    counts.erase(name);
-  }
-}
-
-void Inventory::count(const lb::Address& address, uint32_t AddressUses::*use, int sign) {
-  AddressUses& uses = addresses_[address];
-  conflicts_ -= uses.conflict();
-  uses.*use += static_cast<uint32_t>(sign);
-  conflicts_ += uses.conflict();
-  if (uses.vips == 0 && uses.endpoints == 0) {
-    addresses_.erase(address);
-  }
-}
-
 std::vector<Diagnostic> Inventory::errors() const {
   std::vector<Diagnostic> all = gathered(errors_);
-  if (conflicts_ > 0) {
-    ResourceSet documents;
-    for (const auto& [file, held] : files_) {
-      append(documents, *held);
-    }
-    const std::vector<Diagnostic> conflicts = find_conflicts(documents);
-    all.insert(all.end(), conflicts.begin(), conflicts.end());
-  }
-  return in_order(std::move(all));
-}
-
-std::vector<Diagnostic> Inventory::errors_among(const std::set<std::string>& files) const {
-  std::vector<Diagnostic> all = gathered(errors_);
-  ResourceSet documents;
-  for (const std::string& file : files) {
-    if (const auto known = files_.find(file); known != files_.end()) {
-      append(documents, *known->second);
-    }
-  }
-  const std::vector<Diagnostic> conflicts = find_conflicts(documents);
+  const std::vector<Diagnostic> conflicts = contradictions();
   all.insert(all.end(), conflicts.begin(), conflicts.end());
   return in_order(std::move(all));
 }
 
-bool Inventory::in_conflict(const ResourceSet& documents) const {
-  bool any = false;
-  const auto is_twice = [&](const Counts& counts, const std::string& name) {
-    const auto uses = counts.find(name);
-    return uses != counts.end() && uses->second > 1;
-  };
-  for_each_of(documents, [&](const auto& document) {
-    for_each_address(document, [&](const lb::Address& address) {
-      const auto uses = addresses_.find(address);
-      any = any || (uses != addresses_.end() && uses->second.conflict());
-    });
-  });
-  const auto front = [&](const auto& each) {
-    for (const lb::Address& address : each->addresses) {
-      for (const ServicePort& port : each->ports) {
-        any = any || is_twice(vips_, vip_name(address, port));
-      }
-    }
-  };
-  std::for_each(documents.services.begin(), documents.services.end(), front);
-  std::for_each(documents.gateways.begin(), documents.gateways.end(), front);
-  for (const auto& slice : documents.slices) {
-    any = any || is_twice(names_, "EndpointSlice " + slice->metadata.key());
-    for (const std::string& name : instance_names(*slice)) {
-      any = any || is_twice(names_, name);
-    }
+std::vector<Diagnostic> Inventory::contradictions() const {
+  ResourceSet documents;
+  for (const std::string& file : claims_.files_in_conflict()) {
+    append(documents, *files_.at(file));
   }
-  return any;
+  return find_conflicts(documents);
+}
+
+bool Inventory::agrees() {
+  if (claims_.in_conflict()) {
+    return false;
+  }
+  revalidate({});
+  return errors_.empty();
+}
+
+std::vector<Diagnostic> Inventory::disagreements() const {
+  return in_order(claims_.in_conflict() ? contradictions() : gathered(errors_));
 }
 
 std::set<std::string> Inventory::contested() const {
-  std::set<std::string> files;
+  std::set<std::string> files = claims_.files_in_conflict();
   for (const auto& [key, ignored] : errors_) {
     const auto entry = entries_.find(key);
     if (entry == entries_.end()) {
@@ -386,13 +286,6 @@ std::set<std::string> Inventory::contested() const {
     append(all, {own.services, own.slices, own.policies, own.routes, own.rules, own.gateways, own.grants,
                  own.grpc_routes, own.authorizations});
     for_each_of(all, [&](const auto& document) { files.insert(document.metadata.file); });
-  }
-  if (conflicts_ > 0) {
-    for (const auto& [file, documents] : files_) {
-      if (in_conflict(*documents)) {
-        files.insert(file);
-      }
-    }
   }
   return files;
 }

@@ -130,7 +130,7 @@ bool Registry::take_admitted(Moment now) {
                                      ": they are kept in force; if that is meant: weftctl set registry accept"});
   }
   status_.holding = false;
-  status_.documents = status_.admission->keys - status_.admission->refused;
+  status_.documents = status_.admission->in_force;
   status_.warnings = inventory_.warnings();
   const bool changed = build(inventory_.take_changes(), now.steady);
   if (status_.errors.empty()) {

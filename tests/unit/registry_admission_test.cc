@@ -38,6 +38,7 @@ struct AdmissionTest : ::testing::Test {
   Time now{};
   int64_t revision = 1;
   std::map<std::string, int64_t> created_at;
+  std::set<std::string> seen;
 
   KeyEdit edit(const std::string& key, const std::string& value, int64_t lease = 0, int64_t created = 0) {
     return {.key = key,
@@ -47,8 +48,26 @@ struct AdmissionTest : ::testing::Test {
             .reading = read_value(key, value)};
   }
   void apply(std::vector<KeyEdit> edits, bool whole = false) {
+    for (const KeyEdit& each : edits) {
+      seen.insert(each.key);
+    }
     admission.apply({.whole = whole, .revision = revision, .edits = std::move(edits)}, now);
+    check();
+  }
+  void accept() {
+    admission.accept();
+    check();
+  }
+  /// The inventory agrees with itself, and holds exactly what the admission says is in force.
+  void check() {
     EXPECT_TRUE(inventory.clean()) << ::testing::PrintToString(lines(inventory.errors()));
+    std::vector<std::string> found;
+    for (const std::string& key : seen) {
+      if (inventory.find(key) != nullptr) {
+        found.push_back(key.substr(kKeyPrefix.size()));
+      }
+    }
+    EXPECT_EQ(found, in_force());
   }
   /// As etcd does: the revision of its creation stays a key's while it is there.
   void put(const std::string& key, const std::string& value, int64_t lease = 0) {
@@ -154,6 +173,88 @@ TEST_F(AdmissionTest, KeepsTheLastGoodOfAKeyThatTurnsBad) {
   put(key_of_service("web"), json_service("web", "10.96.0.2"));
   EXPECT_THAT(refused(), IsEmpty());
   EXPECT_EQ(inventory.endpoints(), 1U);
+}
+
+TEST_F(AdmissionTest, NeverPutsInForceWhatWasReplacedBeforeItWas) {
+  put(key_of_service("web"), json_service("web", "10.96.0.1"));
+  put(key_of_instance("web", "a"), json_instance("10.0.0.1"));
+  put(key_of_instance("web", "b"), json_instance("10.0.0.2"));
+  // Refused, as the address is taken; then nothing that can be read.
+  put(key_of_instance("web", "b"), json_instance("10.0.0.1"));
+  put(key_of_instance("web", "b"), "{");
+  put(key_of_instance("web", "c"), json_instance("10.0.0.1"));
+  put(key_of_instance("web", "c"), "{");
+  remove(key_of_instance("web", "a"));
+  EXPECT_THAT(in_force(), ElementsAre("endpoints/default/web/b", "resources/Service/default/web"));
+  EXPECT_EQ(to_string(inventory.find(key_of_instance("web", "b"))->slices[0]->endpoints[0].address), "10.0.0.2");
+  EXPECT_EQ(admission.in_force()[0].value, json_instance("10.0.0.2"));
+}
+
+TEST_F(AdmissionTest, InstancesFollowTheServiceThatIsInForce) {
+  put(key_of_service("web"), json_service("web", "10.96.0.1", R"([{"name":"http","port":80}])"));
+  put(key_of_service("rival"), json_service("rival", "10.96.0.2"));
+  put(key_of_instance("web", "a"), json_instance("10.0.0.1"));
+  EXPECT_EQ(inventory.endpoints(), 1U);
+  // Refused for its address: its new port's name must not reach the instance either.
+  put(key_of_service("web"), json_service("web", "10.96.0.2", R"([{"name":"api","port":80}])"));
+  EXPECT_THAT(refused(), ElementsAre(::testing::HasSubstr("spec.clusterIP: 10.96.0.2:80/tcp")));
+  EXPECT_EQ(inventory.endpoints(), 1U);
+  // Later it comes into force by itself, and the instance goes with it.
+  remove(key_of_service("rival"));
+  EXPECT_THAT(refused(), IsEmpty());
+  EXPECT_EQ(inventory.endpoints(), 1U);
+  EXPECT_EQ(inventory.find(key_of_instance("web", "a"))->slices[0]->ports[0].name, "api");
+}
+
+TEST_F(AdmissionTest, AServiceThatFallsBackWinsAgainstAnInstance) {
+  put(key_of_service("first"), json_service("first", "10.96.0.1"));
+  put(key_of_service("web"), json_service("web", "10.96.0.2"));
+  put(key_of_service("other"), json_service("other", "10.96.0.3"));
+  put(key_of_instance("other", "a"), json_instance("10.0.0.1"));
+  // In one batch: web asks for an address that is taken, and an instance registers at the one that web has.
+  apply({edit(key_of_service("web"), json_service("web", "10.96.0.1"), 0, created_at[key_of_service("web")]),
+         edit(key_of_instance("other", "b"), json_instance("10.96.0.2"))});
+  EXPECT_THAT(in_force(), ElementsAre("endpoints/default/other/a", "resources/Service/default/first",
+                                      "resources/Service/default/other", "resources/Service/default/web"));
+  EXPECT_EQ(admission.status().refused, 2U);
+  put(key_of_instance("other", "a"), json_instance("10.0.0.3"));
+  EXPECT_EQ(admission.status().refused, 2U);
+  EXPECT_THAT(in_force(), ::testing::Contains("resources/Service/default/web"));
+}
+
+TEST_F(AdmissionTest, ManyThatContradictCostLittleMoreThanOne) {
+  constexpr int kIds = 5000;
+  std::vector<KeyEdit> edits{edit(key_of_service("web"), json_service("web", "10.96.0.1"))};
+  for (int i = 0; i < kIds; ++i) {
+    edits.push_back(edit(key_of_instance("web", "i" + std::to_string(i)), json_instance("10.0.0.1")));
+  }
+  const auto start = std::chrono::steady_clock::now();
+  apply(std::move(edits));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, seconds(20));
+  EXPECT_EQ(admission.status().refused, kIds - 1U);
+  EXPECT_THAT(refused()[0], ::testing::HasSubstr("is registered at " + key_of_instance("web", "i0")));
+}
+
+TEST_F(AdmissionTest, AConflictThatStaysDoesNotMakeEditsDear) {
+  std::vector<KeyEdit> edits{edit(key_of_service("web"), json_service("web", "10.96.0.1"))};
+  for (int i = 0; i < 20'000; ++i) {
+    edits.push_back(edit(
+        key_of_service("s" + std::to_string(i)),
+        json_service("s" + std::to_string(i), "10.97." + std::to_string(i / 250) + "." + std::to_string(i % 250 + 1))));
+  }
+  apply(std::move(edits));
+  put(key_of_instance("web", "a"), json_instance("10.0.0.1"));
+  put(key_of_instance("web", "b"), json_instance("10.0.0.1"));
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < 1000; ++i) {
+    const std::string key = key_of_instance("web", "c");
+    const std::string value = json_instance("10.0.1.1", 8080 + i % 2);
+    admission.apply({.edits = {{.key = key, .value = value, .created = 1 << 20, .reading = read_value(key, value)}}},
+                    now);
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - start, seconds(10));
+  EXPECT_EQ(admission.status().refused, 1U);
+  EXPECT_EQ(inventory.endpoints(), 2U);
 }
 
 TEST_F(AdmissionTest, SharesWhatDidNotChange) {
@@ -316,7 +417,7 @@ TEST_F(GuardTest, HoldsAllOfTheWindowOnceTooManyWent) {
   put(id(0), json_instance("10.0.0.1"), 300);
   EXPECT_EQ(admission.status().held, 6U);
   EXPECT_EQ(admission.status().holds, 7U);
-  admission.accept();
+  accept();
   EXPECT_EQ(endpoints_of_web(), 4U);
   EXPECT_EQ(admission.status().held, 0U);
 }
@@ -377,11 +478,66 @@ TEST_F(GuardTest, HoldsSmallServicesWhenMostOfTheMeshGoes) {
   EXPECT_EQ(admission.status().held, 31U);
 }
 
+TEST_F(GuardTest, LetsGoOnceOthersAreThereInstead) {
+  for (int i = 0; i < 10; ++i) {
+    remove(id(i), true);
+  }
+  ASSERT_EQ(admission.status().held, 10U);
+  for (int i = 0; i < 9; ++i) {
+    put(key_of_instance("web", "new" + std::to_string(i)), json_instance("10.0.2." + std::to_string(i + 1)), 700 + i);
+  }
+  // Those that are refused, or terminate, are nobody's replacement.
+  put(key_of_instance("web", "bad"), "{", 800);
+  put(key_of_instance("web", "twin"), json_instance("10.0.2.1"), 801);
+  put(key_of_instance("web", "old"), json_instance("10.0.2.20", 8080, R"(,"conditions":{"terminating":true})"), 802);
+  EXPECT_EQ(admission.status().held, 10U);
+  put(key_of_instance("web", "new9"), json_instance("10.0.2.10"), 709);
+  EXPECT_EQ(admission.status().held, 0U);
+  EXPECT_EQ(inventory.find(id(0)), nullptr);
+  // Who dies from now on is let go, one by one.
+  for (int i = 0; i < 4; ++i) {
+    remove(key_of_instance("web", "new" + std::to_string(i)), true);
+    EXPECT_EQ(inventory.find(key_of_instance("web", "new" + std::to_string(i))), nullptr);
+    now += seconds(31);
+  }
+  EXPECT_EQ(admission.status().held, 0U);
+}
+
+TEST_F(GuardTest, HoldsTheLastGoodOfKeysThatWereBad) {
+  put(id(0), "{", 100);
+  for (int i = 0; i < 10; ++i) {
+    remove(id(i), true);
+  }
+  EXPECT_EQ(admission.status().held, 10U);
+  EXPECT_EQ(endpoints_of_web(), 10U);
+  // A Service that they don't fit any more leaves them as other instances: as they were.
+  put(key_of_service("web"), json_service("web", "10.96.0.1", R"([{"name":"a","port":80},{"name":"b","port":81}])"));
+  EXPECT_EQ(admission.status().held, 10U);
+  accept();
+  EXPECT_EQ(inventory.find(id(0)), nullptr);
+  EXPECT_EQ(endpoints_of_web(), 0U);
+  EXPECT_EQ(admission.status().held, 0U);
+}
+
+TEST_F(GuardTest, LeasesOfResourcesAreNotItsMatter) {
+  for (int i = 0; i < 6; ++i) {
+    put(key_of_service("s" + std::to_string(i)), json_service("s" + std::to_string(i), "10.97.0." + std::to_string(i)),
+        900 + i);
+  }
+  for (int i = 0; i < 6; ++i) {
+    remove(key_of_service("s" + std::to_string(i)), true);
+    EXPECT_EQ(inventory.find(key_of_service("s" + std::to_string(i))), nullptr);
+  }
+  EXPECT_EQ(admission.status().held, 0U);
+  EXPECT_EQ(admission.status().instances, 40U);
+  EXPECT_EQ(admission.status().keys, 42U);
+}
+
 TEST_F(GuardTest, HoldsWhatAStoreLost) {
   apply({}, true);
   EXPECT_EQ(inventory.endpoints(), 40U);
   EXPECT_EQ(admission.status().held, 42U);
-  admission.accept();
+  accept();
   EXPECT_EQ(inventory.endpoints(), 0U);
   EXPECT_EQ(admission.status().keys, 0U);
 }
