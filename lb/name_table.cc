@@ -2,6 +2,8 @@
 #include "lb/name_table.h"
 
 #include <algorithm>
+#include <numeric>
+#include <set>
 
 #include "lb/address_hash.h"
 
@@ -11,12 +13,12 @@ namespace {
 /// What is looked up by: no name is taken for an address or a namespace.
 enum class NameKind : uint64_t { service = 1, name_space = 2, address = 3 };
 
-uint64_t hash_of_name(std::string_view name, NameKind kind) {
-  return XXH3_64bits_withSeed(name.data(), name.size(), static_cast<uint64_t>(kind));
+uint64_t hash_of_name(std::string_view name, NameKind kind, uint64_t seed) {
+  return XXH3_64bits_withSeed(name.data(), name.size(), seed + static_cast<uint64_t>(kind));
 }
 
-uint64_t hash_of_owned(const Address& address) {
-  return hash_of(address, static_cast<uint64_t>(NameKind::address));
+uint64_t hash_of_owned(const Address& address, uint64_t seed) {
+  return hash_of(address, seed + static_cast<uint64_t>(NameKind::address));
 }
 
 /// Behind the service's own label.
@@ -38,10 +40,49 @@ bool NamedService::has(const Address& address) const {
                            : std::binary_search(ipv6.begin(), ipv6.end(), address.ipv6());
 }
 
+void NamedService::arrange() {
+  by_port.assign(ports.size(), {});
+  for (size_t port = 0; port < ports.size(); ++port) {
+    std::set<Port> told;  // of the host at hand
+    for (uint32_t place = 0; place < endpoints.size(); ++place) {
+      if (place > 0 && endpoints[place - 1].host != endpoints[place].host) {
+        told.clear();
+      }
+      if (endpoints[place].ports[port] != Port{} && told.insert(endpoints[place].ports[port]).second) {
+        by_port[port].push_back(place);
+      }
+    }
+    by_port[port].shrink_to_fit();
+  }
+  by_address.resize(endpoints.size());
+  std::iota(by_address.begin(), by_address.end(), 0U);
+  std::stable_sort(by_address.begin(), by_address.end(),
+                   [&](uint32_t a, uint32_t b) { return endpoints[a].address < endpoints[b].address; });
+}
+
+const NamedEndpoint* NamedService::endpoint_at(const Address& address) const {
+  const auto found =
+      std::lower_bound(by_address.begin(), by_address.end(), address,
+                       [&](uint32_t place, const Address& wanted) { return endpoints[place].address < wanted; });
+  return found != by_address.end() && endpoints[*found].address == address ? &endpoints[*found] : nullptr;
+}
+
+std::span<const NamedEndpoint> NamedService::at_host(std::string_view host) const {
+  struct ByHost {
+    bool operator()(const NamedEndpoint& each, std::string_view name) const { return each.host < name; }
+    bool operator()(std::string_view name, const NamedEndpoint& each) const { return name < each.host; }
+  };
+  const auto [first, last] = std::equal_range(endpoints.begin(), endpoints.end(), host, ByHost());
+  return {first, last};
+}
+
 size_t NamedService::memory_bytes() const {
   size_t bytes = sizeof *this + name.capacity() + ipv4.capacity() * sizeof(Ipv4Address) +
                  ipv6.capacity() * sizeof(Ipv6Address) + ports.capacity() * sizeof(NamedPort) +
-                 endpoints.capacity() * sizeof(NamedEndpoint);
+                 endpoints.capacity() * sizeof(NamedEndpoint) + by_address.capacity() * sizeof(uint32_t);
+  for (const EndpointPlaces& places : by_port) {
+    bytes += sizeof places + places.capacity() * sizeof(uint32_t);
+  }
   for (const NamedEndpoint& endpoint : endpoints) {
     bytes += endpoint.ports.capacity() * sizeof(Port);
   }
@@ -57,35 +98,53 @@ std::string wire_name(std::string_view service, std::string_view name_space) {
   return name;
 }
 
-void NameTable::collect(const Edit& edit, std::vector<Change>& changes) {
-  const auto each_address = [](const NamedService& service, auto use) {
-    std::for_each(service.ipv4.begin(), service.ipv4.end(), [&](Ipv4Address address) { use(Address(address)); });
-    std::for_each(service.ipv6.begin(), service.ipv6.end(), [&](const Ipv6Address& a) { use(Address(a)); });
-  };
+void NameTable::collect(const Edit& edit, std::vector<Change>& changes) const {
   const std::string& name = edit.after != nullptr ? edit.after->name : edit.before->name;
-  changes.push_back({.hash = hash_of_name(name, NameKind::service), .before = edit.before, .after = edit.after});
+  const uint64_t owner = hash_of_name(name, NameKind::service, seed_);
+  changes.push_back({.hash = owner, .before = edit.before, .after = edit.after});
   if (const int32_t more = (edit.after != nullptr ? 1 : 0) - (edit.before != nullptr ? 1 : 0); more != 0) {
-    changes.push_back({.hash = hash_of_name(namespace_in(name), NameKind::name_space),
+    changes.push_back({.hash = hash_of_name(namespace_in(name), NameKind::name_space, seed_),
                        .services = more,
                        .before = edit.before,
                        .after = edit.after});
   }
-  if (edit.before != nullptr) {
-    each_address(*edit.before, [&](const Address& address) {
-      const bool stays = edit.after != nullptr && edit.after->has(address);
-      changes.push_back({.hash = hash_of_owned(address), .before = edit.before, .after = stays ? edit.after : nullptr});
-    });
-  }
-  if (edit.after != nullptr) {
-    each_address(*edit.after, [&](const Address& address) {
-      if (edit.before == nullptr || !edit.before->has(address)) {
-        changes.push_back({.hash = hash_of_owned(address), .after = edit.after});
+  const auto each_only_in = [&](const NamedService* one, const NamedService* other, auto use) {
+    const auto in = [&](auto list) {
+      const auto none = std::remove_reference_t<decltype(one->*list)>();
+      const auto& of_one = one == nullptr ? none : one->*list;
+      const auto& of_other = other == nullptr ? none : other->*list;
+      for (auto at = of_one.begin(), known = of_other.begin(); at != of_one.end(); ++at) {
+        while (known != of_other.end() && *known < *at) {
+          ++known;
+        }
+        if (known == of_other.end() || *at < *known) {
+          use(hash_of_owned(Address(*at), seed_));
+        }
       }
-    });
-  }
+    };
+    in(&NamedService::ipv4);
+    in(&NamedService::ipv6);
+  };
+  each_only_in(edit.before.get(), edit.after.get(),
+               [&](uint64_t hash) { changes.push_back({.hash = hash, .owner = owner, .before = edit.before}); });
+  each_only_in(edit.after.get(), edit.before.get(),
+               [&](uint64_t hash) { changes.push_back({.hash = hash, .owner = owner, .after = edit.after}); });
 }
 
 void NameTable::apply(const Change& change, Leaf& leaf) {
+  if (change.owner != 0) {
+    if (change.after != nullptr) {
+      leaf.push_back({.hash = change.hash, .owner = change.owner});
+      return;
+    }
+    const auto gone = std::find_if(leaf.begin(), leaf.end(), [&](const Entry& entry) {
+      return entry.hash == change.hash && entry.owner == change.owner;
+    });
+    if (gone != leaf.end()) {
+      leaf.erase(gone);
+    }
+    return;
+  }
   if (change.services != 0) {
     const std::string_view label = namespace_in(change.after ? change.after->name : change.before->name);
     const auto known = std::find_if(leaf.begin(), leaf.end(), [&](const Entry& entry) {
@@ -101,7 +160,7 @@ void NameTable::apply(const Change& change, Leaf& leaf) {
   }
   const auto known =
       change.before == nullptr ? leaf.end() : std::find_if(leaf.begin(), leaf.end(), [&](const Entry& entry) {
-        return entry.hash == change.hash && entry.services == 0 && entry.service == change.before;
+        return entry.hash == change.hash && entry.is_service() && entry.service == change.before;
       });
   if (known == leaf.end()) {
     leaf.push_back({.hash = change.hash, .service = change.after});
@@ -147,10 +206,10 @@ const NameTable::Leaf* NameTable::leaf_of(uint64_t hash) const {
 }
 
 const NamedService* NameTable::find(std::string_view name) const {
-  const uint64_t hash = hash_of_name(name, NameKind::service);
+  const uint64_t hash = hash_of_name(name, NameKind::service, seed_);
   if (const Leaf* leaf = leaf_of(hash); leaf != nullptr) {
     for (const Entry& entry : *leaf) {
-      if (entry.hash == hash && entry.services == 0 && entry.service->name == name) {
+      if (entry.hash == hash && entry.is_service() && entry.service->name == name) {
         return entry.service.get();
       }
     }
@@ -159,21 +218,30 @@ const NamedService* NameTable::find(std::string_view name) const {
 }
 
 const NamedService* NameTable::owner_of(const Address& address) const {
-  const uint64_t hash = hash_of_owned(address);
-  const NamedService* owner = nullptr;
-  if (const Leaf* leaf = leaf_of(hash); leaf != nullptr) {
-    for (const Entry& entry : *leaf) {
-      if (entry.hash == hash && entry.services == 0 && entry.service->has(address) &&
-          (owner == nullptr || entry.service->name < owner->name)) {
-        owner = entry.service.get();
+  const uint64_t hash = hash_of_owned(address, seed_);
+  const Leaf* const leaf = leaf_of(hash);
+  if (leaf == nullptr) {
+    return nullptr;
+  }
+  const NamedService* first = nullptr;
+  for (const Entry& entry : *leaf) {
+    if (entry.owner == 0 || entry.hash != hash) {
+      continue;
+    }
+    const Leaf* const owners = leaf_of(entry.owner);
+    for (size_t i = 0; owners != nullptr && i < owners->size(); ++i) {
+      const Entry& owner = (*owners)[i];
+      if (owner.hash == entry.owner && owner.is_service() && owner.service->has(address) &&
+          (first == nullptr || owner.service->name < first->name)) {
+        first = owner.service.get();
       }
     }
   }
-  return owner;
+  return first;
 }
 
 bool NameTable::has_namespace(std::string_view label) const {
-  const uint64_t hash = hash_of_name(label, NameKind::name_space);
+  const uint64_t hash = hash_of_name(label, NameKind::name_space, seed_);
   const Leaf* const leaf = leaf_of(hash);
   return leaf != nullptr && std::any_of(leaf->begin(), leaf->end(), [&](const Entry& entry) {
            return entry.hash == hash && entry.services > 0 && namespace_in(entry.service->name) == label;

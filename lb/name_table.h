@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,9 @@ struct NamedEndpoint {
   bool operator==(const NamedEndpoint&) const = default;
 };
 
+/// Places of endpoints in the order in which they are asked for.
+using EndpointPlaces = std::vector<uint32_t>;
+
 struct NamedService {
   std::string name;               ///< of the wire: its own label and its namespace's
   bool headless = false;          ///< the addresses are those of its endpoints, not its own
@@ -42,8 +46,17 @@ struct NamedService {
   std::vector<Ipv6Address> ipv6;
   std::vector<NamedPort> ports;
   std::vector<NamedEndpoint> endpoints;  ///< of a headless one: sorted by host, then address
+  /// Of each port, those that have it; of several with one host and one port, the first. By arrange().
+  std::vector<EndpointPlaces> by_port;
+  EndpointPlaces by_address;  ///< all, by address, then place. By arrange()
 
   bool operator==(const NamedService&) const = default;
+  /// Once the endpoints are written, so that nobody has to look through all of them for one question.
+  void arrange();
+  /// Null: none of the endpoints has it. Of several the first by host.
+  const NamedEndpoint* endpoint_at(const Address& address) const;
+  /// Of this host, in the order of their addresses.
+  std::span<const NamedEndpoint> at_host(std::string_view host) const;
   bool has(const Address& address) const;
   size_t memory_bytes() const;
 };
@@ -59,8 +72,10 @@ class NameTable {
     std::shared_ptr<const NamedService> after;
   };
 
-  NameTable() = default;
-  /// Costs what the edits touch: for each address and name of theirs a few hundred bytes to copy, and 1 KiB in all.
+  /// @param seed of the hashes: whoever may name services can't choose which of them lie together
+  explicit NameTable(uint64_t seed = 0) : seed_(seed) {}
+  /// Costs what the edits touch: for each address that came or went, and each name, a few hundred bytes to copy, and
+  /// 1 KiB in all. Addresses that stay cost a comparison.
   /// @param before each as it stands in the table
   std::shared_ptr<const NameTable> with(const std::vector<Edit>& edits) const;
 
@@ -77,23 +92,28 @@ class NameTable {
  private:
   struct Entry {
     uint64_t hash = 0;
-    uint32_t services = 0;                        ///< of a namespace's entry: how many live there; else 0
-    std::shared_ptr<const NamedService> service;  ///< of a namespace's: one that did live there
+    uint64_t owner = 0;     ///< of an address's entry: the hash of its service's name, which stays when that changes
+    uint32_t services = 0;  ///< of a namespace's entry: how many live there; else 0
+    std::shared_ptr<const NamedService> service;  ///< of a namespace's: one that did live there; of an address's: null
+
+    bool is_service() const { return services == 0 && owner == 0; }
   };
   using Leaf = std::vector<Entry>;
   static constexpr size_t kFanOut = 64;
   using Branch = std::array<std::shared_ptr<const Leaf>, kFanOut>;
   struct Change {
     uint64_t hash = 0;
+    uint64_t owner = 0;    ///< as Entry's; of an address, only one of the two below is there
     int32_t services = 0;  ///< of a namespace: one more or one fewer
     std::shared_ptr<const NamedService> before;
     std::shared_ptr<const NamedService> after;
   };
 
-  static void collect(const Edit& edit, std::vector<Change>& changes);
+  void collect(const Edit& edit, std::vector<Change>& changes) const;
   static void apply(const Change& change, Leaf& leaf);
   const Leaf* leaf_of(uint64_t hash) const;
 
+  uint64_t seed_;
   std::array<std::shared_ptr<const Branch>, kFanOut> root_;
   size_t services_ = 0;
 };

@@ -109,7 +109,7 @@ Builder::Builder(uint64_t seed, SlotLimits limits, std::string zone, Abilities a
       abilities_(std::move(abilities)),
       service_slots_(limits.services),
       endpoint_slots_(limits.endpoints),
-      names_(std::make_shared<const lb::NameTable>()) {
+      names_(std::make_shared<const lb::NameTable>(seed)) {
   add_name_servers();
 }
 
@@ -195,7 +195,9 @@ std::vector<std::string> Builder::compile_all(const std::set<std::string>& keys,
         client_ledger_->replace(key.substr(0, key.find('/')), group.resources.slices, update->second.slices);
       }
       group.resources = std::move(update->second);
-      rename(group);
+      if (!abilities_.name_servers.empty()) {  // else nobody would ask for it
+        rename(group);
+      }
     }
     if (compile(key, group, drains, now)) {
       changed.push_back(key);

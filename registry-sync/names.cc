@@ -82,6 +82,7 @@ std::shared_ptr<const lb::NamedService> named_service(const ServiceResources& re
   }
   sort_and_unite(named->ipv4);
   sort_and_unite(named->ipv6);
+  named->arrange();
   return named;
 }
 

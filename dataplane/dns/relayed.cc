@@ -1,20 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dns/relayed.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "dns/bytes.h"
 
 namespace weft::dns {
 namespace {
-
-constexpr size_t kTypeAndClass = 4;
-
-/// Lengths of labels are below 'A', so they are compared as they are.
-constexpr std::byte folded(std::byte b) {
-  return b >= std::byte{'A'} && b <= std::byte{'Z'} ? b | std::byte{0x20} : b;
-}
 
 size_t write_opt(std::byte* to, uint16_t size, bool dnssec_ok) {
   to[0] = std::byte{0};
@@ -29,7 +21,7 @@ size_t write_opt(std::byte* to, uint16_t size, bool dnssec_ok) {
 
 size_t write_forwarded(const Query& query, std::span<const std::byte> question, uint16_t id, uint16_t size,
                        std::span<std::byte> to) {
-  constexpr uint16_t kKept = flag::recursion_desired | flag::checking_disabled;
+  constexpr uint16_t kKept = flag::recursion_desired | flag::authentic_data | flag::checking_disabled;
   std::memset(to.data(), 0, kHeader);
   put16(to.data(), id);
   put16(to.data() + 2, query.flags & kKept);
@@ -47,11 +39,7 @@ bool answers(std::span<const std::byte> message, uint16_t id, std::span<const st
   if ((get16(message.data() + 2) & (flag::response | flag::opcode)) != flag::response) {
     return false;
   }
-  const std::span<const std::byte> theirs = message.subspan(kHeader, question.size());
-  const size_t name = question.size() - kTypeAndClass;
-  return std::equal(question.begin(), question.begin() + static_cast<std::ptrdiff_t>(name), theirs.begin(),
-                    [](std::byte a, std::byte b) { return folded(a) == folded(b); }) &&
-         std::memcmp(question.data() + name, theirs.data() + name, kTypeAndClass) == 0;
+  return std::memcmp(question.data(), message.data() + kHeader, question.size()) == 0;
 }
 
 Rcode rcode_of(std::span<const std::byte> message) {
@@ -60,7 +48,6 @@ Rcode rcode_of(std::span<const std::byte> message) {
 
 size_t adopt(std::span<std::byte> message, const Query& query, std::span<const std::byte> question, size_t most) {
   put16(message.data(), query.id);
-  std::memcpy(message.data() + kHeader, question.data(), question.size());
   if (message.size() <= most) {
     return message.size();
   }

@@ -2,7 +2,8 @@
 /// @file Queries as they are put to other name servers, and what these answer as it is told to clients.
 ///
 /// A query is written anew: of the client's own, only the question goes on, in its spelling (so that its random case,
-/// if it has any, comes back), whether recursion is wanted and signatures are, and how much it takes.
+/// if it has any, comes back), whether recursion is wanted, and signatures are or what was found of them (RFC 6840,
+/// section 5.7), and how much it takes.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +25,8 @@ constexpr size_t kMostForwarded = kHeader + kMaxName + 4 + kOptRecord;
 size_t write_forwarded(const Query& query, std::span<const std::byte> question, uint16_t id, uint16_t size,
                        std::span<std::byte> to);
 
-/// Is it the answer to the question that was asked under this id? Names compare in any case (RFC 4343).
+/// Is it the answer to the question that was asked under this id? Its name must be spelled as it was asked for: a
+/// client that asks in random case means to know a forger by it.
 bool answers(std::span<const std::byte> message, uint16_t id, std::span<const std::byte> question);
 
 Rcode rcode_of(std::span<const std::byte> message);

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 
 #include "dns/reverse.h"
 #include "dns/writer.h"
+#include "lb/split_mix.h"
 
 namespace weft::dns {
 namespace {
@@ -19,6 +21,8 @@ constexpr std::string_view kNameServer = "\2ns\3dns"sv;
 constexpr std::string_view kSchema =
     "\5"
     "1.1.0"sv;
+constexpr std::string_view kNoMore = "\7RFC8482\0"sv;  ///< to who asks for anything: RFC 8482, section 4.2
+constexpr size_t kMostPointer = 0x3fff;                ///< that a compressed name can point to
 constexpr uint16_t kPriority = 0;
 constexpr uint16_t kWeight = 100;
 /// Targets of SRV records whose addresses are told along.
@@ -86,7 +90,7 @@ class Answer {
 
   /// @param depth labels before the domain's
   void from_domain(size_t depth);
-  void pointer(const NamedService& service, const lb::Address& address);
+  void from_address(const NamedService& service, const lb::Address& address);
 
  private:
   void from_services(size_t depth);
@@ -97,11 +101,17 @@ class Answer {
   template <typename A>
   void addresses(std::span<const A> list, uint16_t type);
   void service_records(const NamedService& service, size_t port);
+  bool record_with_target(uint16_t type, std::string_view before, const NamedService& service, std::string_view host);
   bool service_record(const NamedService& service, lb::Port port, std::string_view host);
-  template <typename A>
-  void addition(uint16_t owner, uint16_t type, const A& address);
+  template <typename List, typename AddressOf>
+  void additions(uint16_t owner, const List& all, AddressOf address_of);
 
   bool asks(uint16_t type) const { return query_.type == type; }
+  /// With which of so many to begin: any of them, whatever else is asked in between. Turns themselves would go round in
+  /// step with clients that ask for two types at a time.
+  size_t first_of(size_t size) const {
+    return static_cast<size_t>((lb::SplitMix64::mixed(source_.turn) >> 32) * size >> 32);
+  }
   bool answer(uint16_t type, std::initializer_list<std::string_view> data) {
     if (!writer_.record(kHeader, type, kInternet, source_.zone.ttl, data)) {
       truncated_ = true;
@@ -113,7 +123,7 @@ class Answer {
   /// The name is there; whether it has records of the type shows.
   void exists() {
     if (asks(type::any)) {
-      answer(type::hinfo, {"\7RFC8482\0"sv});  // RFC 8482, section 4.2
+      answer(type::hinfo, {kNoMore});
     }
     if (counts_.answers == 0 && !truncated_) {
       start_of_authority(counts_.authorities);
@@ -152,7 +162,7 @@ void Answer::addresses(std::span<const A> list, uint16_t type) {
   if (!asks(type) || list.empty()) {
     return;
   }
-  size_t at = list.size() > 1 ? source_.turn % list.size() : 0;
+  size_t at = first_of(list.size());
   for (size_t i = 0; i < list.size() && answer(type, {bytes_of(list[at])}); ++i) {
     at = at + 1 < list.size() ? at + 1 : 0;
   }
@@ -227,17 +237,18 @@ void Answer::protocol_below(const NamedService& service) {
 }
 
 void Answer::host_below(const NamedService& service) {
-  const std::string_view host = query_.label(0);
-  auto at = std::lower_bound(service.endpoints.begin(), service.endpoints.end(), host,
-                             [](const NamedEndpoint& each, std::string_view name) { return each.host < name; });
-  if (at == service.endpoints.end() || at->host != host) {
+  const std::span<const NamedEndpoint> endpoints = service.at_host(query_.label(0));
+  if (endpoints.empty()) {
     return is_missing();
   }
-  for (; at != service.endpoints.end() && at->host == host; ++at) {
-    if (at->address.is_ipv4() && asks(type::a)) {
-      answer(type::a, {bytes_of(at->address.ipv4())});
-    } else if (!at->address.is_ipv4() && asks(type::aaaa)) {
-      answer(type::aaaa, {bytes_of(at->address.ipv6())});
+  for (const NamedEndpoint& each : endpoints) {
+    if (each.address.is_ipv4() && asks(type::a)) {
+      answer(type::a, {bytes_of(each.address.ipv4())});
+    } else if (!each.address.is_ipv4() && asks(type::aaaa)) {
+      answer(type::aaaa, {bytes_of(each.address.ipv6())});
+    }
+    if (truncated_) {
+      break;
     }
   }
   exists();
@@ -258,22 +269,51 @@ void Answer::port_below(const NamedService& service) {
   exists();
 }
 
-/// Targets stand in full: RFC 2782 forbids pointers in them. @param host empty: the service itself
-bool Answer::service_record(const NamedService& service, lb::Port port, std::string_view host) {
+/// A name below the service's, in full: RFC 2782 forbids pointers in targets. @param host empty: the service itself
+/// @returns false: nobody could ask for it, as it is too long
+bool Answer::record_with_target(uint16_t type, std::string_view before, const NamedService& service,
+                                std::string_view host) {
   const char length = static_cast<char>(host.size());
   const std::string_view host_length(&length, host.empty() ? 0 : 1);
   const size_t target =
       host_length.size() + host.size() + service.name.size() + kServices.size() + source_.zone.domain.size();
-  return target > kMaxName ||  // a name that nobody could ask for
-         answer(type::srv, {Part(kPriority), Part(kWeight), Part(lb::to_host(port)), host_length, host, service.name,
-                            kServices, source_.zone.domain});
+  return target <= kMaxName && answer(type, {before, host_length, host, service.name, kServices, source_.zone.domain});
 }
 
-template <typename A>
-void Answer::addition(uint16_t owner, uint16_t type, const A& address) {
-  // What does not fit is no loss: the client asks for it (RFC 2181, section 9).
-  if (writer_.record(owner, type, kInternet, source_.zone.ttl, {bytes_of(address)})) {
-    ++counts_.additionals;
+bool Answer::service_record(const NamedService& service, lb::Port port, std::string_view host) {
+  std::array<char, 6> fixed;
+  auto* const to = reinterpret_cast<std::byte*>(fixed.data());
+  put16(to, kPriority);
+  put16(to + 2, kWeight);
+  put16(to + 4, lb::to_host(port));
+  return record_with_target(type::srv, {fixed.data(), fixed.size()}, service, host);
+}
+
+/// Of each family all or none: half of a set would be taken for the whole (RFC 2181, section 9). What is left out is no
+/// loss: the client asks for it. @param all of one host, each with an address; IPv4 first
+template <typename List, typename AddressOf>
+void Answer::additions(uint16_t owner, const List& all, AddressOf address_of) {
+  for (auto first = all.begin(); first != all.end();) {
+    const Writer before = writer_;
+    const uint16_t told = counts_.additionals;
+    const bool is_ipv4 = lb::Address(address_of(*first)).is_ipv4();
+    bool fits = true;
+    for (; first != all.end() && lb::Address(address_of(*first)).is_ipv4() == is_ipv4; ++first) {
+      const lb::Address address = address_of(*first);
+      const lb::Ipv4Address four = is_ipv4 ? address.ipv4() : lb::Ipv4Address{};
+      const lb::Ipv6Address six = is_ipv4 ? lb::Ipv6Address{} : address.ipv6();
+      fits = writer_.record(owner, is_ipv4 ? type::a : type::aaaa, kInternet, source_.zone.ttl,
+                            {is_ipv4 ? bytes_of(four) : bytes_of(six)});
+      if (!fits) {
+        break;
+      }
+      ++counts_.additionals;
+    }
+    if (!fits) {
+      writer_ = before;
+      counts_.additionals = told;
+      return;
+    }
   }
 }
 
@@ -281,52 +321,43 @@ void Answer::service_records(const NamedService& service, size_t port) {
   constexpr size_t kToTarget = 18;  // from a record's beginning: fixed fields, priority, weight, port
   struct Target {
     uint16_t at = 0;
-    const NamedEndpoint* endpoint = nullptr;
+    std::string_view host;
   };
   std::array<Target, kMostTargets> targets;
   size_t told = 0;
   if (!service.headless) {
     const auto at = static_cast<uint16_t>(writer_.size() + kToTarget);
     if (service_record(service, service.ports[port].port, "")) {
-      std::for_each(service.ipv4.begin(), service.ipv4.end(), [&](const auto& a) { addition(at, type::a, a); });
-      std::for_each(service.ipv6.begin(), service.ipv6.end(), [&](const auto& a) { addition(at, type::aaaa, a); });
+      additions(at, service.ipv4, std::identity());
+      additions(at, service.ipv6, std::identity());
     }
     return;
   }
-  const auto& all = service.endpoints;
-  size_t i = source_.turn % all.size();
-  for (size_t n = 0; n < all.size(); ++n, i = i + 1 < all.size() ? i + 1 : 0) {
-    if (all[i].ports[port] == lb::Port{} || (i > 0 && all[i - 1].host == all[i].host)) {
-      continue;  // an instance with addresses of both families is one target
-    }
-    const auto at = static_cast<uint16_t>(writer_.size() + kToTarget);
-    if (!service_record(service, all[i].ports[port], all[i].host)) {
-      return;
-    }
-    if (told < targets.size() && writer_.size() > at) {
-      targets[told++] = {at, &all[i]};
+  const lb::EndpointPlaces& places = service.by_port[port];
+  size_t i = first_of(places.size());
+  for (size_t n = 0; n < places.size() && !truncated_; ++n, i = i + 1 < places.size() ? i + 1 : 0) {
+    const NamedEndpoint& endpoint = service.endpoints[places[i]];
+    const size_t at = writer_.size() + kToTarget;
+    // An instance with addresses of both families is one target, unless its ports differ.
+    const bool is_new = told == 0 || (targets[told - 1].host != endpoint.host && targets[0].host != endpoint.host);
+    if (service_record(service, endpoint.ports[port], endpoint.host) && is_new && told < targets.size() &&
+        at <= kMostPointer) {
+      targets[told++] = {static_cast<uint16_t>(at), endpoint.host};
     }
   }
-  const NamedEndpoint* const end = all.data() + all.size();
   for (const Target& target : std::span(targets).first(told)) {
-    for (const NamedEndpoint* each = target.endpoint; each != end && each->host == target.endpoint->host; ++each) {
-      if (each->address.is_ipv4()) {
-        addition(target.at, type::a, each->address.ipv4());
-      } else {
-        addition(target.at, type::aaaa, each->address.ipv6());
-      }
-    }
+    additions(target.at, service.at_host(target.host), [](const NamedEndpoint& each) { return each.address; });
   }
 }
 
-/// From an address to a name: the service's, or the endpoint's of a headless one.
-void Answer::pointer(const NamedService& service, const lb::Address& address) {
-  const auto endpoint = std::find_if(service.endpoints.begin(), service.endpoints.end(),
-                                     [&](const NamedEndpoint& each) { return each.address == address; });
-  const std::string_view host = endpoint == service.endpoints.end() ? ""sv : std::string_view(endpoint->host);
-  const char length = static_cast<char>(host.size());
-  answer(type::ptr,
-         {std::string_view(&length, host.empty() ? 0 : 1), host, service.name, kServices, source_.zone.domain});
+/// From an address to a name: the service's, or the endpoint's of a headless one. Nothing else is there.
+void Answer::from_address(const NamedService& service, const lb::Address& address) {
+  if (asks(type::ptr)) {
+    const NamedEndpoint* const endpoint = service.endpoint_at(address);
+    record_with_target(type::ptr, "", service, endpoint == nullptr ? ""sv : std::string_view(endpoint->host));
+  } else if (asks(type::any)) {
+    answer(type::hinfo, {kNoMore});
+  }
 }
 
 /// How many labels the name has before the domain's; nothing: it is not under it.
@@ -382,12 +413,12 @@ Reply respond(std::span<std::byte> buffer, size_t length, size_t most, Transport
   if (const auto depth = depth_under(source.zone, query)) {
     answer.from_domain(*depth);
   } else {
-    const auto address = query.type == type::ptr ? address_of_reverse(query) : std::nullopt;
+    const auto address = address_of_reverse(query);
     const lb::NamedService* const owner = address ? source.names.owner_of(*address) : nullptr;
     if (owner == nullptr) {
       return forwards ? Reply{.fate = Fate::forward} : with(Rcode::refused);
     }
-    answer.pointer(*owner, *address);
+    answer.from_address(*owner, *address);
   }
   const bool truncated = answer.truncated() && transport == Transport::udp;
   const auto flags = static_cast<uint16_t>(flag::authoritative | (truncated ? flag::truncated : 0) |
@@ -395,6 +426,7 @@ Reply respond(std::span<std::byte> buffer, size_t length, size_t most, Transport
   return {.fate = Fate::answered,
           .rcode = answer.rcode(),
           .truncated = truncated,
+          .cut = answer.truncated(),
           .length = finish(buffer, answer.size(), query, flags, answer.rcode(), answer.counts())};
 }
 

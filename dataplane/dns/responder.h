@@ -27,7 +27,7 @@ struct Source {
   const Zone& zone;
   const lb::NameTable& names;
   uint32_t serial = 0;  ///< of the SOA record
-  uint32_t turn = 0;    ///< with which of several addresses to begin: one more each query
+  uint32_t turn = 0;    ///< one more each query: decides with which of several records to begin
 };
 
 enum class Fate : uint8_t {
@@ -39,8 +39,9 @@ enum class Fate : uint8_t {
 struct Reply {
   Fate fate = Fate::ignored;
   Rcode rcode = Rcode::no_error;
-  bool truncated = false;
-  uint16_t length = 0;  ///< of the answer
+  bool truncated = false;  ///< and says so
+  bool cut = false;        ///< records were left out, for want of room; over TCP no message says so
+  uint16_t length = 0;     ///< of the answer
 };
 
 /// @param buffer begins with the query; the answer is written over it. At least kPlainUdp bytes

@@ -16,9 +16,9 @@ constexpr size_t kPlainUdp = 512;  ///< that a client takes who says nothing (RF
 /// That weft sends and takes over UDP at most: with IPv6's and UDP's headers it fits every link without fragments
 /// (the DNS flag day of 2020).
 constexpr size_t kMostUdp = 1232;
-/// Of an answer of weft's own over TCP. Of what has more records, so many as fit are told, others each time. Nothing
-/// beyond could be pointed to, either.
-constexpr size_t kMostTcp = 16384;
+/// Of an answer of weft's own over TCP: what an empty send queue takes, with its length. Of what has more records, so
+/// many as fit are told, others each time.
+constexpr size_t kMostTcp = 65000;
 constexpr size_t kOptRecord = 11;  ///< an OPT record without options (RFC 6891, section 6.1.2)
 
 enum class Rcode : uint16_t {
@@ -39,6 +39,7 @@ constexpr uint16_t authoritative = 0x0400;
 constexpr uint16_t truncated = 0x0200;
 constexpr uint16_t recursion_desired = 0x0100;
 constexpr uint16_t recursion_available = 0x0080;
+constexpr uint16_t authentic_data = 0x0020;
 constexpr uint16_t checking_disabled = 0x0010;
 constexpr uint16_t rcode = 0x000f;
 }  // namespace flag

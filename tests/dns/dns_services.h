@@ -52,6 +52,7 @@ inline lb::NamedService headless_service(const std::string& name, const std::str
   }
   std::sort(service.ipv4.begin(), service.ipv4.end());
   std::sort(service.ipv6.begin(), service.ipv6.end());
+  service.arrange();
   return service;
 }
 

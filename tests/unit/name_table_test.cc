@@ -74,11 +74,22 @@ TEST(NameTable, TellsWhoHasAnAddressAndOfSeveralTheFirstByName) {
   EXPECT_EQ(both->with({{a, named("a", "x", {"10.0.0.9"})}})->owner_of(shared), b.get());
 }
 
+TEST(NameTable, AddressesThatStayFollowTheirService) {
+  const Shared before = named("web", "x", {"10.0.0.1", "10.0.0.2"});
+  const Shared after = named("web", "x", {"10.0.0.1", "10.0.0.3"});
+  const auto table = NameTable(9).with({{nullptr, before}})->with({{before, after}});
+
+  EXPECT_EQ(table->owner_of(parse_address("10.0.0.1").value()), after.get());
+  EXPECT_EQ(table->owner_of(parse_address("10.0.0.2").value()), nullptr);
+  EXPECT_EQ(table->owner_of(parse_address("10.0.0.3").value()), after.get());
+  EXPECT_EQ(table->with({{after, before}})->owner_of(parse_address("10.0.0.2").value()), before.get());
+}
+
 /// Whatever edits came, in whatever batches, the table says what a map says.
 TEST(NameTable, IsWhatItsEditsSayInWhateverBatches) {
   std::mt19937 random(7);
   std::map<std::string, Shared> model;
-  auto table = std::make_shared<const NameTable>();
+  auto table = std::make_shared<const NameTable>(0xfeed);
   const auto pick = [&](uint32_t below) { return random() % below; };
   for (int round = 0; round < 300; ++round) {
     std::map<std::string, NameTable::Edit> edits;

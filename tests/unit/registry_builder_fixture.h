@@ -13,8 +13,9 @@ inline constexpr uint64_t kSeed = 42;
 
 /// A builder with the arguments that a test seldom cares for.
 struct Bench {
-  explicit Bench(std::string zone = "", SlotLimits limits = {.services = 100, .endpoints = 100})
-      : builder(kSeed, limits, std::move(zone)) {}
+  explicit Bench(std::string zone = "", SlotLimits limits = {.services = 100, .endpoints = 100},
+                 const Abilities& abilities = {})
+      : inventory(abilities), builder(kSeed, limits, std::move(zone), abilities) {}
 
   Inventory inventory;
   Builder builder;

@@ -71,7 +71,7 @@ TEST(Names, OfAHeadlessServiceSayItsReadyEndpoints) {
 }
 
 TEST(Names, AreInTheSnapshotAndFollowWhatChanges) {
-  Bench bench;
+  Bench bench("", {.services = 100, .endpoints = 100}, {.name_servers = {lb::parse_address("10.96.0.10").value()}});
   const auto set = [&](const std::string& file, const std::string& text) {
     bench.inventory.set(file, parsed(text, file));
     return bench.builder.build(bench.inventory.take_changes(), bench.drains, bench.in_use(), bench.now).changed;
@@ -82,7 +82,7 @@ TEST(Names, AreInTheSnapshotAndFollowWhatChanges) {
   const auto before = bench.builder.snapshot();
   ASSERT_NE(before->names().find("\2db\7default"), nullptr);
   EXPECT_THAT(endpoints_of(*before->names().find("\2db\7default")), ElementsAre("a 10.1.0.1 7000"));
-  EXPECT_EQ(before->services().size(), 1U) << "a headless service has no port that packets come to";
+  EXPECT_EQ(before->services().size(), 2U + 1U) << "a headless service has no port that packets come to";
 
   EXPECT_TRUE(set("db-1.yaml", slice("db-1", "db", "[{addresses: [10.1.0.2], hostname: a}]", kPorts)));
   EXPECT_EQ(bench.snapshot().epoch(), before->epoch() + 1);
@@ -97,6 +97,18 @@ TEST(Names, AreInTheSnapshotAndFollowWhatChanges) {
   EXPECT_TRUE(bench.snapshot().names().has_namespace("\7default"));
   EXPECT_TRUE(set("web.yaml", ""));
   EXPECT_FALSE(bench.snapshot().names().has_namespace("\7default"));
+}
+
+TEST(Names, AreOfNoUseWhereNobodyAnswersThem) {
+  Bench bench;
+  bench.build(service("web", "10.96.0.1") + service("db", "None", kPorts));
+  EXPECT_EQ(bench.snapshot().names().services(), 0U);
+  const uint64_t epoch = bench.snapshot().epoch();
+  EXPECT_FALSE(bench
+                   .build(service("web", "10.96.0.1") + service("db", "None", kPorts) +
+                          slice("a", "db", "[{addresses: [10.1.0.1]}]", kPorts))
+                   .changed);
+  EXPECT_EQ(bench.snapshot().epoch(), epoch);
 }
 
 TEST(Names, OfRegisteredInstancesAreTheirHostNamesOrTheirIds) {
