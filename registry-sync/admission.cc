@@ -122,8 +122,8 @@ void Admission::put(KeyEdit& edit, Keys& touched) {
     guard_.come_back(edit.key, service_in(edit.key));
     vanished_.erase(edit.key);
   }
-  if (entry.created != edit.created) {
-    // Deleted and made anew: what was good of the old one is gone with it.
+  if (entry.created != edit.created && entry.created != 0) {
+    // Deleted and made anew: what was good of the old one is gone with it. Of what a cache had one can't tell.
     entry.good = nullptr;
     entry.good_value.clear();
     entry.good_instance = nullptr;

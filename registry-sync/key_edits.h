@@ -26,7 +26,7 @@ struct KeyEdit {
   bool gone = false;
   bool by_lease = false;  ///< gone, as far as one can tell, because its lease ended: nobody asked for it
   std::string value;
-  int64_t created = 0;  ///< revision
+  int64_t created = 0;  ///< revision; 0: not known
   int64_t lease = 0;    ///< 0: none
   Reading reading;
 };

@@ -127,6 +127,19 @@ TEST_F(CachedStart, AListThatLacksMostIsDoubted) {
   EXPECT_EQ(registry.status().admission->held, 4U);
 }
 
+TEST_F(CachedStart, WhatTurnedBadMeanwhileStaysAsItWas) {
+  Registry registry(options, {});
+  registry.restore(contents(), {});
+  KeyBatch list{.whole = true, .revision = 20, .edits = {}};
+  list.edits.push_back(put_edit(kept_service_key(1), kept_service(1, "0")));
+  for (int id = 1; id <= 4; ++id) {
+    list.edits.push_back(put_edit(kept_instance_key(1, id), id == 1 ? "{}" : kept_instance(1, id)));
+  }
+  registry.apply(std::move(list), {});
+  EXPECT_EQ(services(*registry.snapshot()), "default/s1:4 ");
+  EXPECT_EQ(registry.status().admission->refused, 2U);
+}
+
 TEST_F(CachedStart, WhatIsNotGoodAnyMoreIsLeftOut) {
   CacheContents kept = contents();
   kept.documents["/weft/v1/resources/Service/default/bad"] = std::make_shared<const std::string>("{}");
