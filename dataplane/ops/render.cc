@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <iterator>
 #include <numeric>
+#include <utility>
 
 namespace weft::ops {
 namespace {
@@ -41,6 +42,13 @@ std::string cell(const Json& value) {
     return joined.empty() ? "-" : joined;
   }
   return value.dump();
+}
+
+/// Sentences, which have commas of their own.
+bool is_text_list(const Json& value) {
+  return value.is_array() && value.size() > 1 && std::any_of(value.begin(), value.end(), [](const Json& item) {
+           return item.is_string() && item.get_ref<const std::string&>().find(' ') != std::string::npos;
+         });
 }
 
 bool is_table(const Json& value) {
@@ -137,6 +145,11 @@ std::string as_text(const Json& answer) {
     std::replace(name.begin(), name.end(), '_', ' ');
     if (is_table(value)) {
       text += name + ":\n" + table(value, "  ");
+    } else if (is_text_list(value)) {
+      std::string head = name + ":";
+      for (const Json& item : value) {
+        text += fmt::format("{:<{}}  {}\n", std::exchange(head, ""), width + 1, cell(item));
+      }
     } else {
       text += fmt::format("{:<{}}  {}\n", name + ":", width + 1, cell(value));
     }

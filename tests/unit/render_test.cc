@@ -23,6 +23,14 @@ TEST(Render, AnObjectIsALineAField) {
             "errors:         -\n");
 }
 
+TEST(Render, SentencesInAnObjectAreALineEach) {
+  const Json answer = {{"names", {"a", "b"}}, {"errors", {"a: expected one, two or three", "b: none"}}};
+  EXPECT_EQ(as_text(answer),
+            "names:   a,b\n"
+            "errors:  a: expected one, two or three\n"
+            "         b: none\n");
+}
+
 TEST(Render, TablesInAnObjectStandUnderTheirNames) {
   const Json answer = {{"received", 1}, {"workers", {{{"name", "request"}, {"packets", 1}}}}};
   EXPECT_EQ(as_text(answer),
