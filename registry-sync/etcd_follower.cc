@@ -8,6 +8,8 @@
 #include <map>
 #include <set>
 
+#include "registry-sync/admission.h"
+
 namespace weft::registry {
 namespace {
 
@@ -17,6 +19,10 @@ using EtcdError = etcd::Error::Kind;
 constexpr int64_t kKeysAPage = 2000;
 /// Edits that wait to be taken; beyond that the follower waits, and then etcd does.
 constexpr size_t kMaxWaiting = 100'000;
+constexpr size_t kMaxWaitingBytes = size_t{256} << 20;
+/// Of a list. More keys than may be in force, so that those that find no room can be counted.
+constexpr size_t kMaxListed = Admission::Bounds().keys + 100'000;
+constexpr size_t kMaxListedBytes = Admission::Bounds().bytes;
 /// Of leases that live, how many answers are remembered, and for how long: many instances may share one.
 constexpr size_t kMostRemembered = 4096;
 constexpr milliseconds kAnswerHolds{1000};
@@ -54,6 +60,7 @@ std::deque<KeyBatch> EtcdFollower::take() {
     const std::lock_guard lock(mutex_);
     taken.swap(batches_);
     waiting_ = 0;
+    waiting_bytes_ = 0;
   }
   room_.notify_one();
   return taken;
@@ -95,9 +102,15 @@ void EtcdFollower::run(const std::stop_token& stop) {
   }
 }
 
+bool EtcdFollower::is_same(const etcd::Range& range) const {
+  return range.cluster == cluster_ && range.term >= term_ && range.revision >= revision_;
+}
+
 etcd::Result<bool> EtcdFollower::is_same_store() {
   return client_->range(std::string(kKeyPrefix), "", 1, 0, true).map([&](const etcd::Range& range) {
-    return range.revision >= revision_;
+    const bool same = is_same(range);
+    term_ = same ? range.term : term_;
+    return same;
   });
 }
 
@@ -107,6 +120,8 @@ etcd::Result<void> EtcdFollower::list() {
   std::unordered_map<std::string, int64_t> leases;
   std::string from(kKeyPrefix);
   int64_t limit = kKeysAPage;
+  size_t bytes = 0;
+  std::optional<etcd::Range> first;  // without its pairs
   for (bool more = true; more;) {
     auto page = client_->range(from, end, limit, batch.revision);
     bool unreadable = false;
@@ -121,29 +136,55 @@ etcd::Result<void> EtcdFollower::list() {
     if (!page) {
       return tl::make_unexpected(page.error());
     }
-    batch.revision = batch.revision == 0 ? page->revision : batch.revision;
+    if (!first) {
+      first = {.pairs = {}, .revision = page->revision, .more = {}, .cluster = page->cluster, .term = page->term};
+      batch.revision = page->revision;
+    } else if (page->cluster != first->cluster) {
+      return tl::make_unexpected(
+          etcd::Error{.kind = EtcdError::unavailable,
+                      .message = client_->endpoint() + ": is of another cluster than the member before"});
+    }
     more = page->more;
+    size_t bytes_of_page = 0;
     for (etcd::KeyValue& pair : page->pairs) {
       from = pair.key + '\0';
       leases[pair.key] = pair.lease;
+      bytes_of_page += pair.value.size();
+      const bool no_room = bytes + bytes_of_page > kMaxListedBytes;
+      if (batch.edits.size() >= kMaxListed && !leases_.contains(pair.key)) {
+        continue;
+      }
+      if (no_room) {
+        pair.value = std::string();
+      }
       batch.edits.push_back(edit_of(std::move(pair)));
-      if (unreadable) {
-        KeyEdit& edit = batch.edits.back();
+      KeyEdit& edit = batch.edits.back();
+      if (unreadable || no_room) {
+        const std::string most = std::to_string((unreadable ? etcd::kMaxMessageBytes : kMaxListedBytes) >> 20) + " MiB";
         edit.reading = {.errors = {{.file = edit.key,
-                                    .message = "the value is larger than " +
-                                               std::to_string(etcd::kMaxMessageBytes >> 20) + " MiB"}}};
+                                    .field = "value",
+                                    .message = unreadable ? "expected at most 1 MiB, and this is larger than " + most
+                                                          : "there is no room: all keys together may have " + most}}};
       }
     }
+    bytes += bytes_of_page;
+    if (bytes_of_page < etcd::kMaxMessageBytes / 4) {
+      limit = std::min(limit * 2, kKeysAPage);
+    }
   }
-  std::unordered_map<int64_t, bool> ended;
-  for (const auto& [key, lease] : leases_) {
-    if (!leases.contains(key)) {
-      batch.edits.push_back(
-          {.key = key, .gone = true, .by_lease = lease_ended(lease, ended), .value = {}, .reading = {}});
+  if (is_same(*first)) {
+    LeaseAnswers answers;
+    for (const auto& [key, lease] : leases_) {
+      if (!leases.contains(key)) {
+        batch.edits.push_back(
+            {.key = key, .gone = true, .by_lease = lease_ended(lease, answers), .value = {}, .reading = {}});
+      }
     }
   }
   leases_ = std::move(leases);
   revision_ = batch.revision;
+  cluster_ = first->cluster;
+  term_ = first->term;
   {
     const std::lock_guard lock(mutex_);
     ++status_.lists;
@@ -226,11 +267,11 @@ void EtcdFollower::tell_lease_ends(const std::vector<etcd::Event>& gone, std::ve
     leases.push_back(now != here.end() ? now->second : before != leases_.end() ? before->second : 0);
     of_revision[gone[leases.size() - 1].pair.mod_revision].insert(leases.back());
   }
-  std::unordered_map<int64_t, bool> ended;
+  LeaseAnswers answers;
   size_t i = 0;
   for (KeyEdit& edit : edits) {
     if (edit.gone) {
-      edit.by_lease = of_revision[gone[i].pair.mod_revision].size() == 1 && lease_ended(leases[i], ended);
+      edit.by_lease = of_revision[gone[i].pair.mod_revision].size() == 1 && lease_ended(leases[i], answers);
       ++i;
     }
   }
@@ -246,21 +287,26 @@ void EtcdFollower::note_leases(const std::vector<KeyEdit>& edits) {
   }
 }
 
-bool EtcdFollower::lease_ended(int64_t lease, std::unordered_map<int64_t, bool>& known) {
+bool EtcdFollower::lease_ended(int64_t lease, LeaseAnswers& answers) {
   if (lease == 0) {
     return false;
   }
-  if (const auto answer = known.find(lease); answer != known.end()) {
+  if (const auto answer = answers.ended.find(lease); answer != answers.ended.end()) {
     return answer->second;
   }
   const auto now = std::chrono::steady_clock::now();
   if (const auto lives = lives_until_.find(lease); lives != lives_until_.end() && now < lives->second) {
     return false;
   }
-  if (known.size() >= kMaxLeaseQuestions) {
+  if (answers.silent || answers.ended.size() >= kMaxLeaseQuestions || now >= answers.until) {
     return true;
   }
-  const bool ended = known[lease] = !client_->time_to_live(lease).has_value();
+  const auto left = client_->time_to_live(lease);
+  if (!left && left.error().kind != EtcdError::not_found) {
+    answers.silent = true;
+    return true;
+  }
+  const bool ended = answers.ended[lease] = !left || left->count() <= 0;
   if (lives_until_.size() >= kMostRemembered) {
     lives_until_.clear();
   }
@@ -282,8 +328,11 @@ KeyEdit EtcdFollower::edit_of(etcd::KeyValue pair) {
 void EtcdFollower::hand_over(KeyBatch batch) {
   {
     std::unique_lock lock(mutex_);
-    room_.wait(lock, stop_, [&] { return waiting_ < kMaxWaiting; });
+    room_.wait(lock, stop_, [&] { return waiting_ < kMaxWaiting && waiting_bytes_ < kMaxWaitingBytes; });
     waiting_ += batch.edits.size();
+    for (const KeyEdit& edit : batch.edits) {
+      waiting_bytes_ += edit.value.size();
+    }
     batches_.push_back(std::move(batch));
   }
   woken_();

@@ -4,15 +4,17 @@
 ///
 /// When the watch ends (the member went, or has no leader, or says nothing) it goes on from the revision that it got
 /// to, at another member, after a wait that grows and varies. It lists anew only if that revision was compacted, or if
-/// the store's revision is lower: then it is another store.
+/// it is another store: of another cluster, or whose revision or leader's term is lower. Of keys that such a list lacks
+/// nothing is known: they may have been lost.
 ///
 /// A member that is stopped is noticed within about kSilence: each second without a word it is asked for one.
 ///
 /// Why did a key go? A lease's end deletes the keys of one lease in one revision. So a key without a lease, and keys of
 /// several leases in one revision, were deleted by somebody; of the rest etcd is asked whether the lease still lives.
 /// Not told apart from a lease's end: `lease revoke`, and a deletion whose lease is revoked before we ask. Of the keys
-/// that a new list lacks the same is asked, of kMaxLeaseQuestions leases; of others beyond that, the lease is taken to
-/// have ended.
+/// that a new list lacks the same is asked. In a batch, etcd is asked of kMaxLeaseQuestions leases, for kLeaseTime,
+/// until it does not answer; of all others the lease is taken to have ended, which keeps what may have been deleted
+/// longer, and never the other way round.
 #pragma once
 
 #include <chrono>
@@ -47,6 +49,7 @@ class EtcdFollower {
  public:
   static constexpr std::chrono::milliseconds kSilence{3000};
   static constexpr size_t kMaxLeaseQuestions = 64;  ///< a batch
+  static constexpr std::chrono::milliseconds kLeaseTime{1000};
 
   /// @param woken called on the follower's thread when there is something to take, or the status changed
   static tl::expected<std::unique_ptr<EtcdFollower>, std::string> start(etcd::Options options,
@@ -67,12 +70,21 @@ class EtcdFollower {
   etcd::Result<void> list();
   /// @returns why it ended
   etcd::Error watch();
+  /// Is what was read there of the store that was listed?
+  bool is_same(const etcd::Range& range) const;
   /// Is the store still the one that was listed?
   etcd::Result<bool> is_same_store();
   void hand_over(KeyBatch batch);
   KeyEdit edit_of(etcd::KeyValue pair);
   void tell_lease_ends(const std::vector<etcd::Event>& events, std::vector<KeyEdit>& edits);
-  bool lease_ended(int64_t lease, std::unordered_map<int64_t, bool>& known);
+  /// Of one batch.
+  struct LeaseAnswers {
+    std::unordered_map<int64_t, bool> ended;
+    std::chrono::steady_clock::time_point until = std::chrono::steady_clock::now() + kLeaseTime;
+    bool silent = false;  ///< etcd did not answer
+  };
+  /// Did it end, or may it have?
+  bool lease_ended(int64_t lease, LeaseAnswers& answers);
   void note_leases(const std::vector<KeyEdit>& edits);
   void note_connected();
   void note_away(const etcd::Error& error);
@@ -82,6 +94,8 @@ class EtcdFollower {
   std::function<void()> woken_;
   Backoff backoff_;
   int64_t revision_ = 0;                             ///< read up to here; the follower's thread
+  uint64_t cluster_ = 0;                             ///< that was listed; the follower's thread
+  uint64_t term_ = 0;                                ///< the highest seen of it; the follower's thread
   std::unordered_map<std::string, int64_t> leases_;  ///< of all keys; the follower's thread
 
   std::unordered_map<int64_t, std::chrono::steady_clock::time_point> lives_until_;  ///< leases; the follower's thread
@@ -90,6 +104,7 @@ class EtcdFollower {
   std::condition_variable_any room_;
   std::deque<KeyBatch> batches_;  ///< under mutex_
   size_t waiting_ = 0;            ///< edits in batches_; under mutex_
+  size_t waiting_bytes_ = 0;      ///< of their values; under mutex_
   FollowerStatus status_;         ///< under mutex_
   std::stop_token stop_;          ///< the thread's
   std::jthread thread_;           ///< last: it uses all of the above

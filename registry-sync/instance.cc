@@ -62,6 +62,7 @@ std::shared_ptr<const Instance> parse_instance(const std::string& file, std::str
                                                std::vector<Diagnostic>& errors) {
   if (value.size() > kMaxInstanceBytes) {
     errors.push_back({.file = file,
+                      .field = "value",
                       .message = "an instance's value may have at most " + std::to_string(kMaxInstanceBytes) +
                                  " bytes, and this has " + std::to_string(value.size())});
     return nullptr;

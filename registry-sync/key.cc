@@ -23,8 +23,7 @@ std::optional<std::array<std::string_view, 3>> three_parts(std::string_view text
 }
 
 tl::unexpected<std::string> wrong(std::string_view part, std::string_view text, std::string_view expected) {
-  return tl::make_unexpected("key: " + std::string(part) + ": expected " + std::string(expected) + ", got " +
-                             in_quotes(text));
+  return tl::make_unexpected(std::string(part) + ": expected " + std::string(expected) + ", got " + in_quotes(text));
 }
 
 constexpr std::string_view kLabel = "up to 63 of a-z, 0-9 and inner \"-\"";
@@ -34,8 +33,12 @@ constexpr std::string_view kName = "a DNS name of a-z, 0-9, \"-\" and \".\"";
 
 tl::expected<Key, std::string> parse_key(std::string_view key) {
   constexpr std::string_view kLayout =
-      "key: expected /weft/v1/resources/KIND/NAMESPACE/NAME or /weft/v1/endpoints/NAMESPACE/SERVICE/ID";
-  if (key.size() > kMaxKeyBytes || !key.starts_with(kKeyPrefix)) {
+      "expected /weft/v1/resources/KIND/NAMESPACE/NAME or /weft/v1/endpoints/NAMESPACE/SERVICE/ID";
+  if (key.size() > kMaxKeyBytes) {
+    return tl::make_unexpected("expected up to " + std::to_string(kMaxKeyBytes) + " bytes, got " +
+                               std::to_string(key.size()));
+  }
+  if (!key.starts_with(kKeyPrefix)) {
     return tl::make_unexpected(std::string(kLayout));
   }
   key.remove_prefix(kKeyPrefix.size());

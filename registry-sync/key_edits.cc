@@ -69,7 +69,7 @@ Reading read_resource(const std::string& key, const Key& parts, std::string_view
 Reading read_value(const std::string& key, std::string_view value) {
   const tl::expected<Key, std::string> parts = parse_key(key);
   if (!parts) {
-    return refused(key, "", parts.error());
+    return refused(key, "key", parts.error());
   }
   if (parts->is_instance) {
     Reading reading;
@@ -77,7 +77,7 @@ Reading read_value(const std::string& key, std::string_view value) {
     return reading;
   }
   if (value.size() > kMaxResourceBytes) {
-    return refused(key, "",
+    return refused(key, "value",
                    "a resource may have at most " + std::to_string(kMaxResourceBytes) + " bytes, and this has " +
                        std::to_string(value.size()));
   }

@@ -24,7 +24,7 @@ struct Reading {
 struct KeyEdit {
   std::string key;
   bool gone = false;
-  bool by_lease = false;  ///< gone, as far as one can tell, because its lease ended: nobody asked for it
+  bool by_lease = false;  ///< gone because its lease ended, or nobody can tell; else it is known to have been deleted
   std::string value;
   int64_t created = 0;  ///< revision; 0: not known
   int64_t lease = 0;    ///< 0: none
@@ -32,7 +32,7 @@ struct KeyEdit {
 };
 
 struct KeyBatch {
-  bool whole = false;  ///< all keys that there are; else edits, in order
+  bool whole = false;  ///< all keys that there are, and those of which one knows that they went; else edits, in order
   int64_t revision = 0;
   std::vector<KeyEdit> edits;
 };

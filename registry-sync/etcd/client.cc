@@ -100,7 +100,11 @@ Result<Range> Client::range(const std::string& key, const std::string& range_end
   if (!response) {
     return tl::make_unexpected(response.error());
   }
-  Range range{.pairs = {}, .revision = response->header().revision(), .more = response->more()};
+  Range range{.pairs = {},
+              .revision = response->header().revision(),
+              .more = response->more(),
+              .cluster = response->header().cluster_id(),
+              .term = response->header().raft_term()};
   range.pairs.reserve(static_cast<size_t>(response->kvs_size()));
   for (etcdserverpb::KeyValue& each : *response->mutable_kvs()) {
     range.pairs.push_back(to_pair(each));

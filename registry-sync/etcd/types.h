@@ -61,6 +61,8 @@ struct Range {
   std::vector<KeyValue> pairs;  ///< in the order of keys
   int64_t revision = 0;         ///< the store's, when it was read
   bool more = false;            ///< the limit cut it
+  uint64_t cluster = 0;         ///< its id: of its first members' names and addresses, so a new one may have it again
+  uint64_t term = 0;            ///< of its leader: grows with each election, and never falls
 };
 
 struct Event {

@@ -137,8 +137,10 @@ const BadKey kBadKeys[] = {
     {"/weft/v1/resources/Service/default/" + std::string(254, 'x'), "{}", "key: name: expected a DNS name"},
     {"/weft/v1/endpoints/default/" + std::string(64, 'x') + "/a", "{}", "key: service: expected up to 63"},
     {"/weft/v1/endpoints/default/web/a/b", "{}", "key: expected /weft/v1/resources/KIND/NAMESPACE/NAME"},
+    {"/weft/v1/resources/Service/default/" + std::string(1024, 'x'), "{}", "key: expected up to 1024 bytes, got 1059"},
     {"/weft/v1/elsewhere", "{}", "key: expected /weft/v1/resources/KIND/NAMESPACE/NAME"},
-    {"/weft/v1/resources/Service/default/x", std::string(size_t{10} << 20, ' '), "at most 1048576 bytes"},
+    {"/weft/v1/resources/Service/default/x", std::string(size_t{10} << 20, ' '),
+     "value: a resource may have at most 1048576 bytes"},
     {"/weft/v1/resources/Service/default/x", json_service("x", "10.96.0.1"), "spec.clusterIP: 10.96.0.1:80/tcp"},
     {"/weft/v1/endpoints/default/web/x", json_instance("10.0.0.1"),
      "addresses: instance default/web 10.0.0.1:8080/tcp is registered at"},
@@ -155,7 +157,8 @@ const BadKey kBadKeys[] = {
     {"/weft/v1/endpoints/default/web/x", R"({"addresses":["10.0.0.2"]})", "ports: expected at least one, or port"},
     {"/weft/v1/endpoints/default/web/x", json_instance("10.0.0.2", 80, R"(,"weigth":1)"), "weigth: unknown field"},
     {"/weft/v1/endpoints/default/web/x", json_instance("10.0.0.2", 80, R"(,"weight":-1)"), "weight: "},
-    {"/weft/v1/endpoints/default/web/x", std::string(20000, ' '), "at most 16384 bytes"},
+    {"/weft/v1/endpoints/default/web/x", std::string(20000, ' '),
+     "value: an instance's value may have at most 16384 bytes"},
 };
 INSTANTIATE_TEST_SUITE_P(Admission, BadKeyTest, ::testing::ValuesIn(kBadKeys));
 
@@ -198,6 +201,7 @@ TEST_F(AdmissionTest, InstancesFollowTheServiceThatIsInForce) {
   // Refused for its address: its new port's name must not reach the instance either.
   put(key_of_service("web"), json_service("web", "10.96.0.2", R"([{"name":"api","port":80}])"));
   EXPECT_THAT(refused(), ElementsAre(::testing::HasSubstr("spec.clusterIP: 10.96.0.2:80/tcp")));
+  EXPECT_EQ(inventory.find(key_of_instance("web", "a"))->slices[0]->ports[0].name, "http");
   EXPECT_EQ(inventory.endpoints(), 1U);
   // Later it comes into force by itself, and the instance goes with it.
   remove(key_of_service("rival"));
