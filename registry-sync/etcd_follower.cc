@@ -21,8 +21,8 @@ constexpr int64_t kKeysAPage = 2000;
 constexpr size_t kMaxWaiting = 100'000;
 constexpr size_t kMaxWaitingBytes = size_t{256} << 20;
 /// Of a list. More keys than may be in force, so that those that find no room can be counted.
-constexpr size_t kMaxListed = Admission::Bounds().keys + 100'000;
-constexpr size_t kMaxListedBytes = Admission::Bounds().bytes;
+constexpr size_t kMostListedKeys = Admission::Bounds().keys + 100'000;
+constexpr size_t kMostListedBytes = Admission::Bounds().bytes;
 /// Of leases that live, how many answers are remembered, and for how long: many instances may share one.
 constexpr size_t kMostRemembered = 4096;
 constexpr milliseconds kAnswerHolds{1000};
@@ -150,8 +150,8 @@ etcd::Result<void> EtcdFollower::list() {
       from = pair.key + '\0';
       leases[pair.key] = pair.lease;
       bytes_of_page += pair.value.size();
-      const bool no_room = bytes + bytes_of_page > kMaxListedBytes;
-      if (batch.edits.size() >= kMaxListed && !leases_.contains(pair.key)) {
+      const bool no_room = bytes + bytes_of_page > kMostListedBytes;
+      if (batch.edits.size() >= kMostListedKeys && !leases_.contains(pair.key)) {
         continue;
       }
       if (no_room) {
@@ -160,7 +160,8 @@ etcd::Result<void> EtcdFollower::list() {
       batch.edits.push_back(edit_of(std::move(pair)));
       KeyEdit& edit = batch.edits.back();
       if (unreadable || no_room) {
-        const std::string most = std::to_string((unreadable ? etcd::kMaxMessageBytes : kMaxListedBytes) >> 20) + " MiB";
+        const std::string most =
+            std::to_string((unreadable ? etcd::kMaxMessageBytes : kMostListedBytes) >> 20) + " MiB";
         edit.reading = {.errors = {{.file = edit.key,
                                     .field = "value",
                                     .message = unreadable ? "expected at most 1 MiB, and this is larger than " + most

@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import lab
@@ -37,6 +38,9 @@ class Etcd:
 
     def kill(self, number):
         self.members[number].kill()
+
+    def wipe(self, number):
+        shutil.rmtree(f"{self.mesh.folder}/m{number}.etcd")
 
     def signal(self, number, what):
         os.kill(self.members[number].pid, what)

@@ -88,4 +88,16 @@ assert back["reconnects"] > first["reconnects"] and back["lists"] == 1, back
 store.delete("endpoints/default/web/web3")
 lab.wait_until("it follows again", lambda: len(endpoints()) == 3, 30)
 assert works()
+
+# A store that comes back empty was lost: nobody deleted anything.
+store.kill(0)
+lab.wait_until("its absence is told", lambda: shown()["connection"] == "away")
+store.wipe(0)
+store.start(0)
+lost = lab.wait_until("the empty store is doubted", lambda: (now := shown())["lists"] == 2 and now["alarm"] and now, 30)
+assert lost["held_keys"] == 4 and "/weft/v1/resources/Service/default/web" in lost["held_of"], lost
+assert works() and len(endpoints()) == 3
+store.service(mesh.service("web", "10.96.0.10"))
+lab.wait_until("the service is held no more", lambda: shown()["held_keys"] == 3)
+assert works()
 mesh.check_books()
