@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <utility>
 
 extern char** environ;
 
@@ -16,6 +17,8 @@ namespace weft::registrar {
 namespace {
 
 constexpr std::array kPassedOn = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGALRM};
+
+bool gave_terminal = false;  // to the program, and not taken back yet
 
 sigset_t all_of_ours() {
   sigset_t set;
@@ -61,11 +64,25 @@ int block_signals() {
 
 tl::expected<pid_t, int> start_program(const std::vector<std::string>& words) {
   const bool has_terminal = isatty(STDIN_FILENO) == 1 && tcgetpgrp(STDIN_FILENO) == getpgrp();
-  tl::expected<pid_t, int> pid = spawn(words, nullptr);
-  if (pid && has_terminal) {
-    tcsetpgrp(STDIN_FILENO, *pid);
+  posix_spawn_file_actions_t files;
+  posix_spawn_file_actions_init(&files);
+  if (has_terminal) {
+    // By the child, before it is the program: that may read at once.
+    posix_spawn_file_actions_addtcsetpgrp_np(&files, STDIN_FILENO);
+  }
+  tl::expected<pid_t, int> pid = spawn(words, &files);
+  posix_spawn_file_actions_destroy(&files);
+  gave_terminal = has_terminal && pid;
+  if (has_terminal && !pid) {
+    tcsetpgrp(STDIN_FILENO, getpgrp());
   }
   return pid;
+}
+
+void take_terminal_back() {
+  if (std::exchange(gave_terminal, false)) {
+    tcsetpgrp(STDIN_FILENO, getpgrp());
+  }
 }
 
 tl::expected<pid_t, int> start_check(const std::string& command) {

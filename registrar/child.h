@@ -23,7 +23,9 @@ int block_signals();
 /// @returns its process, whose group has the same number
 /// The error is errno.
 tl::expected<pid_t, int> start_program(const std::vector<std::string>& words);
-/// The same of a check's: without input and output, in the background.
+/// To be called once the program ended: whoever reads behind weftctl, such as a script's next line, would be stopped.
+void take_terminal_back();
+/// As start_program(), a check's: without input and output, in the background.
 tl::expected<pid_t, int> start_check(const std::string& command);
 
 /// As shells have it: its exit code, or 128 and the signal that ended it.

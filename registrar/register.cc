@@ -117,11 +117,13 @@ int run_registered(RegisterFlags flags, const PlaceFlags& place_flags) {
     say(instance.error());
     return kBadFlags;
   }
-  const tl::expected<Place, std::string> place = find_place(place_flags);
+  tl::expected<Place, std::string> place = find_place(place_flags);
   if (!place || !place->etcd) {
     say(!place ? place.error() : "a registry of files knows no leases: instances are registered in etcd (--etcd)");
     return kBadFlags;
   }
+  const std::chrono::seconds time_to_live(flags.time_to_live_s);
+  place->etcd->timeout = patience_with_etcd(place->etcd->timeout, time_to_live, place->etcd->endpoints.size());
   auto client = etcd::Client::make(*place->etcd);
   if (!client) {
     say("etcd: " + client.error());
@@ -137,13 +139,14 @@ int run_registered(RegisterFlags flags, const PlaceFlags& place_flags) {
     say("can't run " + registry::in_quotes(flags.command.at(0)) + ": " + std::strerror(program.error()));
     return program.error() == ENOENT ? kNotFound : kCannotExecute;
   }
-  Registration registration(std::move(*client), key_of(*instance), std::chrono::seconds(flags.time_to_live_s), say);
+  Registration registration(std::move(*client), key_of(*instance), time_to_live, say);
   Registrar registrar(*instance, std::move(*check), registration, *program);
   std::optional<int> code;
   while (!(code = registrar.go_on(signals))) {
     pollfd waiting{.fd = signals, .events = POLLIN, .revents = 0};
     poll(&waiting, 1, static_cast<int>(kTick.count()));
   }
+  take_terminal_back();
   registration.want("");
   if (!registration.finish(kLeaving)) {
     say(fmt::format("etcd does not answer: the registration ends with its lease, within {} s", flags.time_to_live_s));

@@ -16,6 +16,14 @@ constexpr int kRenewals = 3;
 
 }  // namespace
 
+std::chrono::milliseconds patience_with_etcd(std::chrono::milliseconds timeout, std::chrono::seconds time_to_live,
+                                             size_t members) {
+  constexpr std::chrono::milliseconds kLeast(50);
+  const auto asked = static_cast<int64_t>(kRenewals * 2 * std::max<size_t>(members, 1));  // to connect, and to answer
+  const std::chrono::milliseconds share = std::chrono::milliseconds(time_to_live) / asked;
+  return std::min(timeout, std::max(kLeast, share));
+}
+
 Registration::Registration(std::unique_ptr<etcd::Client> client, std::string key, std::chrono::seconds time_to_live,
                            Log log)
     : client_(std::move(client)), key_(std::move(key)), time_to_live_(time_to_live), log_(std::move(log)) {
@@ -102,14 +110,29 @@ bool Registration::wait(Clock::time_point until, const std::string& wanted) {
   return !stopping_;
 }
 
+etcd::Result<void> Registration::write(const std::string& wanted) {
+  // Without an answer it may have been done, or be done later: nothing is known to be written until etcd says so.
+  written_.clear();
+  const etcd::Result<etcd::Range> before = client_->range(key_);
+  if (!before) {
+    return tl::make_unexpected(before.error());
+  }
+  // An older value that is still under way was made for an older revision: it can't overtake this one.
+  const int64_t revision = before->pairs.empty() ? 0 : before->pairs.front().mod_revision;
+  const etcd::Result<bool> put = client_->put_if_revision(key_, wanted, revision, lease_);
+  if (!put) {
+    lease_ = put.error().kind == etcd::Error::Kind::not_found ? 0 : lease_;
+    return tl::make_unexpected(put.error());
+  }
+  if (!*put) {
+    return tl::make_unexpected(etcd::Error{.kind = etcd::Error::Kind::unavailable,
+                                           .message = key_ + " was written by somebody else meanwhile"});
+  }
+  written_ = wanted;
+  return {};
+}
+
 etcd::Result<void> Registration::step(const std::string& wanted) {
-  const auto lost = [this](const etcd::Error& error) {
-    if (error.kind == etcd::Error::Kind::not_found) {
-      lease_ = 0;
-      written_.clear();
-    }
-    return tl::make_unexpected(error);
-  };
   if (wanted.empty()) {
     if (lease_ != 0) {
       const etcd::Result<void> revoked = client_->revoke(lease_);
@@ -141,14 +164,7 @@ etcd::Result<void> Registration::step(const std::string& wanted) {
     lease_ = *lease;
     renewed();
   }
-  if (written_ != wanted) {
-    const etcd::Result<int64_t> put = client_->put(key_, wanted, lease_);
-    if (!put) {
-      return lost(put.error());
-    }
-    written_ = wanted;
-  }
-  return {};
+  return written_ == wanted ? etcd::Result<void>() : write(wanted);
 }
 
 void Registration::say(const std::string& problem) {

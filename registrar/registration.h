@@ -26,6 +26,11 @@
 
 namespace weft::registrar {
 
+/// What a member of etcd has to answer in, at most `timeout`: so that all members together, connected and asked one
+/// after another, take no longer than a third of the lease, and a renewal that meets dead members still comes in time.
+std::chrono::milliseconds patience_with_etcd(std::chrono::milliseconds timeout, std::chrono::seconds time_to_live,
+                                             size_t members);
+
 class Registration {
  public:
   using Log = std::function<void(const std::string&)>;
@@ -50,6 +55,8 @@ class Registration {
   void run();
   /// One step towards what is wanted; may take as long as etcd's deadlines.
   etcd::Result<void> step(const std::string& wanted);
+  /// Puts the key on the lease.
+  etcd::Result<void> write(const std::string& wanted);
   /// @returns false if it is to stop
   bool wait(Clock::time_point until, const std::string& wanted);
   void say(const std::string& problem);
@@ -60,8 +67,8 @@ class Registration {
   const Log log_;
 
   // The thread alone.
-  int64_t lease_ = 0;  ///< 0: none
-  std::string written_;
+  int64_t lease_ = 0;    ///< 0: none
+  std::string written_;  ///< what etcd is known to have; empty: that is not known
   Clock::time_point renew_at_{};
   std::string problem_;  ///< what was said last
 
