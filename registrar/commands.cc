@@ -6,6 +6,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
 
 #include "registrar/etcd_store.h"
 #include "registrar/register.h"
@@ -29,13 +32,22 @@ int fail(int code, const std::string& error) {
 tl::expected<std::string, std::string> read_input() {
   std::string text;
   std::array<char, 65536> buffer;
-  for (ssize_t count; (count = read(STDIN_FILENO, buffer.data(), buffer.size())) > 0;) {
+  for (;;) {
+    const ssize_t count = read(STDIN_FILENO, buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR) {
+      continue;
+    }
+    if (count < 0) {
+      return tl::make_unexpected(std::string(std::strerror(errno)));  // half a text may be a good one
+    }
+    if (count == 0) {
+      return text;
+    }
     text.append(buffer.data(), static_cast<size_t>(count));
     if (text.size() > registry::kMaxFileBytes) {
       return tl::make_unexpected(fmt::format("expected {} bytes at most", registry::kMaxFileBytes));
     }
   }
-  return text;
 }
 
 int put_all(Store& store, const std::string& file) {
@@ -69,7 +81,7 @@ int put_all(Store& store, const std::string& file) {
     if (!before) {
       return fail(kCannotReach, before.error());
     }
-    const bool same = *before && (*before)->content == document.content;
+    const bool same = *before && (*before)->problem.empty() && (*before)->content == document.content;
     if (const auto done = same ? Store::Result<void>() : store.put(document); !done) {
       return fail(kCannotReach, done.error());
     }
@@ -104,6 +116,9 @@ int get(Store& store, const std::string& kind, const std::string& name, const st
     if (!*document) {
       return fail(kRefused, "there is no " + to_string(id));
     }
+    if (!(*document)->problem.empty()) {
+      return fail(kRefused, (*document)->problem);
+    }
     print_content(**document, form, false);
     return 0;
   }
@@ -111,23 +126,24 @@ int get(Store& store, const std::string& kind, const std::string& name, const st
   if (!documents) {
     return fail(kCannotReach, documents.error());
   }
-  if (form == "json") {
-    Json list = Json::array();
-    for (const Document& document : *documents) {
-      list.push_back(document.content);
-    }
-    fmt::print("{}\n", Json{{"apiVersion", "v1"}, {"kind", "List"}, {"items", list}}.dump(2));
-    return 0;
-  }
-  for (size_t i = 0; i < documents->size(); ++i) {
-    const Document& document = (*documents)[i];
-    if (form == "yaml") {
-      print_content(document, form, i > 0);
+  int code = 0;
+  bool first = true;
+  Json items = Json::array();
+  for (const Document& document : *documents) {
+    if (!document.problem.empty()) {
+      code = fail(kRefused, document.problem);
+    } else if (form == "yaml") {
+      print_content(document, form, !std::exchange(first, false));
+    } else if (form == "json") {
+      items.push_back(document.content);
     } else {
       fmt::print("{}/{}\n", document.id.name_space, document.id.name);
     }
   }
-  return 0;
+  if (form == "json") {
+    fmt::print("{}\n", Json{{"apiVersion", "v1"}, {"kind", "List"}, {"items", items}}.dump(2));
+  }
+  return code;
 }
 
 int remove(Store& store, const std::string& kind, const std::string& name) {
@@ -157,11 +173,11 @@ int deregister(const PlaceFlags& flags, const std::string& service, const std::s
   if (!client) {
     return fail(kWronglyCalled, "etcd: " + client.error());
   }
-  const etcd::Result<int64_t> removed = (*client)->remove(instance_key(*name, id));
+  const etcd::Result<bool> removed = remove_key(**client, instance_key(*name, id));
   if (!removed) {
     return fail(kCannotReach, to_string(removed.error()));
   }
-  if (*removed == 0) {
+  if (!*removed) {
     return fail(kRefused, "service " + *name + " has no registration " + registry::in_quotes(id));
   }
   fmt::print("{}/{} deregistered\n", *name, id);

@@ -68,11 +68,11 @@ std::string text_at(const Json& mapping, const char* key) {
   return at != mapping.end() && at->is_string() ? at->get<std::string>() : "";
 }
 
-void take_apart(Json content, std::vector<Document>& documents) {
+void take_apart(Json content, DocumentsThere& there) {
   if (text_at(content, "kind") == "List") {
     if (const auto items = content.find("items"); items != content.end() && items->is_array()) {
       for (Json& item : *items) {
-        take_apart(std::move(item), documents);
+        take_apart(std::move(item), there);
       }
     }
     return;
@@ -82,8 +82,10 @@ void take_apart(Json content, std::vector<Document>& documents) {
                   .name_space = text_at(metadata, "namespace"),
                   .name = text_at(metadata, "name")};
   id.name_space = id.name_space.empty() ? "default" : id.name_space;
-  if (!id.kind.empty() && !id.name.empty()) {
-    documents.push_back({.id = std::move(id), .content = std::move(content)});
+  if (id.kind.empty() || id.name.empty()) {
+    ++there.unnamed;
+  } else {
+    there.documents.push_back({.id = std::move(id), .content = std::move(content), .problem = {}});
   }
 }
 
@@ -142,11 +144,14 @@ std::string to_string(const DocumentName& name) {
   return name.kind + " " + name.name_space + "/" + name.name;
 }
 
-std::vector<Document> documents_in(const std::string& file, std::string_view text) {
-  std::vector<Document> documents;
+tl::expected<DocumentsThere, Diagnostic> documents_in(const std::string& file, std::string_view text) {
+  DocumentsThere there;
   std::vector<Diagnostic> errors;
-  registry::for_each_document(file, text, errors, [&](const YamlNode& node) { take_apart(as_json(node), documents); });
-  return documents;
+  registry::for_each_document(file, text, errors, [&](const YamlNode& node) { take_apart(as_json(node), there); });
+  if (!errors.empty()) {
+    return tl::make_unexpected(errors.front());
+  }
+  return there;
 }
 
 tl::expected<std::vector<Document>, std::vector<Diagnostic>> read_documents(const std::string& file,
@@ -155,7 +160,11 @@ tl::expected<std::vector<Document>, std::vector<Diagnostic>> read_documents(cons
   if (!errors.empty()) {
     return tl::make_unexpected(std::move(errors));
   }
-  std::vector<Document> documents = documents_in(file, text);
+  tl::expected<DocumentsThere, Diagnostic> there = documents_in(file, text);
+  if (!there) {
+    return tl::make_unexpected(std::vector<Diagnostic>{there.error()});
+  }
+  std::vector<Document>& documents = there->documents;
   std::set<DocumentName> names;
   for (const Document& document : documents) {
     if (!names.insert(document.id).second) {
@@ -165,7 +174,7 @@ tl::expected<std::vector<Document>, std::vector<Diagnostic>> read_documents(cons
   if (!errors.empty()) {
     return tl::make_unexpected(std::move(errors));
   }
-  return documents;
+  return std::move(documents);
 }
 
 std::string as_yaml(const Json& content) {

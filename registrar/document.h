@@ -26,7 +26,8 @@ std::string to_string(const DocumentName& name);
 
 struct Document {
   DocumentName id;
-  Json content;
+  Json content;         ///< null if it can't be read
+  std::string problem;  ///< why it can't; empty: it can
 };
 
 /// All that a text of YAML or JSON holds, Lists taken apart, validated one by one as a registry's file is. Of two with
@@ -34,8 +35,12 @@ struct Document {
 /// @param file what diagnostics call it
 tl::expected<std::vector<Document>, std::vector<registry::Diagnostic>> read_documents(const std::string& file,
                                                                                       std::string_view text);
-/// The same without validation: of what a registry holds already. What has no name or kind is left out.
-std::vector<Document> documents_in(const std::string& file, std::string_view text);
+struct DocumentsThere {
+  std::vector<Document> documents;
+  size_t unnamed = 0;  ///< that have no kind or no name
+};
+/// The same without validation: of what a registry holds already. The error: the text can't be read to its end.
+tl::expected<DocumentsThere, registry::Diagnostic> documents_in(const std::string& file, std::string_view text);
 
 /// In block style; JSON's strings where a plain one could be taken for something else.
 std::string as_yaml(const Json& content);

@@ -1,28 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "registrar/etcd_store.h"
 
+#include "registry-sync/key.h"
+
 namespace weft::registrar {
 namespace {
 
-constexpr std::string_view kResources = "/weft/v1/resources/";
+using registry::kResourcePrefix;
 
 std::string key_of(const DocumentName& name) {
-  return std::string(kResources) + name.kind + "/" + name.name_space + "/" + name.name;
+  return std::string(kResourcePrefix) + name.kind + "/" + name.name_space + "/" + name.name;
 }
 
 /// By its key: that counts, whatever the value says.
-std::optional<Document> document_of(const etcd::KeyValue& pair) {
-  const std::string_view path = std::string_view(pair.key).substr(kResources.size());
+Document document_of(const etcd::KeyValue& pair) {
+  const std::string_view path = std::string_view(pair.key).substr(kResourcePrefix.size());
   const size_t first = path.find('/');
-  const size_t second = path.find('/', first + 1);
-  Json content = Json::parse(pair.value, nullptr, false);
-  if (first == std::string_view::npos || second == std::string_view::npos || content.is_discarded()) {
-    return std::nullopt;
+  const size_t second = first == std::string_view::npos ? first : path.find('/', first + 1);
+  Document document{.id = {.kind = std::string(path.substr(0, first)), .name_space = {}, .name = {}}};
+  if (second == std::string_view::npos) {
+    document.problem = "key " + registry::in_quotes(pair.key) + ": expected KIND/NAMESPACE/NAME behind " +
+                       std::string(kResourcePrefix);
+    return document;
   }
-  return Document{.id = {.kind = std::string(path.substr(0, first)),
-                         .name_space = std::string(path.substr(first + 1, second - first - 1)),
-                         .name = std::string(path.substr(second + 1))},
-                  .content = std::move(content)};
+  document.id.name_space = path.substr(first + 1, second - first - 1);
+  document.id.name = path.substr(second + 1);
+  document.content = Json::parse(pair.value, nullptr, false);
+  if (document.content.is_discarded()) {
+    document.content = nullptr;
+    document.problem = "key " + registry::in_quotes(pair.key) + ": expected JSON";
+  }
+  return document;
 }
 
 }  // namespace
@@ -36,12 +44,12 @@ Store::Result<std::optional<Document>> EtcdStore::get(const DocumentName& name) 
   if (!range) {
     return tl::make_unexpected(to_string(range.error()));
   }
-  return range->pairs.empty() ? std::nullopt : document_of(range->pairs.front());
+  return range->pairs.empty() ? std::nullopt : std::optional(document_of(range->pairs.front()));
 }
 
 Store::Result<std::vector<Document>> EtcdStore::list(const std::string& kind) {
   constexpr int64_t kPage = 1000;
-  const std::string prefix = std::string(kResources) + kind + "/";
+  const std::string prefix = std::string(kResourcePrefix) + kind + "/";
   std::vector<Document> documents;
   std::string from = prefix;
   int64_t revision = 0;
@@ -51,9 +59,7 @@ Store::Result<std::vector<Document>> EtcdStore::list(const std::string& kind) {
       return tl::make_unexpected(to_string(range.error()));
     }
     for (const etcd::KeyValue& pair : range->pairs) {
-      if (std::optional<Document> document = document_of(pair)) {
-        documents.push_back(std::move(*document));
-      }
+      documents.push_back(document_of(pair));
     }
     more = range->more && !range->pairs.empty();
     revision = range->revision;
@@ -71,11 +77,20 @@ Store::Result<void> EtcdStore::put(const Document& document) {
 }
 
 Store::Result<bool> EtcdStore::remove(const DocumentName& name) {
-  const etcd::Result<int64_t> count = client_->remove(key_of(name));
-  if (!count) {
-    return tl::make_unexpected(to_string(count.error()));
+  const etcd::Result<bool> removed = remove_key(*client_, key_of(name));
+  return removed ? Result<bool>(*removed) : tl::make_unexpected(to_string(removed.error()));
+}
+
+etcd::Result<bool> remove_key(etcd::Client& client, const std::string& key) {
+  const etcd::Result<etcd::Range> before = client.range(key);
+  if (!before) {
+    return tl::make_unexpected(before.error());
   }
-  return *count > 0;
+  if (before->pairs.empty()) {
+    return false;
+  }
+  // Asked a second time, as the first answer was lost, etcd may say that there is none: it was there.
+  return client.remove(key).map([](int64_t) { return true; });
 }
 
 }  // namespace weft::registrar

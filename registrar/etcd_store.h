@@ -9,6 +9,8 @@ namespace weft::registrar {
 
 /// "etcd: unavailable: ..." for a person.
 std::string to_string(const etcd::Error& error);
+/// @returns whether it was there
+etcd::Result<bool> remove_key(etcd::Client& client, const std::string& key);
 
 class EtcdStore : public Store {
  public:

@@ -2,12 +2,17 @@
 #include "registrar/folder_store.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
+#include "registry-sync/file_source.h"
 #include "registry-sync/yaml_document.h"
 
 namespace weft::registrar {
@@ -25,10 +30,62 @@ std::string file_name(const DocumentName& name) {
   return text;
 }
 
-/// As FileSource reads them.
-bool is_registry_file(const std::filesystem::path& path) {
-  const std::string name = path.filename();
-  return !name.starts_with('.') && (name.ends_with(".yaml") || name.ends_with(".yml") || name.ends_with(".json"));
+/// Closed, and with that unlocked, at the end.
+class Opened {
+ public:
+  explicit Opened(int fd) : fd_(fd) {}
+  ~Opened() {
+    if (fd_ >= 0) {
+      close(fd_);
+    }
+  }
+  Opened(const Opened&) = delete;
+  Opened& operator=(const Opened&) = delete;
+
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+Store::Result<void> write_all(int fd, std::string_view text, const std::filesystem::path& path) {
+  while (!text.empty()) {
+    const ssize_t written = write(fd, text.data(), text.size());
+    if (written < 0 && errno == EINTR) {
+      continue;
+    }
+    if (written <= 0) {
+      return cannot("write", path);
+    }
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+  return fsync(fd) == 0 ? Store::Result<void>() : cannot("write", path);
+}
+
+/// @param replaces false: nothing of that name may be there
+Store::Result<void> write_file(const std::filesystem::path& file, std::string_view text, bool replaces) {
+  constexpr mode_t kMode = 0644;
+  struct stat before {};
+  if (replaces && stat(file.c_str(), &before) != 0) {
+    return cannot("read", file);
+  }
+  // With a dot in front nobody reads it.
+  std::string temporary = file.parent_path() / ("." + file.filename().native() + ".XXXXXX");
+  const Opened opened(mkostemp(temporary.data(), O_CLOEXEC));
+  if (opened.fd() < 0) {
+    return cannot("create", temporary);
+  }
+  Store::Result<void> done = write_all(opened.fd(), text, temporary);
+  if (done && fchmod(opened.fd(), replaces ? before.st_mode & 07777 : kMode) != 0) {
+    done = cannot("write", temporary);
+  }
+  if (done && renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, file.c_str(), replaces ? 0 : RENAME_NOREPLACE) != 0) {
+    done = cannot("write", file);
+  }
+  if (!done) {
+    unlink(temporary.c_str());
+  }
+  return done;
 }
 
 }  // namespace
@@ -38,7 +95,7 @@ Store::Result<std::vector<FolderStore::Found>> FolderStore::all() const {
   std::vector<std::filesystem::path> files;
   for (auto at = std::filesystem::directory_iterator(folder_, error);
        !error && at != std::filesystem::directory_iterator(); at.increment(error)) {
-    if (is_registry_file(at->path())) {
+    if (registry::is_registry_file(at->path().filename())) {
       files.push_back(at->path());
     }
   }
@@ -49,12 +106,19 @@ Store::Result<std::vector<FolderStore::Found>> FolderStore::all() const {
   std::vector<Found> found;
   for (const std::filesystem::path& file : files) {
     const tl::expected<std::string, registry::ReadFailure> text = registry::read_text_file(file);
-    if (!text) {
-      continue;  // gone meanwhile, or unreadable: weftd says so
+    if (!text && text.error().error == registry::ReadError::missing) {
+      continue;  // gone meanwhile
     }
-    std::vector<Document> documents = documents_in(file.native(), *text);
-    const size_t count = documents.size();
-    for (Document& document : documents) {
+    if (!text) {
+      return tl::make_unexpected(registry::in_quotes(file.native()) + ": " + text.error().message);
+    }
+    // What can't be read may be any resource, also the one that is asked for.
+    tl::expected<DocumentsThere, registry::Diagnostic> there = documents_in(file.native(), *text);
+    if (!there) {
+      return tl::make_unexpected(to_string(there.error()) + "; mend that first");
+    }
+    const size_t count = there->documents.size() + there->unnamed;
+    for (Document& document : there->documents) {
       found.push_back({.file = file, .documents_there = count, .document = std::move(document)});
     }
   }
@@ -104,31 +168,28 @@ Store::Result<std::vector<Document>> FolderStore::list(const std::string& kind) 
 }
 
 Store::Result<void> FolderStore::put(const Document& document) {
+  const Opened folder(open_folder());
+  if (folder.fd() < 0) {
+    return cannot("open folder", folder_);
+  }
   const Result<std::optional<Found>> before = find_alone(document.id);
   if (!before) {
     return tl::make_unexpected(before.error());
   }
-  const std::filesystem::path file = *before ? (*before)->file : folder_ / file_name(document.id);
+  const bool replaces = before->has_value();
+  const std::filesystem::path file = replaces ? (*before)->file : folder_ / file_name(document.id);
   const std::string text = file.extension() == ".json" ? document.content.dump(2) + "\n" : as_yaml(document.content);
-  // With a dot in front nobody reads it.
-  std::filesystem::path temporary = folder_ / ("." + file.filename().native() + ".new");
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-  if (fd < 0) {
-    return cannot("create", temporary);
+  if (Result<void> done = write_file(file, text, replaces); !done) {
+    return done;
   }
-  const bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(fd) == 0;
-  const int error = errno;
-  close(fd);
-  errno = error;
-  if (!written || rename(temporary.c_str(), file.c_str()) != 0) {
-    Result<void> failed = cannot("write", file);
-    unlink(temporary.c_str());
-    return failed;
-  }
-  return sync_folder();
+  return fsync(folder.fd()) == 0 ? Result<void>() : cannot("write folder", folder_);
 }
 
 Store::Result<bool> FolderStore::remove(const DocumentName& name) {
+  const Opened folder(open_folder());
+  if (folder.fd() < 0) {
+    return cannot("open folder", folder_);
+  }
   const Result<std::optional<Found>> found = find_alone(name);
   if (!found) {
     return tl::make_unexpected(found.error());
@@ -139,22 +200,14 @@ Store::Result<bool> FolderStore::remove(const DocumentName& name) {
   if (unlink((*found)->file.c_str()) != 0) {
     return cannot("remove", (*found)->file);
   }
-  if (const Result<void> done = sync_folder(); !done) {
-    return tl::make_unexpected(done.error());
-  }
-  return true;
+  return fsync(folder.fd()) == 0 ? Result<bool>(true) : cannot("write folder", folder_);
 }
 
-Store::Result<void> FolderStore::sync_folder() const {
+int FolderStore::open_folder() const {
   const int fd = ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool done = fd >= 0 && fsync(fd) == 0;
-  if (!done) {
-    Result<void> failed = cannot("write folder", folder_);
-    close(fd);
-    return failed;
+  while (fd >= 0 && flock(fd, LOCK_EX) != 0 && errno == EINTR) {
   }
-  close(fd);
-  return {};
+  return fd;
 }
 
 }  // namespace weft::registrar

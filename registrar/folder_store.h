@@ -2,7 +2,11 @@
 /// @file Resources in a folder of files: what is new gets a file of its own, KIND.NAMESPACE.NAME.yaml.
 ///
 /// A resource that is alone in a file, whatever that is called, is replaced and removed there. One that shares its file
-/// is left alone, with an error: the file is somebody's own work, with comments and an order.
+/// is left alone, with an error: the file is somebody's own work, with comments and an order. So is one with anything
+/// in it that is no resource. While a file of the folder can't be read, nobody knows what it has: all is refused, with
+/// the file's name.
+///
+/// Files are there whole or not at all. Those who write at once by this class write one after another.
 #pragma once
 
 #include <set>
@@ -23,14 +27,15 @@ class FolderStore : public Store {
  private:
   struct Found {
     std::filesystem::path file;
-    size_t documents_there = 0;
+    size_t documents_there = 0;  ///< in the file, whatever they are
     Document document;
   };
 
   Result<std::vector<Found>> all() const;
   /// The error: it is there, and not alone.
   Result<std::optional<Found>> find_alone(const DocumentName& name) const;
-  Result<void> sync_folder() const;
+  /// Locked against others who write; -1 and errno if it can't be opened.
+  int open_folder() const;
 
   std::filesystem::path folder_;
 };

@@ -6,6 +6,7 @@
 #include "lb/address.h"
 #include "registrar/document.h"
 #include "registry-sync/instance.h"
+#include "registry-sync/key.h"
 #include "registry-sync/parse_kinds.h"
 
 namespace weft::registrar {
@@ -106,7 +107,7 @@ tl::expected<Instance, std::string> checked(Instance instance) {
 }
 
 std::string instance_key(const std::string& service, const std::string& id) {
-  return "/weft/v1/endpoints/" + service + "/" + id;
+  return std::string(registry::kInstancePrefix) + service + "/" + id;
 }
 
 std::string key_of(const Instance& instance) {

@@ -3,61 +3,22 @@
 
 #include <algorithm>
 
-#include "registry-sync/yaml_fields.h"
+#include "registry-sync/source_section.h"
 
 namespace weft::registrar {
 namespace {
 
 using registry::Diagnostic;
-using registry::Fields;
 
-tl::expected<std::string, std::string> read_password(const std::string& file) {
-  tl::expected<std::string, registry::ReadFailure> text = registry::read_text_file(file);
-  if (!text) {
-    return tl::make_unexpected("password file " + registry::in_quotes(file) + ": " + text.error().message);
-  }
-  // Editors end lines.
-  while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) {
-    text->pop_back();
-  }
-  return *text;
-}
-
-tl::expected<Place, std::string> with_password(etcd::Options options, const std::string& password_file) {
+tl::expected<Place, std::string> with_password(etcd::Options options, const std::filesystem::path& password_file) {
   if (!password_file.empty()) {
-    tl::expected<std::string, std::string> password = read_password(password_file);
+    tl::expected<std::string, std::string> password = registry::read_password(password_file);
     if (!password) {
       return tl::make_unexpected(password.error());
     }
     options.password = std::move(*password);
   }
   return Place{.etcd = std::move(options), .folder = {}};
-}
-
-/// Of the section alone: the rest of the node's configuration is weftd's to judge.
-tl::expected<Place, std::string> read_section(Fields section, std::vector<Diagnostic>& errors) {
-  const std::string source = section.word("source", {"files", "etcd"}).value_or("files");
-  const std::string folder = section.string("folder").value_or("");
-  Fields cluster = section.mapping("etcd");
-  etcd::Options options;
-  options.endpoints = cluster.strings("endpoints");
-  options.ca_file = cluster.string("ca").value_or("");
-  options.cert_file = cluster.string("certificate").value_or("");
-  options.key_file = cluster.string("key").value_or("");
-  options.user = cluster.string("user").value_or("");
-  const std::string password_file = cluster.string("password_file").value_or("");
-  const int64_t timeout = cluster.integer("timeout_ms", 100, 60'000).value_or(options.timeout.count());
-  options.timeout = std::chrono::milliseconds(timeout);
-  if (source == "etcd" && options.endpoints.empty()) {
-    section.error("etcd", "expected etcd.endpoints with source: etcd");
-  }
-  if (source == "files" && folder.empty()) {
-    section.error("folder", "required field is missing");
-  }
-  if (!errors.empty()) {
-    return tl::make_unexpected(to_string(errors.front()));
-  }
-  return source == "etcd" ? with_password(std::move(options), password_file) : Place{.etcd = {}, .folder = folder};
 }
 
 tl::expected<Place, std::string> read_config(const std::string& path) {
@@ -78,8 +39,15 @@ tl::expected<Place, std::string> read_config(const std::string& path) {
   if (at == root->keys.end()) {
     return tl::make_unexpected(path + ": registry: required section is missing");
   }
-  return read_section(Fields(root->items[static_cast<size_t>(at - root->keys.begin())], "registry", path, errors),
-                      errors);
+  // The rest of the node's configuration is weftd's to judge.
+  const size_t number = static_cast<size_t>(at - root->keys.begin());
+  registry::SourceSection section =
+      registry::read_source_section(registry::Fields(root->items[number], "registry", path, errors));
+  if (!errors.empty()) {
+    return tl::make_unexpected(to_string(errors.front()));
+  }
+  return section.etcd ? with_password(std::move(*section.etcd), section.password_file)
+                      : Place{.etcd = {}, .folder = section.folder};
 }
 
 }  // namespace

@@ -20,9 +20,9 @@ class Store {
   static Result<std::unique_ptr<Store>> open(const Place& place);
   virtual ~Store() = default;
 
-  /// No value if there is none.
+  /// No value if there is none. One that is there and can't be read has no content, and Document::problem.
   virtual Result<std::optional<Document>> get(const DocumentName& name) = 0;
-  /// In the order of namespaces and names.
+  /// In the order of namespaces and names. Also those that can't be read, as get() has them.
   virtual Result<std::vector<Document>> list(const std::string& kind) = 0;
   virtual Result<void> put(const Document& document) = 0;
   /// @returns whether there was one

@@ -12,11 +12,6 @@
 namespace weft::registry {
 namespace {
 
-bool is_registry_file(const std::filesystem::path& name) {
-  const std::filesystem::path extension = name.extension();
-  return !name.native().starts_with('.') && (extension == ".yaml" || extension == ".yml" || extension == ".json");
-}
-
 struct Listing {
   std::set<std::string> names;
   std::string error;
@@ -69,6 +64,11 @@ void share_unchanged(const ResourceSet& before, ResourceSet& now) {
 }
 
 }  // namespace
+
+bool is_registry_file(const std::filesystem::path& name) {
+  const std::filesystem::path extension = name.extension();
+  return !name.native().starts_with('.') && (extension == ".yaml" || extension == ".yml" || extension == ".json");
+}
 
 bool FileSource::refresh(const std::filesystem::path& path, File& file) {
   const tl::expected<std::string, ReadFailure> text = read_text_file(path);

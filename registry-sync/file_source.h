@@ -30,6 +30,9 @@ struct FolderReading {
   std::vector<Diagnostic> errors;  ///< of the files
 };
 
+/// Is it one that is read, by its name in the folder?
+bool is_registry_file(const std::filesystem::path& name);
+
 class FileSource {
  public:
   explicit FileSource(std::filesystem::path folder) : folder_(std::move(folder)) {}

@@ -12,6 +12,8 @@
 namespace weft::registry {
 
 inline constexpr std::string_view kKeyPrefix = "/weft/v1/";
+inline constexpr std::string_view kResourcePrefix = "/weft/v1/resources/";
+inline constexpr std::string_view kInstancePrefix = "/weft/v1/endpoints/";
 
 struct Key {
   bool is_instance = false;

@@ -18,6 +18,7 @@
 #include "l4/own_ports.h"
 #include "lb/token_bucket.h"
 #include "registry-sync/parse_kinds.h"
+#include "registry-sync/source_section.h"
 #include "registry-sync/yaml_document.h"
 #include "registry-sync/yaml_fields.h"
 
@@ -70,46 +71,13 @@ std::vector<lb::Prefix> read_prefixes(Fields& fields, const char* key) {
   return prefixes;
 }
 
-void read_etcd(Fields fields, Config& config) {
-  etcd::Options& options = config.etcd.emplace();
-  options.endpoints = fields.strings("endpoints");
-  if (fields && options.endpoints.empty()) {
-    fields.error("endpoints", "expected at least one, such as http://10.0.0.1:2379");
-  }
-  options.ca_file = fields.string("ca").value_or("");
-  options.cert_file = fields.string("certificate").value_or("");
-  options.key_file = fields.string("key").value_or("");
-  if (options.cert_file.empty() != options.key_file.empty()) {
-    fields.error("certificate", "certificate and key go together");
-  }
-  options.user = fields.string("user").value_or("");
-  config.etcd_password_file = fields.string("password_file").value_or("");
-  if (options.user.empty() != config.etcd_password_file.empty()) {
-    fields.error("user", "user and password_file go together");
-  }
-  options.timeout = std::chrono::milliseconds(fields.integer("timeout_ms", 100, 60000).value_or(2000));
-  Fields guard = fields.mapping("guard");
-  registry::Guard& bounds = config.registry_guard;
-  bounds.percent = static_cast<uint32_t>(guard.integer("percent", 1, 100).value_or(bounds.percent));
-  bounds.least = static_cast<uint32_t>(guard.integer("least", 1, 1'000'000).value_or(bounds.least));
-  bounds.window = std::chrono::seconds(guard.integer("window_s", 1, 3600).value_or(bounds.window.count()));
-  guard.finish();
-  fields.finish();
-}
-
 void read_registry(Fields fields, Config& config) {
-  const std::string source = fields.word("source", {"files", "etcd"}).value_or("files");
-  if (source == "etcd") {
-    read_etcd(fields.required_mapping("etcd"), config);
-    config.registry_cache = fields.string("cache").value_or(config.registry_cache.string());
-    if (!config.registry_cache.empty() && !config.registry_cache.is_absolute()) {
-      fields.error("cache", "expected an absolute path, or \"\" for no cache, got " +
-                                registry::in_quotes(config.registry_cache.string()));
-    }
-  } else if (fields) {
-    config.registry = fields.required_string("folder");
-  }
-  fields.finish();
+  registry::SourceSection section = registry::read_source_section(std::move(fields));
+  config.registry = std::move(section.folder);
+  config.etcd = std::move(section.etcd);
+  config.etcd_password_file = std::move(section.password_file);
+  config.registry_guard = section.guard;
+  config.registry_cache = std::move(section.cache);
 }
 
 void read_workers(Fields workers, Config& config) {

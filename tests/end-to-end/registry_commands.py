@@ -80,6 +80,42 @@ assert (mesh.registry / "mine.yaml").read_text() == changed
 assert "is one of 2 documents in" in weftctl("apply", "--folder", mesh.registry, "-f", "-", code=69, input=changed)
 assert "is one of 2 documents in" in weftctl("delete", "--folder", mesh.registry, "service", "shop/web", code=69)
 
+# With anything else in it than what it is about, be it no resource or nothing that can be read, a file is left as it is.
+mine = mesh.registry / "mine.yaml"
+for rest, said in (("---\nsomething: else\n", "is one of 2 documents in"), ("---\nkind: [\n", "mend that first")):
+    mine.write_text(SERVICE + rest)
+    assert said in weftctl("apply", "--folder", mesh.registry, "-f", "-", code=69, input=changed)
+    assert said in weftctl("delete", "--folder", mesh.registry, "service", "shop/web", code=69)
+    assert mine.read_text() == SERVICE + rest
+assert "mine.yaml" in weftctl("get", "--folder", mesh.registry, "service", "shop/other", code=69), "it may be in what can't be read"
+mine.unlink()
+# Nor is a file that has the name of a new one.
+(mesh.registry / "service.shop.web.yaml").write_text(SERVICE.replace("name: web", "name: other"))
+assert "File exists" in weftctl("apply", "--folder", mesh.registry, "-f", "-", code=69, input=SERVICE)
+assert "name: other" in (mesh.registry / "service.shop.web.yaml").read_text()
+(mesh.registry / "service.shop.web.yaml").unlink()
+# Who may read it, may then too. Those who write at once are one after another, and leave one file.
+mine.write_text(SERVICE)
+mine.chmod(0o640)
+weftctl("apply", "--folder", mesh.registry, "-f", "-", input=changed)
+assert mine.stat().st_mode & 0o777 == 0o640
+mine.unlink()
+both_at_once = [subprocess.Popen([lab.BUILD / "weftctl", "apply", "--folder", mesh.registry, "-f", both]) for _ in range(6)]
+assert [process.wait(60) for process in both_at_once] == [0] * 6
+assert sorted(path.name for path in mesh.registry.iterdir()) == ["endpointslice.shop.web-1.yaml", "service.shop.web.yaml"]
+
+# What is in etcd and can't be read is not "not there": it is said, and a good one takes its place.
+lab.run("etcdctl", "put", "/weft/v1/resources/Service/shop/web", "{half")
+assert weftctl("get", "--etcd", URL, "service", "shop/web", code=1) == \
+    'error: key "/weft/v1/resources/Service/shop/web": expected JSON\n'
+assert "expected JSON" in weftctl("get", "--etcd", URL, "services", code=1)
+assert weftctl("apply", "--etcd", URL, "-f", "-", input=SERVICE) == "Service shop/web configured\n"
+
+# An input that breaks off is no input, and a configuration that weftd refuses is none for weftctl.
+assert weftctl("apply", "--etcd", URL, "-f", "-", code=1, stdin=os.open("/", os.O_RDONLY)) == "error: standard input: Is a directory\n"
+unknown = config("unknown.yaml", {"source": "etcd", "etcd": {"endpoints": [URL], "timeout": 5}})
+assert "registry.etcd.timeout: unknown field" in weftctl("get", *unknown, "services", code=64)
+
 # Without a registry, and without a node.
 assert "no registry is named: say --etcd URL or --folder PATH" in weftctl("get", "services", code=64)
 etcd.kill()
