@@ -6,13 +6,11 @@
 namespace weft::etcd {
 namespace {
 
-using Clock = std::chrono::system_clock;  // gRPC's deadlines are
-
 /// Does it have a connection by then? In steps, so that it ends soon when the client is shut down.
 bool connected(grpc::Channel& channel, Clock::time_point until, const Calls& calls) {
   while (!calls.shut()) {
     const Clock::time_point now = Clock::now();
-    if (channel.WaitForConnected(std::min(until, now + std::chrono::milliseconds(50)))) {
+    if (channel.WaitForConnected(grpc_deadline(std::min(until, now + std::chrono::milliseconds(50))))) {
       return true;
     }
     if (now >= until) {
@@ -25,7 +23,7 @@ bool connected(grpc::Channel& channel, Clock::time_point until, const Calls& cal
 /// Why it has no connection, as far as gRPC says it to those who ask nevertheless; a call that won't be answered.
 std::string why_not_connected(Member& member) {
   grpc::ClientContext context;
-  context.set_deadline(Clock::now() + std::chrono::milliseconds(50));
+  context.set_deadline(grpc_deadline(std::chrono::milliseconds(50)));
   etcdserverpb::RangeResponse response;
   const grpc::Status status = member.kv->Range(&context, etcdserverpb::RangeRequest(), &response);
   return status.error_code() == grpc::StatusCode::UNAVAILABLE ? ": " + status.error_message().substr(0, 512) : "";
@@ -57,7 +55,7 @@ Result<void> Cluster::authenticate() {
   Call call(calls_);
   token_.clear();
   sign(call.context);
-  call.context.set_deadline(Clock::now() + options_.timeout);
+  call.context.set_deadline(grpc_deadline(options_.timeout));
   etcdserverpb::AuthenticateRequest request;
   request.set_name(options_.user);
   request.set_password(options_.password);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "etcd/call.h"
+#include "etcd/deadline.h"
 #include "etcd/errors.h"
 #include "etcd/member.h"
 
@@ -66,7 +67,7 @@ Result<T> Cluster::ask(Repeat repeat, Attempt attempt) {
     }
     auto call = std::make_unique<Call>(calls_);
     sign(call->context);
-    call->context.set_deadline(std::chrono::system_clock::now() + options_.timeout);
+    call->context.set_deadline(grpc_deadline(options_.timeout));
     Result<T> answer = attempt(members_[current_], std::move(call));
     if (answer) {
       return answer;

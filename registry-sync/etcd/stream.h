@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "etcd/call.h"
+#include "etcd/deadline.h"
 #include "etcd/member.h"
 
 namespace weft::etcd {
@@ -25,7 +26,7 @@ struct Stream {
 
   enum class Step : uint8_t { none, start, write, read, finish };
   /// What gRPC has done by then; none: nothing.
-  Step wait_for_step(std::chrono::system_clock::time_point until, bool& fine);
+  Step wait_for_step(Clock::time_point until, bool& fine);
   Error why_it_ended();
 
   std::string url;

@@ -7,8 +7,6 @@
 namespace weft::etcd {
 namespace {
 
-using SystemClock = std::chrono::system_clock;
-
 void* tag_of(Stream::Step step) {
   return reinterpret_cast<void*>(static_cast<uintptr_t>(step));
 }
@@ -48,7 +46,7 @@ Result<std::unique_ptr<Stream>> Stream::open(Member& member, std::unique_ptr<Cal
   self.url = member.url;
   self.call = std::move(call);
   self.stream = member.watch->AsyncWatch(&self.call->context, &self.queue, tag_of(Step::start));
-  const SystemClock::time_point until = SystemClock::now() + wait;
+  const Clock::time_point until = Clock::now() + wait;
   bool fine = false;
   if (self.wait_for_step(until, fine) != Step::start || !fine) {
     return tl::make_unexpected(self.why_it_ended());
@@ -79,9 +77,9 @@ Stream::~Stream() {
   }
 }
 
-Stream::Step Stream::wait_for_step(SystemClock::time_point until, bool& fine) {
+Stream::Step Stream::wait_for_step(Clock::time_point until, bool& fine) {
   void* tag = nullptr;
-  if (queue.AsyncNext(&tag, &fine, until) != grpc::CompletionQueue::GOT_EVENT) {
+  if (queue.AsyncNext(&tag, &fine, grpc_deadline(until)) != grpc::CompletionQueue::GOT_EVENT) {
     return Step::none;
   }
   return static_cast<Step>(reinterpret_cast<uintptr_t>(tag));
@@ -100,7 +98,7 @@ Error Stream::why_it_ended() {
   bool fine = false;
   bool cut = false;
   for (Step step = Step::none; step != Step::finish;) {
-    step = wait_for_step(SystemClock::now() + std::chrono::milliseconds(100), fine);
+    step = wait_for_step(Clock::now() + std::chrono::milliseconds(100), fine);
     if (step == Step::none) {
       cut = true;
       call->context.TryCancel();
@@ -117,7 +115,7 @@ Result<std::optional<etcdserverpb::WatchResponse>> Stream::read(std::chrono::mil
   if (ended) {
     return tl::make_unexpected(*ended);
   }
-  const SystemClock::time_point until = SystemClock::now() + wait;
+  const Clock::time_point until = Clock::now() + wait;
   if (!reading) {
     message.Clear();
     stream->Read(&message, tag_of(Step::read));
