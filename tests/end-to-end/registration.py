@@ -135,8 +135,11 @@ os.write(terminal, b"one\ntwo\n")
 seen = b""
 def see(text):
     global seen
-    while select.select([terminal], [], [], 0)[0]:
-        seen += os.read(terminal, 4096)
+    try:
+        while select.select([terminal], [], [], 0)[0]:
+            seen += os.read(terminal, 4096)
+    except OSError:  # nobody is behind it any more
+        assert text in seen, seen
     return text in seen
 lab.wait_until("the program reads from the terminal", lambda: see(b"program one"), 30)
 lab.wait_until("so does the script behind it", lambda: see(b"script two"), 30)
