@@ -200,8 +200,11 @@ void Syncer::begin() {
     return;
   }
   const Time patient_until = Clock::now() + (cached_ ? kCachePatience : kPatience);
-  while (Clock::now() < patient_until && !take_from_store()) {
-    wait(patient_until);
+  // As long as nothing failed, a list is under way, of which each page has its deadline: that is worth more than
+  // nothing.
+  const auto is_listing = [this] { return !cached_ && follower_->status().error.empty(); };
+  while (!take_from_store() && (Clock::now() < patient_until || is_listing())) {
+    wait(std::max(patient_until, Clock::now() + kCheckInterval));
   }
   if (registry_.snapshot() == nullptr) {
     start_without_store();

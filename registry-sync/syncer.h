@@ -51,7 +51,8 @@ class Syncer {
   static tl::expected<std::unique_ptr<Syncer>, std::string> start(Options options, Hooks hooks);
   /// Follows a registry in etcd: options.folder is empty. Returns once all of it is in force; or, if etcd is away,
   /// after kCachePatience with what options.cache holds, or after kPatience with an empty snapshot: Status::whole and
-  /// Status::cached say which. An error if the options are wrong.
+  /// Status::cached say which. A list that takes longer, but was not refused, is waited for if there is no cache. An
+  /// error if the options are wrong.
   static tl::expected<std::unique_ptr<Syncer>, std::string> start(etcd::Options store, Options options, Hooks hooks);
   static constexpr std::chrono::seconds kPatience{5};
   static constexpr std::chrono::seconds kCachePatience{2};
