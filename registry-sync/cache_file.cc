@@ -157,27 +157,39 @@ tl::expected<void, std::string> write_new(const std::filesystem::path& path, std
 
 }  // namespace
 
+size_t encoded_bytes(const CacheContents& contents) {
+  size_t bytes = kHeaderBytes + 4 + contents.source.size() + 8 + 8 + 8;
+  for (const auto& [key, text] : contents.documents) {
+    bytes += 8 + key.size() + text->size();
+  }
+  return bytes;
+}
+
 std::string encode_cache(const CacheContents& contents) {
   assert(contents.source.size() <= kMaxCacheSource);
-  std::string body;
-  append(body, static_cast<uint32_t>(contents.source.size()));
-  body += contents.source;
-  append(body, contents.revision);
-  append(body, int64_t{std::chrono::floor<std::chrono::milliseconds>(contents.saved.time_since_epoch()).count()});
-  append(body, uint64_t{contents.documents.size()});
-  for (const auto& [key, text] : contents.documents) {
-    assert(key.size() <= kMaxCacheKey && text->size() <= kMaxCacheText);
-    append(body, static_cast<uint32_t>(key.size()));
-    append(body, static_cast<uint32_t>(text->size()));
-    body += key;
-    body += *text;
-  }
-  std::string bytes(kMagic);
+  std::string bytes;
+  bytes.reserve(encoded_bytes(contents));
+  bytes += kMagic;
   append(bytes, kCacheVersion);
   append(bytes, uint32_t{0});
-  append(bytes, uint64_t{body.size()});
-  append(bytes, uint64_t{XXH3_64bits(body.data(), body.size())});
-  return bytes + body;
+  bytes.resize(kHeaderBytes);  // the body's length and sum, once they are known
+  append(bytes, static_cast<uint32_t>(contents.source.size()));
+  bytes += contents.source;
+  append(bytes, contents.revision);
+  append(bytes, int64_t{std::chrono::floor<std::chrono::milliseconds>(contents.saved.time_since_epoch()).count()});
+  append(bytes, uint64_t{contents.documents.size()});
+  for (const auto& [key, text] : contents.documents) {
+    assert(key.size() <= kMaxCacheKey && text->size() <= kMaxCacheText);
+    append(bytes, static_cast<uint32_t>(key.size()));
+    append(bytes, static_cast<uint32_t>(text->size()));
+    bytes += key;
+    bytes += *text;
+  }
+  const uint64_t length = bytes.size() - kHeaderBytes;
+  const uint64_t sum = XXH3_64bits(bytes.data() + kHeaderBytes, length);
+  std::memcpy(bytes.data() + kHeaderBytes - 16, &length, sizeof length);
+  std::memcpy(bytes.data() + kHeaderBytes - 8, &sum, sizeof sum);
+  return bytes;
 }
 
 tl::expected<CacheContents, std::string> decode_cache(std::string_view bytes) {
@@ -214,6 +226,7 @@ tl::expected<CacheContents, std::string> decode_cache(std::string_view bytes) {
 }
 
 tl::expected<void, std::string> write_cache(const std::filesystem::path& path, std::string_view bytes) {
+  assert(bytes.size() <= kMaxCacheBytes);
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
   std::error_code error;
   std::filesystem::create_directories(folder, error);
@@ -239,7 +252,7 @@ tl::expected<void, std::string> write_cache(const std::filesystem::path& path, s
 }
 
 tl::expected<std::optional<CacheContents>, std::string> read_cache(const std::filesystem::path& path) {
-  const OpenFile file(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  const OpenFile file(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
   if (file.fd() < 0 && errno == ENOENT) {
     return std::nullopt;
   }
@@ -249,6 +262,10 @@ tl::expected<std::optional<CacheContents>, std::string> read_cache(const std::fi
   }
   if (!S_ISREG(info.st_mode)) {
     return tl::make_unexpected(in_quotes(path.native()) + " is no file");
+  }
+  if (info.st_uid != geteuid() || (info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    return tl::make_unexpected(in_quotes(path.native()) +
+                               " may be written by others: expected it to be weftd's own, and no one else's to write");
   }
   const auto size = static_cast<size_t>(info.st_size);
   if (size > kMaxCacheBytes) {

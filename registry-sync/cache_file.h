@@ -43,14 +43,17 @@ struct CacheContents {
   std::map<std::string, CachedText> documents;    ///< accepted ones, by key
 };
 
+/// How long encode_cache() makes it.
+size_t encoded_bytes(const CacheContents& contents);
 /// What is too large is left out whole by whoever fills `contents`; here it is a broken precondition.
 std::string encode_cache(const CacheContents& contents);
 /// The error says what is wrong, without the file's name.
 tl::expected<CacheContents, std::string> decode_cache(std::string_view bytes);
 
 /// Puts the file there whole or not at all, even if the machine fails meanwhile. Makes its folder if there is none.
+/// Precondition: kMaxCacheBytes at most.
 tl::expected<void, std::string> write_cache(const std::filesystem::path& path, std::string_view bytes);
-/// No value if there is no such file.
+/// No value if there is no such file. One that is a link, another user's, or writable for others is refused.
 tl::expected<std::optional<CacheContents>, std::string> read_cache(const std::filesystem::path& path);
 
 }  // namespace weft::registry

@@ -3,11 +3,26 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <utility>
 
-namespace weft::registry {
+#include "registry-sync/diagnostic.h"
 
-CacheWriter::CacheWriter(Options options) : path_(std::move(options.path)), pause_(options.pause) {
+namespace weft::registry {
+namespace {
+
+/// In pauses: what a disk that fails is left alone for.
+constexpr int kLongestBackoff = 12;
+
+tl::unexpected<std::string> too_large(const std::filesystem::path& path, size_t bytes) {
+  return tl::make_unexpected(in_quotes(path.native()) + " would have " + std::to_string(bytes) +
+                             " bytes, and may have " + std::to_string(kMaxCacheBytes));
+}
+
+}  // namespace
+
+CacheWriter::CacheWriter(Options options)
+    : path_(std::move(options.path)), pause_(options.pause), next_pause_(options.pause) {
   contents_.source = options.source.substr(0, kMaxCacheSource);
   contents_.documents = std::move(options.documents);
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
@@ -55,7 +70,7 @@ void CacheWriter::run(const std::stop_token& stop) {
     }
     write();
     std::unique_lock lock(mutex_);
-    told_.wait_for(lock, stop, pause_, [] { return false; });
+    told_.wait_for(lock, stop, next_pause_, [] { return false; });
   }
   write();
 }
@@ -84,14 +99,16 @@ void CacheWriter::write() {
     }
   }
   contents_.saved = std::chrono::system_clock::now();
-  const std::string bytes = encode_cache(contents_);
-  const tl::expected<void, std::string> done = write_cache(path_, bytes);
+  const size_t bytes = encoded_bytes(contents_);
+  const tl::expected<void, std::string> done =
+      bytes <= kMaxCacheBytes ? write_cache(path_, encode_cache(contents_)) : too_large(path_, bytes);
   const std::lock_guard lock(mutex_);
+  next_pause_ = done ? pause_ : std::max(pause_, std::min(next_pause_ * 2, pause_ * kLongestBackoff));
   if (done) {
     ++state_.writes;
     state_.last_error.clear();
     state_.documents = contents_.documents.size();
-    state_.bytes = bytes.size();
+    state_.bytes = bytes;
     state_.saved = contents_.saved;
   } else {
     ++state_.failures;

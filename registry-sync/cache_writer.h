@@ -2,8 +2,8 @@
 /// @file Keeps a cache file up to date from a thread of its own: nobody who tells it of a change waits for the disk.
 ///
 /// What changes within a pause is written at once, so the disk is asked once a pause at most however much changes.
-/// What it was told last is on disk a pause later, or when it is destroyed. A write that fails is tried again with the
-/// next change or pause, and said in state().
+/// What it was told last is on disk a pause later, or when it is destroyed. A write that fails is tried again after a
+/// pause, each time a longer one, and said in state().
 ///
 /// All members may be called from any thread. Memory: the documents' texts are shared with whoever has them; a whole
 /// file's worth for the time of a write.
@@ -55,7 +55,8 @@ class CacheWriter {
 
   const std::filesystem::path path_;
   const std::chrono::milliseconds pause_;
-  CacheContents contents_;  ///< the thread alone
+  std::chrono::milliseconds next_pause_;  ///< the thread alone
+  CacheContents contents_;                ///< the thread alone
 
   mutable std::mutex mutex_;
   std::condition_variable_any told_;

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include <cstring>
@@ -157,6 +158,24 @@ TEST_F(CacheFile, SaysWhatIsWrongWithIt) {
   EXPECT_THAT(write_cache(std::filesystem::path(folder.at("other")) / "x", "x").error(), HasSubstr("can't create"));
 }
 
+TEST_F(CacheFile, IsReadIfNobodyElseMayWriteIt) {
+  ASSERT_TRUE(write_cache(path, encode_cache(some_contents())));
+  const std::filesystem::path link = folder.base() / "link";
+  std::filesystem::create_symlink(path, link);
+  EXPECT_THAT(read_cache(link).error(), HasSubstr("can't read"));
+  ASSERT_EQ(chmod(path.c_str(), 0644), 0);
+  EXPECT_TRUE(read_cache(path));
+  for (const mode_t mode : {0620, 0602}) {
+    ASSERT_EQ(chmod(path.c_str(), mode), 0);
+    EXPECT_THAT(read_cache(path).error(), HasSubstr("may be written by others"));
+  }
+  ASSERT_EQ(chmod(path.c_str(), 0600), 0);
+  if (geteuid() == 0) {
+    ASSERT_EQ(chown(path.c_str(), 65534, 65534), 0);
+    EXPECT_THAT(read_cache(path).error(), HasSubstr("may be written by others"));
+  }
+}
+
 TEST_F(CacheFile, IsWrittenOnceAPauseAndAtTheEnd) {
   CacheWriter::State last;
   {
@@ -194,6 +213,17 @@ TEST_F(CacheFile, AWriteThatFailsIsSaidAndTriedAgain) {
   }
   EXPECT_EQ(writer.state().last_error, "");
   EXPECT_EQ(read_cache(path).value()->documents.size(), 1U);
+}
+
+TEST_F(CacheFile, ADiskThatFailsIsAskedLessAndLess) {
+  std::filesystem::create_directories(path);  // in the way
+  const auto begun = std::chrono::steady_clock::now();
+  CacheWriter writer({.path = path, .source = "test", .pause = milliseconds(10)});
+  writer.replace({{"a", cached("1")}}, 1);
+  while (writer.state().failures < 5) {
+    std::this_thread::yield();
+  }
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, milliseconds(20 + 40 + 80 + 120));
 }
 
 }  // namespace
