@@ -65,7 +65,7 @@ remote-control:
 
 
 first, second = upstream(5301), upstream(5302)
-mesh.configure(dns={"addresses": [SERVER, SERVER6], "upstreams": ["127.0.0.1:5301", "127.0.0.1:5302"], "timeout_ms": 500})
+mesh.configure(dns={"addresses": [SERVER, SERVER6], "upstreams": ["127.0.0.1:5301", "127.0.0.1:5302"], "timeout_ms": 3000})
 mesh.use_names(SERVER)
 mesh.start_weftd()
 
