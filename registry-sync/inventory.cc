@@ -257,7 +257,16 @@ std::vector<Diagnostic> Inventory::errors() const {
 std::vector<Diagnostic> Inventory::contradictions() const {
   ResourceSet documents;
   for (const std::string& file : claims_.files_in_conflict()) {
-    append(documents, *files_.at(file));
+    const auto held = files_.find(file);
+    if (held == files_.end()) {
+      // A folder's files are held by name, and their documents know the path. There are few: all are looked at.
+      ResourceSet all;
+      for (const auto& [name, each] : files_) {
+        append(all, *each);
+      }
+      return find_conflicts(all);
+    }
+    append(documents, *held->second);
   }
   return find_conflicts(documents);
 }
