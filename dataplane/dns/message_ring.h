@@ -17,7 +17,7 @@ namespace weft::dns {
 
 class MessageRing {
  public:
-  /// @param bytes at least; rounded up to a power of two. A message may have half of them at most
+  /// @param bytes at least; rounded up to a power of two. A message may have half of them less 8 at most
   explicit MessageRing(size_t bytes) : memory_(std::bit_ceil(bytes)), mask_(memory_.size() - 1) {}
 
   /// The producer's. @param parts written one behind the other. @returns false: there is no room
@@ -27,7 +27,7 @@ class MessageRing {
     size_t head = head_.load(std::memory_order_relaxed);
     const size_t to_end = memory_.size() - (head & mask_);
     const size_t skipped = needed > to_end ? to_end : 0;  // what is left at the end is too short
-    if (length > memory_.size() / 2 ||
+    if (needed > memory_.size() / 2 ||
         memory_.size() - (head - tail_.load(std::memory_order_acquire)) < skipped + needed) {
       return false;
     }

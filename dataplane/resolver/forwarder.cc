@@ -27,7 +27,14 @@ constexpr std::chrono::seconds kQuietAfter(1);
 constexpr size_t kLength = 2;  ///< before a message over TCP
 /// Servers that a query is put to, the same twice if there is but one: clients wait for 5 s as a rule.
 constexpr uint32_t kMostTries = 3;
-constexpr int kMostDatagrams = 8;  ///< to look at in a turn, as all but one are strange
+constexpr int kMostDatagrams = 8;   ///< to look at in a turn, as all but one are strange
+constexpr uint32_t kMostAsks = 64;  ///< to take out of a ring in a turn
+/// A server that is silent so often in a row is no more asked first, until it answers one of few queries.
+constexpr uint32_t kMostSilent = 3;
+constexpr std::chrono::seconds kAgainAfter(5);
+/// Queries that a client may have under way, however few are free.
+constexpr uint32_t kLeastOfClient = 4;
+constexpr size_t kKeptCapacity = 4096;
 
 struct SocketAddress {
   sockaddr_storage storage{};
@@ -99,7 +106,7 @@ tl::expected<std::unique_ptr<Forwarder>, std::string> Forwarder::start(const For
 }
 
 Forwarder::Forwarder(const ForwarderConfig& config, std::vector<dns::ForwardingRings*> rings, int poll)
-    : config_(config), rings_(std::move(rings)), poll_(poll) {
+    : config_(config), rings_(std::move(rings)), poll_(poll), health_(config.servers.size()) {
   for (uint32_t number = 0; number < config.pending; ++number) {
     exchanges_.push_back(std::make_unique<Exchange>());
     exchanges_.back()->number = number;
@@ -135,10 +142,11 @@ ForwarderCounts Forwarder::counts() const {
 void Forwarder::run() {
   std::array<epoll_event, 64> events;
   Clock::time_point last_work = Clock::now();
+  bool has_more = false;
   while (!stop_.load(std::memory_order_relaxed)) {
     const bool is_quiet = active_ == 0 && Clock::now() - last_work > kQuietAfter;
-    const int count =
-        epoll_wait(poll_, events.data(), static_cast<int>(events.size()), is_quiet ? kQuietTurnMillis : kTurnMillis);
+    const int patience = has_more ? 0 : is_quiet ? kQuietTurnMillis : kTurnMillis;
+    const int count = epoll_wait(poll_, events.data(), static_cast<int>(events.size()), patience);
     for (int i = 0; i < count; ++i) {
       const uint64_t data = events[static_cast<size_t>(i)].data.u64;
       Exchange& exchange = *exchanges_[static_cast<uint32_t>(data)];
@@ -146,48 +154,100 @@ void Forwarder::run() {
         go_on(exchange, events[static_cast<size_t>(i)].events);
       }
     }
-    take_asks();
+    deliver_late();
+    has_more = take_asks();
+    expire();
     if (active_ > 0) {
-      expire();
       last_work = Clock::now();
     }
     counts_.pending.store(active_, std::memory_order_relaxed);
   }
 }
 
-void Forwarder::take_asks() {
-  for (dns::ForwardingRings* ring : rings_) {
-    for (auto written = ring->asks.front(); !written.empty(); written = ring->asks.front()) {
+/// A few of each, so that answers are looked at in between, and no worker waits for another's. @returns whether there
+/// are more
+bool Forwarder::take_asks() {
+  bool has_more = false;
+  first_ring_ = rings_.empty() ? 0 : (first_ring_ + 1) % rings_.size();
+  for (size_t i = 0; i < rings_.size(); ++i) {
+    dns::ForwardingRings& ring = *rings_[(first_ring_ + i) % rings_.size()];
+    uint32_t taken = 0;
+    for (auto written = ring.asks.front(); !written.empty(); written = ring.asks.front()) {
       dns::Ask ask;
       const std::span<const std::byte> message = dns::take_apart(written, ask);
-      begin(*ring, ask, message);
-      ring->asks.pop();
+      if (taken == kMostAsks) {
+        has_more = true;
+        break;
+      }
+      if (!begin(ring, ask, message)) {
+        break;
+      }
+      ring.asks.pop();
+      ++taken;
     }
+  }
+  return has_more;
+}
+
+/// A client may have a quarter of what is free beside what it has: one alone a fifth of all.
+bool Forwarder::may_begin(const lb::Address& client) const {
+  const auto known = by_client_.find(client);
+  const uint32_t its = known == by_client_.end() ? 0 : known->second;
+  return !free_.empty() && its < std::max<size_t>(kLeastOfClient, free_.size() / 4);
+}
+
+/// In the order of preference, the first that answers; but now and then one that did not.
+size_t Forwarder::first_server() {
+  const Clock::time_point now = Clock::now();
+  for (size_t i = 0; i < health_.size(); ++i) {
+    if (health_[i].silent < kMostSilent) {
+      return i;
+    }
+    if (health_[i].again_at <= now) {
+      health_[i].again_at = now + kAgainAfter;
+      return i;
+    }
+  }
+  return 0;
+}
+
+/// It was silent, or can't be reached.
+void Forwarder::blame(size_t server) {
+  if (++health_[server].silent == kMostSilent) {
+    health_[server].again_at = Clock::now() + kAgainAfter;
   }
 }
 
-void Forwarder::begin(dns::ForwardingRings& ring, const dns::Ask& ask, std::span<const std::byte> message) {
-  count(counts_.asked);
-  if (free_.empty()) {
+/// @returns false: nothing was done, as there is no room to tell of it
+bool Forwarder::begin(dns::ForwardingRings& ring, const dns::Ask& ask, std::span<const std::byte> message) {
+  if (!may_begin(ask.tuple.source)) {
+    if (!refuse(ring, ask, message)) {
+      return false;
+    }
+    count(counts_.asked);
     count(counts_.overflowed);
-    return refuse(ring, ask, message);
+    return true;
   }
+  count(counts_.asked);
   Exchange& exchange = *exchanges_[free_.back()];
   if (dns::read_query(message, exchange.query) != dns::Reading::good) {
-    return;  // a worker has read it before
+    return true;  // a worker has read it before
   }
   free_.pop_back();
   ++active_;
+  ++by_client_[ask.tuple.source];
   const std::span<const std::byte> question = dns::question_of(message, exchange.query);
   exchange.question.assign(question.begin(), question.end());
   exchange.in_use = true;
   exchange.ring = &ring;
   exchange.ask = ask;
-  exchange.server = preferred_;
+  exchange.server = first_server();
   exchange.tries = 0;
   if (!send(exchange)) {
+    blame(exchange.server);
     try_next(exchange);
   }
+  return true;
 }
 
 /// By a socket of its own, whose port the kernel picks at random. @returns false: that server can't be reached
@@ -198,10 +258,10 @@ bool Forwarder::send(Exchange& exchange) {
   ++exchange.tries;
   ++exchange.generation;
   exchange.deadline = Clock::now() + config_.timeout;
+  due_.push_back({exchange.deadline, exchange.number, exchange.generation});
   if (exchange.socket < 0) {
     return false;
   }
-  count(counts_.sent);
   const int connected = connect(exchange.socket, reinterpret_cast<const sockaddr*>(&to.storage), to.length);
   if (connected != 0 && errno != EINPROGRESS) {
     return false;
@@ -216,6 +276,7 @@ bool Forwarder::send(Exchange& exchange) {
   if (epoll_ctl(poll_, EPOLL_CTL_ADD, exchange.socket, &event) != 0) {
     return false;
   }
+  count(counts_.sent);
   if (exchange.is_stream()) {
     dns::put16(message.data(), static_cast<uint16_t>(length));
     exchange.unsent.assign(message.begin(), message.begin() + static_cast<std::ptrdiff_t>(kLength + length));
@@ -231,6 +292,7 @@ void Forwarder::go_on(Exchange& exchange, uint32_t events) {
   }
   if (!exchange.unsent.empty() && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0 && !send_stream(exchange)) {
     count(counts_.failed);
+    blame(exchange.server);
     return try_next(exchange);
   }
   if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
@@ -262,6 +324,7 @@ void Forwarder::receive_datagrams(Exchange& exchange) {
     }
     if (length < 0) {  // nobody is there: ICMP said so
       count(counts_.failed);
+      blame(exchange.server);
       return try_next(exchange);
     }
     const std::span<std::byte> received = std::span(message).first(static_cast<size_t>(length));
@@ -280,6 +343,7 @@ void Forwarder::receive_stream(Exchange& exchange) {
   }
   if (length <= 0) {
     count(counts_.failed);
+    blame(exchange.server);
     return try_next(exchange);
   }
   exchange.received.insert(exchange.received.end(), bytes.begin(), bytes.begin() + length);
@@ -299,6 +363,7 @@ void Forwarder::receive_stream(Exchange& exchange) {
 }
 
 void Forwarder::take(Exchange& exchange, std::span<std::byte> message) {
+  health_[exchange.server].silent = 0;  // whatever it says of this name
   const dns::Rcode rcode = dns::rcode_of(message);
   const bool is_failure = rcode == dns::Rcode::server_failure || rcode == dns::Rcode::refused;
   if (is_failure && exchange.tries < std::min<size_t>(kMostTries, config_.servers.size())) {
@@ -311,16 +376,17 @@ void Forwarder::take(Exchange& exchange, std::span<std::byte> message) {
 }
 
 void Forwarder::try_next(Exchange& exchange) {
-  do {
+  for (;;) {
     close(exchange);
-    if (exchange.server == preferred_) {
-      preferred_ = (preferred_ + 1) % config_.servers.size();
-    }
     if (exchange.tries >= std::clamp<size_t>(config_.servers.size(), 2, kMostTries)) {
       return give_up(exchange);
     }
     exchange.server = (exchange.server + 1) % config_.servers.size();
-  } while (!send(exchange));
+    if (send(exchange)) {
+      return;
+    }
+    blame(exchange.server);
+  }
 }
 
 void Forwarder::close(Exchange& exchange) {
@@ -340,34 +406,65 @@ void Forwarder::give_up(Exchange& exchange) {
 }
 
 void Forwarder::finish(Exchange& exchange, std::span<const std::byte> message) {
+  close(exchange);
   if (!dns::put(exchange.ring->answers, exchange.ask, message)) {
+    if (exchange.is_stream()) {  // its connection waits for an answer, and would for ever
+      std::vector<std::byte> kept(message.begin(), message.end());
+      exchange.received = std::move(kept);
+      late_.push_back(exchange.number);
+      return;
+    }
     count(counts_.lost);
   }
-  close(exchange);
+  release(exchange);
+}
+
+void Forwarder::release(Exchange& exchange) {
+  if (exchange.received.capacity() > kKeptCapacity) {
+    exchange.received = {};
+  }
   exchange.in_use = false;
   --active_;
   free_.push_back(exchange.number);
+  const auto client = by_client_.find(exchange.ask.tuple.source);
+  if (--client->second == 0) {
+    by_client_.erase(client);
+  }
 }
 
-void Forwarder::refuse(dns::ForwardingRings& ring, const dns::Ask& ask, std::span<const std::byte> message) {
+void Forwarder::deliver_late() {
+  std::erase_if(late_, [this](uint32_t number) {
+    Exchange& exchange = *exchanges_[number];
+    const bool is_told = dns::put(exchange.ring->answers, exchange.ask, exchange.received);
+    if (is_told) {
+      release(exchange);
+    }
+    return is_told;
+  });
+}
+
+/// @returns false: there is no room
+bool Forwarder::refuse(dns::ForwardingRings& ring, const dns::Ask& ask, std::span<const std::byte> message) {
   std::array<std::byte, dns::kMostUdp> answer{};
   dns::Query query;
   if (message.size() > answer.size() || dns::read_query(message, query) != dns::Reading::good) {
-    return;
+    return true;  // a worker has read it before
   }
   std::memcpy(answer.data(), message.data(), message.size());
   const size_t length = dns::respond_with(dns::Rcode::server_failure, answer, query, true);
-  if (!dns::put(ring.answers, ask, std::span(answer).first(length))) {
-    count(counts_.lost);
-  }
+  return dns::put(ring.answers, ask, std::span(answer).first(length));
 }
 
 void Forwarder::expire() {
   const Clock::time_point now = Clock::now();
-  for (const auto& exchange : exchanges_) {
-    if (exchange->in_use && exchange->deadline <= now) {
+  while (!due_.empty() && due_.front().deadline <= now) {
+    const Due due = due_.front();
+    due_.pop_front();
+    Exchange& exchange = *exchanges_[due.number];
+    if (exchange.in_use && exchange.generation == due.generation && exchange.socket >= 0) {
       count(counts_.timed_out);
-      try_next(*exchange);
+      blame(exchange.server);
+      try_next(exchange);
     }
   }
 }

@@ -4,12 +4,16 @@
 /// Workers put queries into their rings, and find answers in others; neither waits. Each query goes out with an id and
 /// from a port that nobody can foresee (RFC 5452), by UDP or TCP as it came; what comes back must be the answer to its
 /// question. A server that does not answer in time, or can't, gives way to the next; in the end the client is told
-/// SERVFAIL. Nothing is remembered: that is what the others are for.
+/// SERVFAIL. One that was silent a few times in a row is asked first no more, but for a query every few seconds, until
+/// it answers; what it says of one name is nothing against it. Of answers nothing is remembered: that is what the
+/// others are for.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -28,7 +32,7 @@ struct Server {
 struct ForwarderConfig {
   std::vector<Server> servers;              ///< in the order of preference; at least one
   std::chrono::milliseconds timeout{1500};  ///< that each has to answer
-  uint32_t pending = 1024;                  ///< queries at a time; each holds a socket
+  uint32_t pending = 1024;                  ///< queries at a time; each holds a socket. One client's: a fifth
 };
 
 /// What became of queries, of all workers.
@@ -40,8 +44,8 @@ struct ForwarderCounts {
   uint64_t failed = 0;      ///< servers that can't be reached, or answered SERVFAIL or REFUSED
   uint64_t strange = 0;     ///< messages that answer nothing that was asked: dropped
   uint64_t gave_up = 0;     ///< SERVFAIL, as no server answered
-  uint64_t overflowed = 0;  ///< SERVFAIL, as `pending` queries were under way
-  uint64_t lost = 0;        ///< answers for which the worker had no room
+  uint64_t overflowed = 0;  ///< SERVFAIL, as `pending` queries were under way, or too many of this client's
+  uint64_t lost = 0;        ///< answers over UDP for which the worker had no room; those over TCP wait for it
   uint64_t pending = 0;     ///< now
 };
 
@@ -65,8 +69,11 @@ class Forwarder {
   Forwarder(const ForwarderConfig& config, std::vector<dns::ForwardingRings*> rings, int poll);
 
   void run();
-  void take_asks();
-  void begin(dns::ForwardingRings& ring, const dns::Ask& ask, std::span<const std::byte> message);
+  bool take_asks();
+  bool begin(dns::ForwardingRings& ring, const dns::Ask& ask, std::span<const std::byte> message);
+  bool may_begin(const lb::Address& client) const;
+  size_t first_server();
+  void blame(size_t server);
   bool send(Exchange& exchange);
   void go_on(Exchange& exchange, uint32_t events);
   void receive_datagrams(Exchange& exchange);
@@ -77,7 +84,9 @@ class Forwarder {
   void close(Exchange& exchange);
   void give_up(Exchange& exchange);
   void finish(Exchange& exchange, std::span<const std::byte> message);
-  void refuse(dns::ForwardingRings& ring, const dns::Ask& ask, std::span<const std::byte> message);
+  void release(Exchange& exchange);
+  void deliver_late();
+  bool refuse(dns::ForwardingRings& ring, const dns::Ask& ask, std::span<const std::byte> message);
   void expire();
   void count(std::atomic<uint64_t>& counter) { counter.fetch_add(1, std::memory_order_relaxed); }
 
@@ -87,7 +96,20 @@ class Forwarder {
   std::vector<std::unique_ptr<Exchange>> exchanges_;
   std::vector<uint32_t> free_;
   uint32_t active_ = 0;
-  size_t preferred_ = 0;  ///< the server to ask first: the last one that did not fail
+  struct Health {
+    uint32_t silent = 0;  ///< times in a row
+    Clock::time_point again_at{};
+  };
+  std::vector<Health> health_;  ///< of each server
+  struct Due {
+    Clock::time_point deadline;
+    uint32_t number = 0;
+    uint32_t generation = 0;
+  };
+  std::deque<Due> due_;                        ///< what was sent, in that order: all have the same time
+  std::map<lb::Address, uint32_t> by_client_;  ///< queries under way
+  std::vector<uint32_t> late_;                 ///< have their answers, for which there was no room
+  size_t first_ring_ = 0;
   struct {
     std::atomic<uint64_t> asked, sent, answered, timed_out, failed, strange, gave_up, overflowed, lost, pending;
   } counts_ = {};

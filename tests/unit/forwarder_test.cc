@@ -70,8 +70,11 @@ class Forwarding : public ::testing::Test {
     ASSERT_TRUE(started) << started.error();
     forwarder = std::move(*started);
   }
-  void ask(uint16_t id, const std::string& name = "example.com", dns::Transport transport = dns::Transport::udp) {
-    ASSERT_TRUE(dns::put(rings.asks, {.transport = transport, .most = 512, .session = id},
+  void ask(uint16_t id, const std::string& name = "example.com", dns::Transport transport = dns::Transport::udp,
+           uint32_t client = 1) {
+    lb::Tuple tuple;
+    tuple.source = lb::Address(lb::address_from_host(client));
+    ASSERT_TRUE(dns::put(rings.asks, {.tuple = tuple, .transport = transport, .most = 512, .session = id},
                          dns_query({.name = name, .id = id})));
   }
   /// The next answer for a client.
@@ -164,6 +167,117 @@ TEST_F(Forwarding, AFailureIsPassedOnWhenAllHaveFailed) {
   query = two.receive(from);
   two.send(answered(query, 5), from);
   EXPECT_THAT(dns_text(answer()), testing::StartsWith("REFUSED qr"));
+}
+
+TEST_F(Forwarding, AServerThatFailsAtOneNameIsStillThePreferredOne) {
+  const Socket one(SOCK_DGRAM);
+  const Socket two(SOCK_DGRAM);
+  start({one.server(), two.server()});
+  for (uint16_t id = 1; id <= 5; ++id) {
+    ask(id);
+    sockaddr_in from{};
+    Bytes query = one.receive(from);
+    one.send(answered(query, 2), from);
+    query = two.receive(from);
+    two.send(answered(query), from);
+    EXPECT_EQ(dns_text(answer()), "NOERROR qr rd ; example.com. A? ; ; ;");
+  }
+  EXPECT_EQ(forwarder->counts().failed, 5U);
+}
+
+TEST_F(Forwarding, WhoWasSilentIsAskedFirstAgainAfterSomeSeconds) {
+  const Socket one(SOCK_DGRAM);
+  const Socket two(SOCK_DGRAM);
+  start({one.server(), two.server()}, std::chrono::milliseconds(300));
+  sockaddr_in from{};
+  for (uint16_t id = 1; id <= 3; ++id) {
+    ask(id);
+    one.receive(from);
+    two.send(answered(two.receive(from)), from);
+    answer();
+  }
+  EXPECT_EQ(forwarder->counts().timed_out, 3U) << "one or two may have been lost on their way";
+  uint16_t id = 100;
+  Bytes query;
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (query.empty() && std::chrono::steady_clock::now() < deadline) {  // until the first is asked
+    ask(++id);
+    query.resize(512);
+    socklen_t length = sizeof from;
+    std::optional<Bytes> told;
+    while (!told) {
+      const ssize_t size =
+          recvfrom(one.fd, query.data(), query.size(), MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&from), &length);
+      if (size > 0) {
+        query.resize(static_cast<size_t>(size));
+        one.send(answered(query), from);
+        told = answer();
+        break;
+      }
+      const ssize_t other =
+          recvfrom(two.fd, query.data(), query.size(), MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&from), &length);
+      if (other > 0) {
+        query.resize(static_cast<size_t>(other));
+        two.send(answered(query), from);
+        told = answer();
+        query.clear();
+        break;
+      }
+      std::this_thread::yield();
+    }
+  }
+  ASSERT_FALSE(query.empty()) << "it was never asked again";
+  EXPECT_GT(id, 101) << "the other was asked in between";
+  ask(++id);
+  one.send(answered(one.receive(from)), from);
+  answer();
+}
+
+TEST_F(Forwarding, AnswersOverTcpWaitUntilTheWorkerHasRoom) {
+  uint16_t nobody = 0;
+  { nobody = Socket(SOCK_DGRAM).port; }
+  const Bytes filler(1000);
+  while (dns::put(rings.answers, {}, filler)) {
+  }
+  while (dns::put(rings.answers, {}, {})) {
+  }
+  start({{lb::Address(lb::address_from_host(INADDR_LOOPBACK)), lb::Port{nobody}}}, std::chrono::milliseconds(200));
+  ask(1, "example.com", dns::Transport::tcp);
+  ask(2);
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while ((forwarder->counts().lost == 0 || forwarder->counts().gave_up < 2) &&
+         std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(forwarder->counts().lost, 1U) << "a datagram may be";
+  uint32_t session = 0;
+  for (Bytes told; session == 0 && std::chrono::steady_clock::now() < deadline;) {
+    told = answer(&session);
+  }
+  EXPECT_EQ(session, 1U);
+}
+
+TEST_F(Forwarding, OneClientLeavesRoomForOthers) {
+  const Socket upstream(SOCK_DGRAM);
+  start({upstream.server()}, kPatience, 64);
+  for (uint16_t id = 1; id <= 64; ++id) {
+    ask(id);
+  }
+  std::set<uint32_t> refused;
+  for (int i = 0; i < 64 - 13; ++i) {
+    uint32_t session = 0;
+    EXPECT_THAT(dns_text(answer(&session)), testing::StartsWith("SERVFAIL"));
+    refused.insert(session);
+  }
+  EXPECT_THAT(refused, testing::Not(testing::Contains(13U))) << "13 of 64, as a quarter of the other 51 is 12";
+  EXPECT_EQ(forwarder->counts().overflowed, 64U - 13U);
+  sockaddr_in from{};
+  for (int i = 0; i < 13; ++i) {
+    upstream.receive(from);
+  }
+  ask(200, "example.com", dns::Transport::udp, 2);
+  upstream.send(answered(upstream.receive(from)), from);
+  EXPECT_EQ(dns_text(answer()), "NOERROR qr rd ; example.com. A? ; ; ;");
 }
 
 TEST_F(Forwarding, WhereNobodyAnswersItIsServfail) {

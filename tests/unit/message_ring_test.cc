@@ -22,13 +22,16 @@ std::string text(std::span<const std::byte> message) {
 TEST(MessageRing, RefusesWhatHasNoRoomAndKeepsTheRest) {
   MessageRing ring(64);
   EXPECT_TRUE(ring.front().empty());
-  EXPECT_FALSE(ring.put(bytes(std::string(33, 'x')), {})) << "more than half";
+  EXPECT_FALSE(ring.put(bytes(std::string(25, 'x')), {})) << "more than half";
   EXPECT_TRUE(ring.put(bytes("head"), bytes("tail")));
-  EXPECT_TRUE(ring.put(bytes(std::string(32, 'y')), {}));
-  EXPECT_FALSE(ring.put(bytes("z"), {}));
+  EXPECT_TRUE(ring.put(bytes(std::string(24, 'y')), {}));
+  EXPECT_TRUE(ring.put(bytes("z"), {}));
+  EXPECT_FALSE(ring.put(bytes("z"), {})) << "64 are 16, 32 and 16";
   EXPECT_EQ(text(ring.front()), "headtail");
   ring.pop();
-  EXPECT_EQ(text(ring.front()), std::string(32, 'y'));
+  EXPECT_EQ(text(ring.front()), std::string(24, 'y'));
+  ring.pop();
+  EXPECT_EQ(text(ring.front()), "z");
   ring.pop();
   EXPECT_TRUE(ring.front().empty());
 }
@@ -58,13 +61,33 @@ TEST(MessageRing, IsWhatAQueueIs) {
   EXPECT_GT(refused, 0U);
 }
 
+TEST(MessageRing, WhatItTakesAtAllItTakesWhereverItStands) {
+  const std::string longest(512 - 8, 'x');
+  MessageRing full(1024);
+  EXPECT_FALSE(full.put(bytes(longest + "x"), {})) << "with its length it has more than half";
+  for (int before = 0; before < 64; ++before) {
+    MessageRing ring(1024);
+    for (int i = 0; i < before; ++i) {
+      ASSERT_TRUE(ring.put(bytes("x"), {}));
+      ring.front();
+      ring.pop();
+    }
+    ASSERT_TRUE(ring.put(bytes(longest), {})) << before;
+    EXPECT_EQ(text(ring.front()), longest);
+  }
+}
+
 TEST(MessageRing, TakesFromOneThreadWhatAnotherPuts) {
   constexpr int kMessages = 20'000;
   MessageRing ring(1024);
   std::thread producer([&] {
     for (int i = 0; i < kMessages;) {
       const std::string message = std::to_string(i) + std::string(static_cast<size_t>(i % 200), '.');
-      i += ring.put(bytes(message), {}) ? 1 : 0;
+      if (ring.put(bytes(message), {})) {
+        ++i;
+      } else {
+        std::this_thread::yield();
+      }
     }
   });
   int wrong = 0;
@@ -73,6 +96,8 @@ TEST(MessageRing, TakesFromOneThreadWhatAnotherPuts) {
       wrong += text(message) == std::to_string(i) + std::string(static_cast<size_t>(i % 200), '.') ? 0 : 1;
       ring.pop();
       ++i;
+    } else {
+      std::this_thread::yield();
     }
   }
   producer.join();
