@@ -398,6 +398,9 @@ Reply respond(std::span<std::byte> buffer, size_t length, size_t most, Transport
     case Reading::bad_version:
       return with(Rcode::bad_version);
   }
+  if (!source.zone.serves(source.client)) {  // an answer to a forged source is no longer than what was sent
+    return with(Rcode::refused);
+  }
   if (is_unimplemented(query.type)) {
     return with(Rcode::not_implemented);
   }

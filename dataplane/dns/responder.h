@@ -26,6 +26,7 @@ enum class Transport : uint8_t { udp, tcp };
 struct Source {
   const Zone& zone;
   const lb::NameTable& names;
+  lb::Address client;   ///< who asks
   uint32_t serial = 0;  ///< of the SOA record
   uint32_t turn = 0;    ///< one more each query: decides with which of several records to begin
 };
@@ -59,13 +60,14 @@ struct Counters {
   std::array<uint64_t, 2> queries = {};        ///< by Transport
   std::array<uint64_t, kRcodes> answers = {};  ///< of weft's own, by Rcode
   uint64_t truncated = 0;
-  uint64_t ignored = 0;     ///< got no answer: no query, or shorter than a header
-  uint64_t forwarded = 0;   ///< others are asked
-  uint64_t backlogged = 0;  ///< could not be, as too many were waiting: answered SERVFAIL
-  uint64_t relayed = 0;     ///< others' answers, or SERVFAIL for want of one, that went to clients
-  uint64_t unsent = 0;      ///< of those, that had no buffer or no way to go
-  uint64_t clients = 0;     ///< connections over TCP, now
-  uint64_t timed_out = 0;   ///< of those, closed because nothing came
+  uint64_t ignored = 0;          ///< got no answer: no query, or shorter than a header
+  uint64_t forwarded = 0;        ///< others are asked
+  uint64_t backlogged = 0;       ///< could not be, as too many were waiting: answered SERVFAIL
+  uint64_t relayed = 0;          ///< others' answers, or SERVFAIL for want of one, that went to clients
+  uint64_t unsent = 0;           ///< of those, that had no buffer or no way to go
+  uint64_t clients = 0;          ///< connections over TCP, now
+  uint64_t refused_clients = 0;  ///< reset, as there were so many
+  uint64_t timed_out = 0;        ///< of those, closed because nothing came
 
   Counters& operator+=(const Counters& other) {
     const auto add = [](auto& to, const auto& from) {
@@ -75,7 +77,7 @@ struct Counters {
     add(answers, other.answers);
     for (uint64_t Counters::*each :
          {&Counters::truncated, &Counters::ignored, &Counters::forwarded, &Counters::backlogged, &Counters::relayed,
-          &Counters::unsent, &Counters::clients, &Counters::timed_out}) {
+          &Counters::unsent, &Counters::clients, &Counters::refused_clients, &Counters::timed_out}) {
       this->*each += other.*each;
     }
     return *this;

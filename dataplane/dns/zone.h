@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "lb/address.h"
+#include "lb/prefix.h"
 
 namespace weft::dns {
 
@@ -22,6 +22,9 @@ struct Zone {
   bool forwards = false;              ///< what is not under the domain is asked of others, and not refused
   std::vector<lb::Ipv4Address> ipv4;  ///< of the name server itself
   std::vector<lb::Ipv6Address> ipv6;
+  lb::PrefixSet clients;  ///< whose queries are answered; empty: everybody's
+
+  bool serves(const lb::Address& client) const { return clients.empty() || clients.contains(client); }
 };
 
 /// @param domain such as "cluster.local", with or without a dot at its end

@@ -40,6 +40,7 @@ Verdict FamilyPipeline<Key>::answer_name(Packet packet, const View& view) {
   dns::Query query;
   const dns::Source source{.zone = *names.zone,
                            .names = view.snapshot.names(),
+                           .client = lb::Address(packet.key().source),
                            .serial = static_cast<uint32_t>(view.snapshot.epoch()),
                            .turn = context_.name_turn++};
   dns::Reply reply = dns::respond(buffer, length, most, dns::Transport::udp, source, query);

@@ -348,6 +348,10 @@ void read_upstreams(Fields& fields, NameServerSettings& settings) {
   }
 }
 
+/// Names are no business of the Internet's: not to be known, and not to be sent to whose address somebody forged.
+constexpr const char* kNameClients[] = {"10.0.0.0/8",     "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10",
+                                        "169.254.0.0/16", "127.0.0.0/8",   "fc00::/7",       "fe80::/10"};
+
 void read_dns(Fields fields, const Config& config, NameServerSettings& settings) {
   if (!fields) {
     return;
@@ -385,6 +389,12 @@ void read_dns(Fields fields, const Config& config, NameServerSettings& settings)
   };
   number("ttl_s", 0, kMaxTtl, zone->ttl);
   number("negative_ttl_s", 0, kMaxTtl, zone->negative_ttl);
+  std::vector<lb::Prefix> clients = read_prefixes(fields, "clients");
+  if (clients.empty()) {
+    std::transform(std::begin(kNameClients), std::end(kNameClients), std::back_inserter(clients),
+                   [](const char* text) { return lb::parse_prefix(text).value(); });
+  }
+  zone->clients = lb::PrefixSet(clients);
   read_upstreams(fields, settings);
   zone->forwards = !settings.forwarding.servers.empty();
   settings.zone = std::make_shared<const dns::Zone>(std::move(*zone));

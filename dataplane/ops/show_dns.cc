@@ -29,9 +29,10 @@ constexpr std::array kNameRows = {
             "of weft's own, as too many queries were on their way to other servers"},
     NameRow{"nxdomain", "answers", answered_with<Rcode::name_error>, "there is no such name under dns.domain"},
     NameRow{"notimp", "answers", answered_with<Rcode::not_implemented>, "to what is no query, or asks for no record"},
-    NameRow{"refused", "answers", answered_with<Rcode::refused>,
-            "to queries for what is not under dns.domain, where there are no dns.upstreams; for other classes; and for "
-            "transfers"},
+    NameRow{
+        "refused", "answers", answered_with<Rcode::refused>,
+        "to who is not in dns.clients; to queries for what is not under dns.domain, where there are no dns.upstreams; "
+        "for other classes; and for transfers"},
     NameRow{"badvers", "answers", answered_with<Rcode::bad_version>, "to a version of EDNS that there is not"},
     NameRow{"truncated", "answers", name_count<&dns::Counters::truncated>,
             "over UDP, that told what fits: their clients ask again over TCP"},
@@ -45,6 +46,8 @@ constexpr std::array kNameRows = {
     NameRow{"unsent", "answers", name_count<&dns::Counters::unsent>,
             "of those, that had no buffer or no way to their client"},
     NameRow{"tcp_clients", "connections", name_count<&dns::Counters::clients>, "now"},
+    NameRow{"tcp_refused", "connections", name_count<&dns::Counters::refused_clients>,
+            "reset, as there were dns.tcp_clients already"},
     NameRow{"tcp_timed_out", "connections", name_count<&dns::Counters::timed_out>,
             "closed, as no query came for dns.tcp_idle_s"},
 };
@@ -69,8 +72,9 @@ Json counters_of(const resolver::ForwarderCounts& counts) {
   row("failed", counts.failed, "queries", "whose server can't be reached, or answered SERVFAIL or REFUSED");
   row("strange", counts.strange, "messages", "that answer nothing that was asked: dropped");
   row("gave_up", counts.gave_up, "answers", "SERVFAIL, as no server answered");
-  row("overflowed", counts.overflowed, "answers", "SERVFAIL, as dns.pending queries were under way");
-  row("lost", counts.lost, "answers", "for which the worker had no room");
+  row("overflowed", counts.overflowed, "answers",
+      "SERVFAIL, as dns.pending queries were under way, or too many of one client");
+  row("lost", counts.lost, "answers", "over UDP, for which the worker had no room");
   row("pending", counts.pending, "queries", "under way, now");
   return rows;
 }

@@ -245,6 +245,7 @@ TEST(NodeConfig, WhatIsWrongIsNamedByLineAndField) {
                  "dns.upstreams: expected an address"},
            Wrong{"dns: {addresses: [10.96.0.53], upstreams: ['10.96.0.53:5353']}",
                  "dns.upstreams: \"10.96.0.53:5353\" is one of dns.addresses: weft would ask itself"},
+           Wrong{"dns: {addresses: [10.96.0.53], clients: [10.0.0.1/8]}", "dns.clients: expected a network such as"},
            Wrong{"dns: {addresses: [10.96.0.53], timeout_ms: 1}",
                  "dns.timeout_ms: expected an integer from 50 to 10000"},
            Wrong{"snat: {addresses: [10.9.0.1]}\ndns: {addresses: [10.9.0.1]}",
@@ -269,6 +270,17 @@ TEST(NodeConfig, ReadsTheNameServer) {
   EXPECT_EQ(settings.zone->domain, std::string("\4mesh\4test\0", 11));
   EXPECT_EQ(settings.zone->ttl, 30U);
   EXPECT_EQ(settings.zone->negative_ttl, 0U);
+  for (const char* near : {"10.1.2.3", "172.31.0.1", "192.168.1.1", "100.64.0.1", "fd00::1", "fe80::1"}) {
+    EXPECT_TRUE(settings.zone->serves(lb::parse_address(near).value())) << near;
+  }
+  for (const char* far : {"192.0.2.1", "172.32.0.1", "8.8.8.8", "2001:db8::1"}) {
+    EXPECT_FALSE(settings.zone->serves(lb::parse_address(far).value())) << far;
+  }
+  const auto other = parse_config(
+      "node.yaml", std::string(kLeast) + "dns: {addresses: [10.96.0.53], clients: [192.0.2.0/24, '2001:db8::/32']}");
+  ASSERT_TRUE(other);
+  EXPECT_TRUE(other->dns.zone->serves(lb::parse_address("2001:db8::1").value()));
+  EXPECT_FALSE(other->dns.zone->serves(lb::parse_address("10.1.2.3").value()));
   EXPECT_TRUE(settings.zone->forwards);
   EXPECT_EQ(settings.zone->ipv4.size(), 1U);
   EXPECT_EQ(settings.zone->ipv6.size(), 1U);

@@ -29,8 +29,9 @@ class DnsResponder : public testing::Test {
     buffer_.assign(65535, std::byte{0xee});
     std::copy(query.begin(), query.end(), buffer_.begin());
     Query read;
-    const Reply reply = respond(buffer_, query.size(), most, transport,
-                                {.zone = zone_, .names = *names_, .serial = 7, .turn = turn_++}, read);
+    const Reply reply =
+        respond(buffer_, query.size(), most, transport,
+                {.zone = zone_, .names = *names_, .client = client_, .serial = 7, .turn = turn_++}, read);
     answer_.assign(buffer_.begin(), buffer_.begin() + reply.length);
     return reply;
   }
@@ -42,6 +43,7 @@ class DnsResponder : public testing::Test {
 
   Zone zone_ = test::dns_zone();
   std::shared_ptr<const lb::NameTable> names_ = test::few_services();
+  lb::Address client_ = lb::parse_address("10.1.0.1").value();
   uint32_t turn_ = 0;
   std::vector<std::byte> buffer_;
   Bytes answer_;
@@ -187,6 +189,21 @@ TEST_F(DnsResponder, RefusesWhatIsNotItsOwnOrHasItForwarded) {
   EXPECT_EQ(respond_to(query).fate, Fate::forward);
   EXPECT_TRUE(std::equal(query.begin(), query.end(), buffer_.begin())) << "the message is as it was";
   EXPECT_THAT(ask("web.default.svc.cluster.local", 1), testing::StartsWith("NOERROR qr aa rd ra ;"));
+}
+
+TEST_F(DnsResponder, AnswersOnlyItsClients) {
+  zone_ = test::dns_zone(true);
+  zone_.clients = lb::PrefixSet({lb::parse_prefix("10.0.0.0/8").value(), lb::parse_prefix("fd00::/8").value()});
+  const std::string name = "web.default.svc.cluster.local";
+  EXPECT_THAT(ask(name, type::a), testing::StartsWith("NOERROR"));
+  for (const char* other : {"192.0.2.1", "2001:db8::1"}) {
+    client_ = lb::parse_address(other).value();
+    EXPECT_EQ(ask(name, type::a), "REFUSED qr rd ra ; " + name + ". A? ; ; ;");
+    const Bytes query = dns_query({.name = "example.com", .edns = 4096});
+    const Reply reply = respond_to(query);
+    EXPECT_EQ(reply.fate, Fate::answered) << "nor are others asked for it";
+    EXPECT_EQ(reply.length, query.size()) << "who forges a source gains nothing";
+  }
 }
 
 TEST_F(DnsResponder, SaysWhatItDoesNotUnderstand) {

@@ -79,7 +79,7 @@ TEST(MessageRing, WhatItTakesAtAllItTakesWhereverItStands) {
 
 TEST(MessageRing, TakesFromOneThreadWhatAnotherPuts) {
   constexpr int kMessages = 20'000;
-  MessageRing ring(1024);
+  MessageRing ring(1 << 14);
   std::thread producer([&] {
     for (int i = 0; i < kMessages;) {
       const std::string message = std::to_string(i) + std::string(static_cast<size_t>(i % 200), '.');
