@@ -3,8 +3,9 @@
 /// order they are ready.
 ///
 /// Bounded in every way: a connection has so many queries with other servers at a time, one that sends no whole query
-/// for a while is closed, and a client that does not read is not read from. One thread; all memory is taken at
-/// construction.
+/// for a while is closed, and a client that does not read is not read from. An answer is whole: one of weft's own waits
+/// in its query for room, one of another server in buffers, of which there are so many for all clients. One thread; all
+/// memory is taken at construction.
 #pragma once
 
 #include <memory>
@@ -48,15 +49,28 @@ class NameServer {
     uint32_t generation = 0;
     uint32_t waiting = 0;  ///< queries that other servers are asked
     time::Millis moved_at = 0;
+    size_t empty_room = 0;        ///< that there was at first, with nothing queued
+    size_t room = 0;              ///< when it was blocked: it goes on once there is more
+    uint32_t first_held = kNone;  ///< of what is to be sent before all else
+    uint32_t last_held = kNone;
     bool in_use = false;
     bool is_blocked = false;  ///< in blocked_
+  };
+  static constexpr uint32_t kNone = UINT32_MAX;
+  /// A piece of another server's answer for which there was no room.
+  struct Held {
+    buffer::Slice slice;
+    uint32_t next = kNone;
   };
 
   void pump(uint32_t number, const lb::Snapshot& snapshot, time::Millis now);
   bool take_query(uint32_t number, const lb::Snapshot& snapshot, time::Millis now);
-  void respond(uint32_t number, size_t length, size_t most, const lb::Snapshot& snapshot);
+  bool respond(uint32_t number, size_t length, size_t room, const lb::Snapshot& snapshot, time::Millis now);
   void send(uint32_t number, size_t length);
-  void block(uint32_t number);
+  bool hold(Session& session, buffer::Slice slice);  ///< @returns false: so many are held already
+  bool write_held(uint32_t number);
+  void close(uint32_t number);
+  void block(uint32_t number, size_t room);
   void end(uint32_t number);
 
   tcp::Engine& engine_;
@@ -66,6 +80,8 @@ class NameServer {
   std::vector<uint32_t> free_;
   std::vector<uint32_t> blocked_;
   std::vector<uint32_t> unblocked_;
+  std::vector<Held> held_;
+  uint32_t free_held_ = kNone;
   std::vector<std::byte> message_;  ///< its length and a query, and then an answer
   uint32_t turn_ = 0;
   uint32_t swept_ = 0;

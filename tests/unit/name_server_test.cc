@@ -155,11 +155,104 @@ TEST_F(NamesOverTcp, WhoIsSilentForTooLongIsClosed) {
   EXPECT_EQ(server.counters().timed_out, 1U);
 }
 
+TEST_F(NamesOverTcp, WhoWaitsForOthersIsNotSilent) {
+  const auto id = open();
+  write(id, framed(dns_query({.name = "example.com"})));
+  pass(seconds(15));
+  ASSERT_EQ(server.counters().clients, 1U);
+  dns::Ask ask;
+  const auto message = dns::take_apart(asks.front(), ask);
+  server.answer(ask, message, *snapshot, time::to_millis(now));
+  settle();
+  EXPECT_THAT(answers(id), testing::SizeIs(1));
+  pass(seconds(11));
+  EXPECT_EQ(server.counters().timed_out, 1U);
+}
+
+TEST_F(NamesOverTcp, WhatIsLeftOfAQueryTakesNoAnswerAway) {
+  const auto id = open();
+  const std::string query = framed(dns_query({.name = kWebName}));
+  ASSERT_TRUE(asker.engine.write(id, asker.slice_of(query + query.substr(0, 5))));
+  asker.engine.shutdown(id);
+  settle();
+  EXPECT_THAT(answers(id), testing::ElementsAre(kWebAnswer));
+  EXPECT_EQ(told(id) & tcp::event::reset, 0);
+  EXPECT_EQ(server.counters().clients, 0U);
+}
+
+TEST_F(NamesOverTcp, WhoSendsAnswersIsReset) {
+  const auto id = open();
+  write(id, framed(dns_query({.name = kWebName, .flags = 0x8100})));
+  EXPECT_NE(told(id) & tcp::event::reset, 0);
+  EXPECT_EQ(server.counters().ignored, 1U);
+  EXPECT_EQ(server.counters().clients, 0U);
+}
+
+TEST_F(NamesOverTcp, AnAnswerIsNotCutForWantOfRoom) {
+  std::vector<test::HostAt> hosts;
+  for (int i = 0; i < 300; ++i) {
+    hosts.push_back(
+        {"h" + std::to_string(1000 + i), "10.1." + std::to_string(i / 250) + "." + std::to_string(i % 250)});
+  }
+  snapshot.emplace(*snapshot, 2, snapshot->services(), std::vector<uint32_t>(),
+                   test::name_table({test::headless_service("big", "data", hosts)}));
+  const auto id = open();
+  std::string queries;
+  for (int i = 0; i < 14; ++i) {
+    queries += framed(dns_query({.name = "big.data.svc.cluster.local"}));
+  }
+  write(id, queries);
+  EXPECT_LT(server.counters().queries[1], 14U) << "4,844 bytes each are more than a queue takes";
+  size_t whole = 0;
+  for (int turns = 0; turns < 1000 && whole < 14; ++turns) {
+    for (const std::string& text : answers(id)) {
+      EXPECT_EQ(std::count(text.begin(), text.end(), ','), 299);
+      ++whole;
+    }
+    pass(milliseconds(10));
+  }
+  EXPECT_EQ(whole, 14U);
+}
+
+TEST_F(NamesOverTcp, OthersLongAnswersWaitForWhoDoesNotRead) {
+  const auto id = open();
+  std::string queries;
+  for (uint16_t i = 0; i < 5; ++i) {
+    queries += framed(dns_query({.name = "example.com", .id = i}));
+  }
+  write(id, queries);
+  for (int i = 0; i < 5; ++i) {
+    dns::Ask ask;
+    const auto message = dns::take_apart(asks.front(), ask);
+    Bytes answer(message.begin(), message.end());
+    asks.pop();
+    answer.resize(65535);
+    server.answer(ask, answer, *snapshot, time::to_millis(now));
+  }
+  EXPECT_EQ(server.counters().clients, 1U);
+  write(id, framed(dns_query({.name = kWebName})));
+  std::string all;
+  for (int turns = 0; turns < 1000 && all.size() < size_t{5} * 65537 + 50; ++turns) {
+    all += asker.read(id);
+    pass(milliseconds(10));
+  }
+  EXPECT_EQ(told(id) & tcp::event::reset, 0);
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_GT(all.size(), 65537U);
+    EXPECT_EQ(all.substr(0, 4), std::string({'\xff', '\xff', '\0', static_cast<char>(i)}));
+    all.erase(0, 65537);
+  }
+  EXPECT_EQ(all.size(), framed(dns_query({.name = kWebName})).size() + 16);
+  pass(milliseconds(200));
+  EXPECT_TRUE(server_host.buffers.is_whole());
+}
+
 TEST_F(NamesOverTcp, ClientsBeyondTheirNumberAreReset) {
   open(40000);
   const auto second = open(40001);
   const auto third = open(40002);
   EXPECT_NE(told(third) & tcp::event::reset, 0);
+  EXPECT_EQ(server.counters().refused_clients, 1U);
   write(second, framed(dns_query({.name = kWebName})));
   EXPECT_THAT(answers(second), testing::ElementsAre(kWebAnswer));
 }
