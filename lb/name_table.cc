@@ -69,8 +69,8 @@ const NamedEndpoint* NamedService::endpoint_at(const Address& address) const {
 
 std::span<const NamedEndpoint> NamedService::at_host(std::string_view host) const {
   struct ByHost {
-    bool operator()(const NamedEndpoint& each, std::string_view name) const { return each.host < name; }
-    bool operator()(std::string_view name, const NamedEndpoint& each) const { return name < each.host; }
+    bool operator()(const NamedEndpoint& each, std::string_view wanted) const { return each.host < wanted; }
+    bool operator()(std::string_view wanted, const NamedEndpoint& each) const { return wanted < each.host; }
   };
   const auto [first, last] = std::equal_range(endpoints.begin(), endpoints.end(), host, ByHost());
   return {first, last};
