@@ -194,7 +194,8 @@ TEST_F(NamesOverTcp, AnAnswerIsNotCutForWantOfRoom) {
     hosts.push_back(
         {"h" + std::to_string(1000 + i), "10.1." + std::to_string(i / 250) + "." + std::to_string(i % 250)});
   }
-  snapshot.emplace(*snapshot, 2, snapshot->services(), std::vector<uint32_t>(),
+  const lb::Snapshot empty(0, 7, {});
+  snapshot.emplace(empty, 2, lb::ServiceList({}), std::vector<uint32_t>(),
                    test::name_table({test::headless_service("big", "data", hosts)}));
   const auto id = open();
   std::string queries;
@@ -303,7 +304,8 @@ TEST_F(NamesOverTcp, WhoDoesNotReadIsNotReadFrom) {
     hosts.push_back(
         {"h" + std::to_string(1000 + i), "10.1." + std::to_string(i / 250) + "." + std::to_string(i % 250)});
   }
-  snapshot.emplace(*snapshot, 2, snapshot->services(), std::vector<uint32_t>(),
+  const lb::Snapshot empty(0, 7, {});
+  snapshot.emplace(empty, 2, lb::ServiceList({}), std::vector<uint32_t>(),
                    test::name_table({test::headless_service("big", "data", hosts)}));
   const auto id = open();
   const std::string query = framed(dns_query({.name = "big.data.svc.cluster.local"}));
