@@ -194,8 +194,8 @@ TEST_F(AdmissionTest, NeverPutsInForceWhatWasReplacedBeforeItWas) {
 }
 
 TEST_F(AdmissionTest, InstancesFollowTheServiceThatIsInForce) {
+  put(key_of_service("rival"), json_service("rival", "10.96.0.2"));  // who was there first keeps its address
   put(key_of_service("web"), json_service("web", "10.96.0.1", R"([{"name":"http","port":80}])"));
-  put(key_of_service("rival"), json_service("rival", "10.96.0.2"));
   put(key_of_instance("web", "a"), json_instance("10.0.0.1"));
   EXPECT_EQ(inventory.endpoints(), 1U);
   // Refused for its address: its new port's name must not reach the instance either.
