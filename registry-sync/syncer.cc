@@ -199,15 +199,24 @@ void Syncer::begin() {
     load();
     return;
   }
-  const Time patient_until = Clock::now() + (cached_ ? kCachePatience : kPatience);
+  // By what was in force last a first list is judged, too: a store that lost most of it is doubted.
+  const bool restored = cached_.has_value();
+  if (restored) {
+    restore();
+  }
+  const Time patient_until = Clock::now() + (restored ? kCachePatience : kPatience);
   // As long as nothing failed, a list is under way, of which each page has its deadline: that is worth more than
   // nothing.
-  const auto is_listing = [this] { return !cached_ && follower_->status().error.empty(); };
-  while (!take_from_store() && (Clock::now() < patient_until || is_listing())) {
+  const auto is_listing = [&] { return !restored && follower_->status().error.empty(); };
+  bool taken = false;
+  while (!(taken = take_from_store()) && (Clock::now() < patient_until || is_listing())) {
     wait(std::max(patient_until, Clock::now() + kCheckInterval));
   }
-  if (registry_.snapshot() == nullptr) {
-    start_without_store();
+  if (!taken && !restored) {
+    registry_.begin(moment());
+  }
+  if (!told_sink_) {
+    publish(true);
   }
   cached_.reset();
   if (cache_ == nullptr && !cache_path_.empty()) {
@@ -257,12 +266,8 @@ void Syncer::read_cached(const std::filesystem::path& path) {
   }
 }
 
-void Syncer::start_without_store() {
-  if (!cached_) {
-    publish(registry_.begin(moment()));
-    return;
-  }
-  publish(registry_.restore(*cached_, moment()));
+void Syncer::restore() {
+  registry_.restore(*cached_, moment());
   revision_ = cached_->revision;
   // It is in the file already, with its age. What could not be in force goes from it with the next change.
   cache_ = std::make_unique<CacheWriter>(
@@ -331,6 +336,7 @@ void Syncer::publish(bool changed) {
   }
   if (changed && sink_) {
     sink_(registry_.publish());
+    told_sink_ = true;
   }
   if (const CheckChanges changes = registry_.take_check_changes(); !changes.empty()) {
     prober_->replace(changes);

@@ -94,8 +94,8 @@ class Syncer {
   void follow(Time now);
   void load();
   void read_cached(const std::filesystem::path& path);
-  /// What is in force for now, of a store that did not answer.
-  void start_without_store();
+  /// Puts in force what the cache has, and tells nobody yet.
+  void restore();
   /// Has what is in force since the last call written.
   void keep();
   /// @returns whether there was anything
@@ -123,6 +123,7 @@ class Syncer {
   std::filesystem::path cache_path_;
   std::string cache_error_;              ///< of reading it
   std::optional<CacheContents> cached_;  ///< until begin() is through
+  bool told_sink_ = false;               ///< at all
   std::unique_ptr<CacheWriter> cache_;   ///< null: none; made in begin()
   int64_t revision_ = 0;                 ///< of the store, as far as it was taken
   int wake_fd_;                          ///< eventfd

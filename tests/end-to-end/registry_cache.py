@@ -65,3 +65,17 @@ assert "is damaged: it has" in mesh.weftd_log()
 store.start(0)
 lab.wait_until("etcd has the word", lambda: registry()["ready"], 30)
 lab.wait_until("the cache is good again", lambda: registry()["cache_error"] == "" and registry()["cache_documents"] == 2, 30)
+
+# An etcd that lost everything, and answers at once, is doubted: by what the cache has, it lacks most.
+mesh.weftd.stop()
+store.kill(0)
+store.wipe(0)
+store.start(0)
+lab.wait_until("etcd serves", store.healthy, 30)
+mesh.configure(registry={"source": "etcd", "etcd": {"endpoints": store.urls(), "timeout_ms": 200, "guard": {"least": 2}}})
+mesh.start_weftd()
+shown = registry()
+assert shown["held_keys"] == 2 and shown["alarm"], shown
+assert answers() == {"web0"}
+mesh.ctl("set", "registry", "accept")
+lab.wait_until("it was meant", lambda: registry()["held_keys"] == 0 and registry()["keys"] == 0)
