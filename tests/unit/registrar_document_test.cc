@@ -53,9 +53,9 @@ TEST(RegistrarDocument, WhatIsWrittenAsYamlIsReadAsTheSame) {
     Json content = {{"kind", "Service"}, {"metadata", {{"name", "web"}}}};
     content["spec"] = any_value(random, 4);
     const std::string yaml = as_yaml(content);
-    const std::vector<Document> read = documents_in("f.yaml", yaml);
-    ASSERT_EQ(read.size(), 1U) << yaml;
-    ASSERT_EQ(read[0].content, content) << yaml;
+    const auto read = documents_in("f.yaml", yaml);
+    ASSERT_TRUE(read && read->documents.size() == 1) << yaml;
+    ASSERT_EQ(read->documents[0].content, content) << yaml;
   }
 }
 
@@ -64,9 +64,10 @@ TEST(RegistrarDocument, ListsAreTakenApartAndNamesCompleted) {
       "f.yaml",
       "{kind: List, apiVersion: v1, items: [{kind: Service, metadata: {name: a}}, {kind: Service, metadata: "
       "{name: b, namespace: shop}}]}\n---\n{kind: Service}\n");
-  ASSERT_EQ(documents.size(), 2U);
-  EXPECT_EQ(to_string(documents[0].id), "Service default/a");
-  EXPECT_EQ(to_string(documents[1].id), "Service shop/b");
+  ASSERT_TRUE(documents && documents->documents.size() == 2);
+  EXPECT_EQ(to_string(documents->documents[0].id), "Service default/a");
+  EXPECT_EQ(to_string(documents->documents[1].id), "Service shop/b");
+  EXPECT_EQ(documents->unnamed, 1U);
 }
 
 TEST(RegistrarDocument, KindsAreCalledAsPeopleCallThem) {
