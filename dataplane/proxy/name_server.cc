@@ -25,7 +25,7 @@ constexpr uint32_t kMostHeld = 256;
 /// Sessions to look at in a call of advance(): all of some thousand in a second.
 constexpr uint32_t kIdleSweep = 4;
 constexpr size_t kMostMessage = 65535;
-constexpr uint16_t kHeadroom = 192;  // for the headers of a segment
+constexpr uint16_t kAnswerHeadroom = 192;  // for the headers of a segment
 
 }  // namespace
 
@@ -226,8 +226,8 @@ void NameServer::send(uint32_t number, size_t length) {
   for (std::span<const std::byte> left = std::span(message_).first(kLengthBytes + length); !left.empty();) {
     buffer::Buffer* const buffer = buffers_.take();
     if (buffer != nullptr) {
-      const size_t size = std::min<size_t>(left.size(), buffer->capacity - kHeadroom);
-      buffer::Slice slice(buffer, kHeadroom, static_cast<uint16_t>(size));
+      const size_t size = std::min<size_t>(left.size(), buffer->capacity - kAnswerHeadroom);
+      buffer::Slice slice(buffer, kAnswerHeadroom, static_cast<uint16_t>(size));
       std::memcpy(slice.writable().data(), left.data(), size);
       left = left.subspan(size);
       const size_t room = session.first_held == kNone ? engine_.room(session.id) : 0;
