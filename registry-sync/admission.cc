@@ -2,6 +2,7 @@
 #include "registry-sync/admission.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace weft::registry {
 namespace {
@@ -38,6 +39,9 @@ void Admission::apply(KeyBatch batch, Time now) {
     vanished_.erase(key);
   }
   if (batch.whole) {
+    batch = take_part(std::move(batch), touched);
+  }
+  if (batch.whole && batch.begins) {
     left_out_.clear();
     sweep(batch, now, touched);
   }
@@ -52,6 +56,30 @@ void Admission::apply(KeyBatch batch, Time now) {
   release_replaced(touched);
 }
 
+KeyBatch Admission::take_part(KeyBatch part, Keys& touched) {
+  if (part.begins) {
+    if (list_ == List::decided) {
+      while (!entries_.empty()) {
+        erase(std::string(entries_.begin()->first), touched);
+      }
+    }
+    gathered_.clear();
+    list_ = entries_.empty() ? List::decided : List::gathered;
+  }
+  const bool is_last = part.ends;
+  if (list_ == List::gathered && !(part.begins && part.ends)) {
+    std::move(part.edits.begin(), part.edits.end(), std::back_inserter(gathered_));
+    part.edits.clear();
+    if (is_last) {
+      part = {.whole = true, .revision = part.revision, .edits = std::exchange(gathered_, {})};
+    } else {
+      part.begins = false;
+    }
+  }
+  list_ = is_last ? List::none : list_;
+  return part;
+}
+
 void Admission::accept() {
   Keys touched;
   for (const std::string& key : Keys(guard_.held())) {
@@ -63,14 +91,13 @@ void Admission::accept() {
   settle(touched);
 }
 
-bool Admission::is_beyond_bounds(const KeyEdit& edit) const {
-  const auto known = entries_.find(edit.key);
-  if (known == entries_.end()) {
+bool Admission::is_beyond_bounds(const KeyEdit& edit, const Entry* known) const {
+  if (known == nullptr) {
     return entries_.size() >= bounds_.keys || bytes_ + edit.key.size() + edit.value.size() > bounds_.bytes;
   }
   // If it grows. The value before it may stay in force, and is counted then too.
-  const size_t before = known->second.good != nullptr ? 0 : known->second.value.size();
-  return edit.value.size() > known->second.value.size() && bytes_ + edit.value.size() > bounds_.bytes + before;
+  const size_t before = known->good != nullptr ? 0 : known->value.size();
+  return edit.value.size() > known->value.size() && bytes_ + edit.value.size() > bounds_.bytes + before;
 }
 
 void Admission::count_bytes(const std::string& key, Entry& entry) {
@@ -94,8 +121,9 @@ void Admission::put(KeyEdit& edit, Keys& touched) {
     errors.resize(kMostMessages);
     errors.push_back({.file = edit.key, .message = more});
   }
-  const bool is_new = !entries_.contains(edit.key);
-  if (is_beyond_bounds(edit)) {
+  const auto known = entries_.find(edit.key);
+  const bool is_new = known == entries_.end();
+  if (is_beyond_bounds(edit, is_new ? nullptr : &known->second)) {
     if (is_new) {
       if (left_out_.size() < kMostLeftOut) {
         left_out_.insert(edit.key);
@@ -111,7 +139,7 @@ void Admission::put(KeyEdit& edit, Keys& touched) {
     edit.reading.documents = nullptr;
   }
   left_out_.erase(edit.key);
-  Entry& entry = entries_[edit.key];
+  Entry& entry = is_new ? entries_[edit.key] : known->second;
   if (!is_new && entry.value == edit.value && entry.created == edit.created && !entry.held && entry.misread == errors) {
     entry.lease = edit.lease;
     return;
@@ -145,7 +173,7 @@ void Admission::put(KeyEdit& edit, Keys& touched) {
   entry.instance = entry.misread.empty() ? std::move(edit.reading.instance) : entry.good_instance;
   entry.wanted = std::move(edit.reading.documents);
   count_bytes(edit.key, entry);
-  touched.insert(edit.key);
+  touched.insert(touched.end(), edit.key);  // of a list, in order
 }
 
 void Admission::remove(const std::string& key, bool by_lease, Time now, Keys& touched) {
@@ -329,7 +357,8 @@ Documents Admission::desired(const std::string& key) const {
 void Admission::settle(const Keys& touched) {
   Pending pending;
   for (const std::string& key : touched) {
-    (is_instance_key(key) ? pending.instances : pending.resources).insert(key);
+    Keys& keys = is_instance_key(key) ? pending.instances : pending.resources;
+    keys.insert(keys.end(), key);  // in order, as they are touched
   }
   while (!pending.resources.empty() || !pending.instances.empty() || pending.contested_instances) {
     decide(false, std::exchange(pending.resources, {}), false, pending);
@@ -349,14 +378,14 @@ void Admission::decide(bool instances, const Keys& touched, bool again, Pending&
     if (const auto known = entries_.find(key); known != entries_.end() && known->second.instance != nullptr) {
       derive(key, known->second);
     }
-    edits[key] = desired(key);
-    note(edits[key]);
+    const auto edit = edits.emplace_hint(edits.end(), key, desired(key));
+    note(edit->second);
   }
-  Keys decided = touched;
+  Keys reopened;
   const auto reopen = [&] {
     for (const std::string& key : contest.keys) {
       edits[key] = desired(key);
-      decided.insert(key);
+      reopened.insert(key);
     }
   };
   if (again) {
@@ -370,21 +399,20 @@ void Admission::decide(bool instances, const Keys& touched, bool again, Pending&
     }
     again = true;
   }
-  if (again) {
-    for (const std::string& key : decided) {
-      if (const auto known = entries_.find(key); known != entries_.end()) {
-        known->second.refusal.clear();
-      }
-    }
-    contest = {};
-    decided.merge(resolve(instances, pending));
+  if (!again) {
+    record(touched, pending);
+    return;
   }
+  Keys decided = touched;
+  decided.merge(reopened);
   for (const std::string& key : decided) {
-    record(key, pending);
+    if (const auto known = entries_.find(key); known != entries_.end()) {
+      known->second.refusal.clear();
+    }
   }
-  if (keeps_changes_) {
-    changed_.merge(decided);
-  }
+  contest = {};
+  decided.merge(resolve(instances, pending));
+  record(decided, pending);
 }
 
 Admission::Keys Admission::resolve(bool instances, Pending& pending) {
@@ -479,6 +507,15 @@ void Admission::refuse(const std::string& key, Entry& entry) {
   inventory_.stage({{key, good}});
   if (good != nullptr && !inventory_.agrees()) {
     inventory_.stage({{key, nullptr}});
+  }
+}
+
+void Admission::record(const Keys& decided, Pending& pending) {
+  for (const std::string& key : decided) {
+    record(key, pending);
+  }
+  if (keeps_changes_) {
+    changed_.insert(decided.begin(), decided.end());
   }
 }
 

@@ -59,8 +59,11 @@ class Admission {
   Admission(Inventory& inventory, Abilities abilities, Guard guard)
       : Admission(inventory, std::move(abilities), guard, Bounds()) {}
 
-  /// Leaves the inventory clean: without errors.
+  /// Leaves the inventory clean: without errors. Parts of a list are decided as they come if there is nothing that they
+  /// could be held against, and all together otherwise: until the last, the inventory says less than is in force.
   void apply(KeyBatch batch, Time now);
+  /// Is the last part of a list still to come?
+  bool is_within_list() const { return list_ != List::none; }
   /// Lets go of all that is held.
   void accept();
 
@@ -106,11 +109,19 @@ class Admission {
     bool contested_instances = false;  ///< those that are contested, too
   };
 
+  enum class List : uint8_t {
+    none,
+    decided,   ///< part by part
+    gathered,  ///< until its end
+  };
+
+  /// @returns what is to be decided now
+  KeyBatch take_part(KeyBatch part, Keys& touched);
   /// What is in force of it.
   static KeyEdit shown(const std::string& key, const Entry& entry);
   void put(KeyEdit& edit, Keys& touched);
   /// Is there no room for it?
-  bool is_beyond_bounds(const KeyEdit& edit) const;
+  bool is_beyond_bounds(const KeyEdit& edit, const Entry* known) const;
   void count_bytes(const std::string& key, Entry& entry);
   void remove(const std::string& key, bool by_lease, Time now, Keys& touched);
   void sweep(const KeyBatch& batch, Time now, Keys& touched);
@@ -133,6 +144,7 @@ class Admission {
   Keys resolve(bool instances, Pending& pending);
   void admit(const std::vector<std::string>& ordered, size_t first, size_t last);
   void refuse(const std::string& key, Entry& entry);
+  void record(const Keys& decided, Pending& pending);
   void record(const std::string& key, Pending& pending);
   void add_instances_of(const std::string& service_resource, Keys& instances) const;
 
@@ -150,7 +162,9 @@ class Admission {
   Contest contested_instances_;  ///< and held resources
   uint64_t refusals_ = 0;
   bool keeps_changes_ = false;
-  Keys changed_;   ///< for take_changes()
+  Keys changed_;            ///< for take_changes()
+  List list_ = List::none;  ///< that is coming in parts
+  std::vector<KeyEdit> gathered_;
   Keys left_out_;  ///< keys that found no room; at most kMostLeftOut
 };
 

@@ -5,6 +5,7 @@
 /// nor write control characters to a terminal.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -18,7 +19,7 @@ struct Diagnostic {
   std::string field;    ///< such as "spec.ports[0].port"; empty if the whole document is meant
   std::string message;  ///< what was expected and what was found
 
-  bool operator==(const Diagnostic&) const = default;
+  auto operator<=>(const Diagnostic&) const = default;
 };
 
 /// "FILE:LINE: FIELD: MESSAGE", without the parts that are not known.

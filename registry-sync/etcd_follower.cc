@@ -4,8 +4,10 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <future>
 #include <iterator>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "registry-sync/admission.h"
@@ -23,11 +25,15 @@ constexpr size_t kMaxWaitingBytes = size_t{256} << 20;
 /// Of a list. More keys than may be in force, so that those that find no room can be counted.
 constexpr size_t kMostListedKeys = Admission::Bounds().keys + 100'000;
 constexpr size_t kMostListedBytes = Admission::Bounds().bytes;
-/// Of leases that live, how many answers are remembered, and for how long: many instances may share one.
+/// Of leases that live, how many answers are remembered: many instances may share one.
 constexpr size_t kMostRemembered = 4096;
-constexpr milliseconds kAnswerHolds{1000};
 constexpr milliseconds kFirstWait{100};
 constexpr milliseconds kLongestWait{5000};
+
+size_t bytes_of(const std::vector<etcd::KeyValue>& pairs) {
+  return std::accumulate(pairs.begin(), pairs.end(), size_t{0},
+                         [](size_t sum, const etcd::KeyValue& pair) { return sum + pair.value.size(); });
+}
 
 }  // namespace
 
@@ -114,84 +120,116 @@ etcd::Result<bool> EtcdFollower::is_same_store() {
   });
 }
 
-etcd::Result<void> EtcdFollower::list() {
-  const std::string end = etcd::prefix_end(std::string(kKeyPrefix));
-  KeyBatch batch{.whole = true, .revision = 0, .edits = {}};
+/// Of all keys, at one revision.
+struct EtcdFollower::Listing {
+  std::optional<etcd::Range> first;  ///< page, without its pairs
   std::unordered_map<std::string, int64_t> leases;
-  std::string from(kKeyPrefix);
-  int64_t limit = kKeysAPage;
   size_t bytes = 0;
-  std::optional<etcd::Range> first;  // without its pairs
-  for (bool more = true; more;) {
-    auto page = client_->range(from, end, limit, batch.revision);
-    bool unreadable = false;
-    if (!page && page.error().kind == EtcdError::too_large) {
-      if (limit > 1) {
-        limit = std::max<int64_t>(limit / 8, 1);
-        continue;
-      }
-      unreadable = true;
-      page = client_->range(from, end, 1, batch.revision, true);
-    }
-    if (!page) {
-      return tl::make_unexpected(page.error());
-    }
-    if (!first) {
-      first = {.pairs = {}, .revision = page->revision, .more = {}, .cluster = page->cluster, .term = page->term};
-      batch.revision = page->revision;
-    } else if (page->cluster != first->cluster) {
-      return tl::make_unexpected(
-          etcd::Error{.kind = EtcdError::unavailable,
-                      .message = client_->endpoint() + ": is of another cluster than the member before"});
-    }
-    more = page->more;
-    size_t bytes_of_page = 0;
-    for (etcd::KeyValue& pair : page->pairs) {
-      from = pair.key + '\0';
-      leases[pair.key] = pair.lease;
-      bytes_of_page += pair.value.size();
-      const bool no_room = bytes + bytes_of_page > kMostListedBytes;
-      if (batch.edits.size() >= kMostListedKeys && !leases_.contains(pair.key)) {
-        continue;
-      }
-      if (no_room) {
-        pair.value = std::string();
-      }
-      batch.edits.push_back(edit_of(std::move(pair)));
-      KeyEdit& edit = batch.edits.back();
-      if (unreadable || no_room) {
-        const std::string most =
-            std::to_string((unreadable ? etcd::kMaxMessageBytes : kMostListedBytes) >> 20) + " MiB";
-        edit.reading = {.errors = {{.file = edit.key,
-                                    .field = "value",
-                                    .message = unreadable ? "expected at most 1 MiB, and this is larger than " + most
-                                                          : "there is no room: all keys together may have " + most}}};
-      }
-    }
-    bytes += bytes_of_page;
-    if (bytes_of_page < etcd::kMaxMessageBytes / 4) {
-      limit = std::min(limit * 2, kKeysAPage);
+  int64_t limit = kKeysAPage;
+  bool begun = false;  ///< parts of it were handed over
+
+  int64_t revision() const { return first ? first->revision : 0; }
+};
+
+etcd::Result<void> EtcdFollower::list() {
+  Listing listing;
+  // Resources first: an instance whose Service is there is looked at once.
+  const std::string prefix(kKeyPrefix);
+  const std::string resources = prefix + "resources/";
+  const std::string after_resources = etcd::prefix_end(resources);
+  const std::pair<std::string, std::string> ranges[] = {
+      {resources, after_resources}, {prefix, resources}, {after_resources, etcd::prefix_end(prefix)}};
+  for (const auto& [from, end] : ranges) {
+    if (const auto done = list_range(from, end, listing); !done) {
+      return done;
     }
   }
-  if (is_same(*first)) {
+  std::vector<KeyEdit> gone;
+  if (is_same(*listing.first)) {
     LeaseAnswers answers;
     for (const auto& [key, lease] : leases_) {
-      if (!leases.contains(key)) {
-        batch.edits.push_back(
-            {.key = key, .gone = true, .by_lease = lease_ended(lease, answers), .value = {}, .reading = {}});
+      if (!listing.leases.contains(key)) {
+        gone.push_back({.key = key, .gone = true, .by_lease = lease_ended(lease, answers), .value = {}, .reading = {}});
       }
     }
   }
-  leases_ = std::move(leases);
-  revision_ = batch.revision;
-  cluster_ = first->cluster;
-  term_ = first->term;
+  leases_ = std::move(listing.leases);
+  revision_ = listing.first->revision;
+  cluster_ = listing.first->cluster;
+  term_ = listing.first->term;
   {
     const std::lock_guard lock(mutex_);
     ++status_.lists;
   }
-  hand_over(std::move(batch));
+  hand_over({.whole = true, .begins = !listing.begun, .revision = revision_, .edits = std::move(gone)});
   return {};
+}
+
+etcd::Result<void> EtcdFollower::list_range(std::string from, const std::string& end, Listing& listing) {
+  const auto ask = [&](bool keys_only = false) {
+    return client_->range(from, end, keys_only ? 1 : listing.limit, listing.revision(), keys_only);
+  };
+  etcd::Result<etcd::Range> page = ask();
+  for (;;) {
+    const bool too_large = !page && page.error().kind == EtcdError::too_large;
+    if (too_large && listing.limit > 1) {
+      listing.limit = std::max<int64_t>(listing.limit / 8, 1);
+      page = ask();
+      continue;
+    }
+    if (too_large) {
+      page = ask(true);
+    }
+    if (!page) {
+      return tl::make_unexpected(page.error());
+    }
+    if (!listing.first) {
+      listing.first = {
+          .pairs = {}, .revision = page->revision, .more = {}, .cluster = page->cluster, .term = page->term};
+    } else if (page->cluster != listing.first->cluster) {
+      return tl::make_unexpected(
+          etcd::Error{.kind = EtcdError::unavailable,
+                      .message = client_->endpoint() + ": is of another cluster than the member before"});
+    }
+    if (!page->more) {
+      list_page(std::move(page->pairs), too_large, listing);
+      return {};
+    }
+    from = page->pairs.back().key + '\0';
+    if (bytes_of(page->pairs) < etcd::kMaxMessageBytes / 4) {
+      listing.limit = std::min(listing.limit * 2, kKeysAPage);
+    }
+    // etcd makes the next page while this one is parsed. Meanwhile nothing else asks the client.
+    std::future<etcd::Result<etcd::Range>> next = std::async(std::launch::async, ask, false);
+    list_page(std::move(page->pairs), too_large, listing);
+    page = next.get();
+  }
+}
+
+void EtcdFollower::list_page(std::vector<etcd::KeyValue> pairs, bool unreadable, Listing& listing) {
+  KeyBatch part{.whole = true, .begins = !listing.begun, .ends = false, .revision = listing.revision(), .edits = {}};
+  for (etcd::KeyValue& pair : pairs) {
+    const bool has_place = listing.leases.size() < kMostListedKeys || leases_.contains(pair.key);
+    listing.leases[pair.key] = pair.lease;
+    listing.bytes += pair.value.size();
+    if (!has_place) {
+      continue;
+    }
+    const bool no_room = listing.bytes > kMostListedBytes;
+    if (no_room) {
+      pair.value = std::string();
+    }
+    KeyEdit& edit = part.edits.emplace_back(edit_of(std::move(pair)));
+    if (unreadable || no_room) {
+      const std::string most = std::to_string((unreadable ? etcd::kMaxMessageBytes : kMostListedBytes) >> 20) + " MiB";
+      edit.reading = {.errors = {{.file = edit.key,
+                                  .field = "value",
+                                  .message = unreadable ? "expected at most 1 MiB, and this is larger than " + most
+                                                        : "there is no room: all keys together may have " + most}}};
+    }
+  }
+  listing.begun = true;
+  hand_over(std::move(part));
 }
 
 etcd::Error EtcdFollower::watch() {
@@ -302,6 +340,7 @@ bool EtcdFollower::lease_ended(int64_t lease, LeaseAnswers& answers) {
   if (answers.silent || answers.ended.size() >= kMaxLeaseQuestions || now >= answers.until) {
     return true;
   }
+  const auto asked_at = std::chrono::steady_clock::now();
   const auto left = client_->time_to_live(lease);
   if (!left && left.error().kind != EtcdError::not_found) {
     answers.silent = true;
@@ -312,7 +351,7 @@ bool EtcdFollower::lease_ended(int64_t lease, LeaseAnswers& answers) {
     lives_until_.clear();
   }
   if (!ended) {
-    lives_until_[lease] = now + kAnswerHolds;
+    lives_until_[lease] = asked_at + *left;  // a lease is made longer, never shorter
   }
   return ended;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/// @file Follows all keys of the registry in etcd, on a thread of its own: lists them at one revision, in pages, then
-/// watches from that revision on. What it read is parsed there, and waits to be taken.
+/// @file Follows all keys of the registry in etcd, on a thread of its own: lists them at one revision, in pages that
+/// are handed over as they come, then watches from that revision on. What it read is parsed there, and waits to be
+/// taken.
 ///
 /// When the watch ends (the member went, or has no leader, or says nothing) it goes on from the revision that it got
 /// to, at another member, after a wait that grows and varies. It lists anew only if that revision was compacted, or if
@@ -11,10 +12,11 @@
 ///
 /// Why did a key go? A lease's end deletes the keys of one lease in one revision. So a key without a lease, and keys of
 /// several leases in one revision, were deleted by somebody; of the rest etcd is asked whether the lease still lives.
-/// Not told apart from a lease's end: `lease revoke`, and a deletion whose lease is revoked before we ask. Of the keys
-/// that a new list lacks the same is asked. In a batch, etcd is asked of kMaxLeaseQuestions leases, for kLeaseTime,
-/// until it does not answer; of all others the lease is taken to have ended, which keeps what may have been deleted
-/// longer, and never the other way round.
+/// A lease can't end before the time that it had left when etcd was asked, so it is not asked again until then. Not
+/// told apart from a lease's end: `lease revoke` of a lease that was not asked about before, and a deletion whose lease
+/// is revoked before we ask. Of the keys that a new list lacks the same is asked. In a batch, etcd is asked of
+/// kMaxLeaseQuestions leases, for kLeaseTime, until it does not answer; of all others the lease is taken to have ended,
+/// which keeps what may have been deleted longer, and never the other way round.
 #pragma once
 
 #include <chrono>
@@ -66,8 +68,13 @@ class EtcdFollower {
   EtcdFollower(std::unique_ptr<etcd::Client> client, std::function<void()> woken);
 
   void run(const std::stop_token& stop);
+  struct Listing;
+
   /// All keys, at one revision.
   etcd::Result<void> list();
+  etcd::Result<void> list_range(std::string from, const std::string& end, Listing& listing);
+  /// Parses a page and hands it over.
+  void list_page(std::vector<etcd::KeyValue> pairs, bool unreadable, Listing& listing);
   /// @returns why it ended
   etcd::Error watch();
   /// Is what was read there of the store that was listed?

@@ -127,12 +127,14 @@ void for_each_address(const EndpointSlice& slice, Each each) {
   }
 }
 
+/// Of the first services kMaxDiagnostics, if there are so many: there may be one of each service, and it is asked after
+/// each change.
 std::vector<Diagnostic> gathered(const std::map<std::string, std::vector<Diagnostic>>& by_service) {
-  std::vector<Diagnostic> all;
-  for (const auto& [service, diagnostics] : by_service) {
-    all.insert(all.end(), diagnostics.begin(), diagnostics.end());
+  std::vector<Diagnostic> first;
+  for (auto each = by_service.begin(); each != by_service.end() && first.size() < kMaxDiagnostics; ++each) {
+    first.insert(first.end(), each->second.begin(), each->second.end());
   }
-  return all;
+  return first;
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ class Inventory {
 
   /// Is there no error?
   bool clean() const { return !claims_.in_conflict() && errors_.empty(); }
-  /// At most kMaxDiagnostics each, in the order of files and lines.
+  /// At most kMaxDiagnostics each, in the order of files and lines: those of the first services by name.
   std::vector<Diagnostic> errors() const;
   /// Files that errors could be about: of services with an error, and of whoever is in a conflict. All of the rest
   /// agrees, whatever becomes of these. Documents' files must be those that they were set() with.
@@ -74,7 +74,7 @@ class Inventory {
   std::vector<Diagnostic> contradictions() const;
   void revalidate(std::set<std::string> touched);
 
-  Files files_;
+  std::unordered_map<std::string, std::shared_ptr<const ResourceSet>> files_;
   std::map<std::string, Entry> entries_;  ///< by service, Gateway, or namespace that grants or authorizes
   std::set<std::string> changed_;         ///< since take_changes()
   std::map<std::string, std::vector<Diagnostic>> errors_;

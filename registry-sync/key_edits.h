@@ -33,6 +33,8 @@ struct KeyEdit {
 
 struct KeyBatch {
   bool whole = false;  ///< all keys that there are, and those of which one knows that they went; else edits, in order
+  bool begins = true;  ///< a whole list may come in parts: its first,
+  bool ends = true;    ///< and its last. One that begins again was broken off: it begins anew
   int64_t revision = 0;
   std::vector<KeyEdit> edits;
 };

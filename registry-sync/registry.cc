@@ -81,6 +81,10 @@ bool Registry::load(Moment now) {
 }
 
 bool Registry::apply(KeyBatch batch, Moment now) {
+  if (!batch.ends) {
+    admission_->apply(std::move(batch), now.steady);
+    return false;
+  }
   status_.whole |= batch.whole;
   status_.revision = batch.revision;
   if (batch.whole) {
@@ -107,7 +111,7 @@ bool Registry::restore(const CacheContents& contents, Moment now) {
 
 CacheWriter::Changes Registry::take_cache_changes() {
   CacheWriter::Changes changes;
-  if (admission_) {
+  if (admission_ && !admission_->is_within_list()) {
     for (KeyEdit& edit : admission_->take_changes()) {
       changes[edit.key] = edit.gone ? nullptr : std::make_shared<const std::string>(std::move(edit.value));
     }
@@ -139,8 +143,11 @@ bool Registry::take_admitted(Moment now) {
   return changed;
 }
 
-bool Registry::accept(Moment now) {
+tl::expected<bool, std::string> Registry::accept(Moment now) {
   if (admission_) {
+    if (admission_->is_within_list()) {
+      return tl::make_unexpected(std::string("the registry is being listed: try again"));
+    }
     admission_->accept();
     return take_admitted(now);
   }

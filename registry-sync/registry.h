@@ -92,14 +92,15 @@ class Registry {
 
   /// Each returns whether there is something new to publish.
   bool load(Moment now);
-  /// What happened in the store.
+  /// What happened in the store. Until the last part of a list there is nothing new to publish.
   bool apply(KeyBatch batch, Moment now);
   /// What was in force once, of a store that is not there: in force until the store is read.
   bool restore(const CacheContents& contents, Moment now);
   /// Makes the first snapshot, an empty one, of a store that is not there.
   bool begin(Moment now);
-  /// load() that takes it as meant if most endpoints vanish. Of a store: lets go of what is held.
-  bool accept(Moment now);
+  /// load() that takes it as meant if most endpoints vanish. Of a store: lets go of what is held; an error while it is
+  /// being listed.
+  tl::expected<bool, std::string> accept(Moment now);
   /// Frees what nobody holds.
   bool reclaim(Time now);
   /// Does what time alone brings: steps of slow starts, and resets of flows whose endpoint left.
@@ -129,7 +130,7 @@ class Registry {
   const FileSource& source() const { return source_; }
   /// Of a store: keys and values that are in force.
   std::vector<KeyEdit> in_force() const { return admission_->in_force(); }
-  /// What of that is not as it was at the last call; none if no cache is asked for.
+  /// What of that is not as it was at the last call; none if no cache is asked for, nor in the midst of a list.
   CacheWriter::Changes take_cache_changes();
 
  private:

@@ -114,7 +114,7 @@ tl::expected<void, std::string> Syncer::set_endpoint(std::string service, std::s
 }
 
 tl::expected<void, std::string> Syncer::accept() {
-  return order([](Registry& registry) -> tl::expected<bool, std::string> { return registry.accept(moment()); });
+  return order([](Registry& registry) { return registry.accept(moment()); });
 }
 
 Syncer::Answer Syncer::order(Act act) {
@@ -303,23 +303,33 @@ void Syncer::tell_connection() {
 
 bool Syncer::take_from_store() {
   tell_connection();
-  std::deque<KeyBatch> batches = follower_->take();
-  if (batches.empty()) {
+  bool taken = false;
+  // Of a storm of changes, snapshots that nobody would see are not made.
+  std::optional<KeyBatch> changes;
+  const auto apply = [&](KeyBatch batch) {
+    taken |= batch.ends;
+    revision_ = batch.ends ? batch.revision : revision_;
+    publish(registry_.apply(std::move(batch), moment()));
+  };
+  for (KeyBatch& next : follower_->take()) {
+    if (next.whole) {
+      if (changes) {
+        apply(*std::exchange(changes, std::nullopt));
+      }
+      apply(std::move(next));
+    } else if (changes) {
+      std::move(next.edits.begin(), next.edits.end(), std::back_inserter(changes->edits));
+      changes->revision = next.revision;
+    } else {
+      changes = std::move(next);
+    }
+  }
+  if (changes) {
+    apply(std::move(*changes));
+  }
+  if (!taken) {
     return false;
   }
-  // Of a storm of changes, snapshots that nobody would see are not made.
-  KeyBatch all = std::move(batches.front());
-  batches.pop_front();
-  for (KeyBatch& next : batches) {
-    if (next.whole) {
-      publish(registry_.apply(std::exchange(all, std::move(next)), moment()));
-      continue;
-    }
-    std::move(next.edits.begin(), next.edits.end(), std::back_inserter(all.edits));
-    all.revision = next.revision;
-  }
-  revision_ = all.revision;
-  publish(registry_.apply(std::move(all), moment()));
   keep();
   const Status& status = registry_.status();
   if (loaded_ && status.errors != told_) {

@@ -380,9 +380,7 @@ std::vector<std::string> instance_names(const EndpointSlice& slice) {
 }
 
 std::vector<Diagnostic> in_order(std::vector<Diagnostic> diagnostics) {
-  std::sort(diagnostics.begin(), diagnostics.end(), [](const Diagnostic& a, const Diagnostic& b) {
-    return std::tie(a.file, a.line, a.field, a.message) < std::tie(b.file, b.line, b.field, b.message);
-  });
+  std::sort(diagnostics.begin(), diagnostics.end());
   std::vector<Diagnostic> first;
   for (Diagnostic& each : diagnostics) {
     report(first, std::move(each));

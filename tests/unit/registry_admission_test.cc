@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <ctime>
-
+#include <functional>
 #include <random>
 
 #include "registry-sync/admission.h"
@@ -365,6 +365,30 @@ TEST_F(AdmissionTest, PutsResourcesBeforeInstances) {
   EXPECT_THAT(refused(), IsEmpty());
 }
 
+std::vector<std::string> keys_in_force(const Admission& admission) {
+  std::vector<std::string> keys;
+  for (const KeyEdit& each : admission.in_force()) {
+    keys.push_back(each.key);
+  }
+  return keys;
+}
+
+/// @param pick a number up to another
+void apply_in_parts(Admission& admission, const std::vector<KeyEdit>& edits,
+                    const std::function<size_t(size_t)>& pick) {
+  for (size_t from = 0, to = 0; from < edits.size(); from = to) {
+    to = std::min(edits.size(), from + 1 + pick(5));
+    const auto begin = edits.begin();
+    admission.apply({.whole = true,
+                     .begins = from == 0,
+                     .ends = to == edits.size(),
+                     .revision = 1,
+                     .edits = {begin + static_cast<std::ptrdiff_t>(from), begin + static_cast<std::ptrdiff_t>(to)}},
+                    {});
+    EXPECT_EQ(admission.is_within_list(), to < edits.size());
+  }
+}
+
 TEST_F(AdmissionTest, ComesToTheSameWhateverTheOrder) {
   for (unsigned seed = 0; seed < 300; ++seed) {
     std::mt19937 random(seed);
@@ -397,18 +421,52 @@ TEST_F(AdmissionTest, ComesToTheSameWhateverTheOrder) {
                                  .reading = read_value(passing, json_service("passing", "10.96.0.2"))}}},
                      {});
     one_by_one.apply({.edits = {{.key = passing, .gone = true, .value = {}, .reading = {}}}}, {});
-    std::vector<std::string> expected;
-    std::vector<std::string> found;
-    for (const KeyEdit& each : reference.in_force()) {
-      expected.push_back(each.key);
+    Inventory third;
+    Admission in_parts(third, {}, {});
+    apply_in_parts(in_parts, edits, [&](size_t most) { return static_cast<size_t>(pick(static_cast<int>(most))); });
+    for (const Admission* each : {&one_by_one, &in_parts}) {
+      ASSERT_EQ(keys_in_force(*each), keys_in_force(reference)) << "seed " << seed;
+      ASSERT_EQ(lines(each->status().messages), lines(reference.status().messages)) << "seed " << seed;
     }
-    for (const KeyEdit& each : one_by_one.in_force()) {
-      found.push_back(each.key);
-    }
-    ASSERT_EQ(found, expected) << "seed " << seed;
-    ASSERT_EQ(lines(one_by_one.status().messages), lines(reference.status().messages)) << "seed " << seed;
-    ASSERT_TRUE(other.clean());
+    ASSERT_TRUE(other.clean() && third.clean());
   }
+}
+
+KeyBatch first_part(std::vector<KeyEdit> edits) {
+  return {.whole = true, .ends = false, .edits = std::move(edits)};
+}
+KeyBatch last_part(std::vector<KeyEdit> edits) {
+  return {.whole = true, .begins = false, .edits = std::move(edits)};
+}
+
+TEST_F(AdmissionTest, BeginsAnewWithAListThatWasBrokenOff) {
+  const std::string web = key_of_service("web");
+  admission.apply(first_part({edit(web, json_service("web", "10.96.0.1")),
+                              edit(key_of_instance("web", "a"), json_instance("10.0.0.1"), 7)}),
+                  now);
+  EXPECT_TRUE(admission.is_within_list());
+  admission.apply(first_part({edit(key_of_service("other"), json_service("other", "10.96.0.1"))}), now);
+  admission.apply(last_part({edit(web, json_service("web", "10.96.0.2"))}), now);
+  EXPECT_FALSE(admission.is_within_list());
+  EXPECT_EQ(keys_in_force(admission), (std::vector<std::string>{key_of_service("other"), web}));
+  EXPECT_EQ(admission.status().held, 0U) << "what was never in force is not missed";
+}
+
+TEST_F(AdmissionTest, GathersTheNextListUntilItsEnd) {
+  const std::string web = key_of_service("web");
+  put(web, json_service("web", "10.96.0.1"));
+  put(key_of_service("gone"), json_service("gone", "10.96.0.2"));
+  put(key_of_service("stays"), json_service("stays", "10.96.0.3"));
+  const Documents before = inventory.find(web);
+  const KeyEdit changed = edit(web, json_service("web", "10.96.0.4"), 0, created_at[web]);
+  const KeyEdit same =
+      edit(key_of_service("stays"), json_service("stays", "10.96.0.3"), 0, created_at[key_of_service("stays")]);
+  admission.apply(first_part({changed}), now);
+  EXPECT_EQ(inventory.find(web), before);
+  admission.apply(first_part({}), now);  // broken off
+  admission.apply(last_part({changed, same}), now);
+  EXPECT_NE(inventory.find(web), before);
+  EXPECT_EQ(keys_in_force(admission), (std::vector<std::string>{key_of_service("stays"), web}));
 }
 
 struct GuardTest : AdmissionTest {

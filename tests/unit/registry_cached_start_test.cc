@@ -56,6 +56,23 @@ struct CachedStart : ::testing::Test {
   }
 };
 
+TEST_F(CachedStart, APartOfAListIsNothingToPublishNorToKeep) {
+  Registry registry(options, {});
+  const std::string service = kept_service_key(1);
+  const std::string instance = kept_instance_key(1, 1);
+  EXPECT_FALSE(registry.apply({.whole = true, .ends = false, .edits = {put_edit(service, kept_service(1))}}, {}));
+  EXPECT_EQ(registry.snapshot(), nullptr);
+  EXPECT_FALSE(registry.status().whole);
+  EXPECT_THAT(registry.take_cache_changes(), ::testing::IsEmpty());
+  const auto accepted = registry.accept({});
+  ASSERT_FALSE(accepted);
+  EXPECT_THAT(accepted.error(), HasSubstr("being listed"));
+  EXPECT_TRUE(registry.apply({.whole = true, .begins = false, .edits = {put_edit(instance, kept_instance(1, 1))}}, {}));
+  EXPECT_TRUE(registry.status().whole);
+  EXPECT_EQ(services(*registry.snapshot()), "default/s1:1 ");
+  EXPECT_EQ(registry.take_cache_changes().size(), 2U);
+}
+
 TEST_F(CachedStart, WhatIsKeptIsWhatIsInForce) {
   for (uint64_t seed = 1; seed <= 5; ++seed) {
     std::mt19937_64 random(seed);
