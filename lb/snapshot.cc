@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "lb/authorization.h"
+#include "lb/caller_table.h"
 #include "lb/http_policy.h"
 #include "lb/route_scratch.h"
 
@@ -73,7 +75,11 @@ std::string_view to_string(EndpointState state) {
 
 size_t Service::memory_bytes() const {
   return sizeof *this + endpoints.capacity() * sizeof(Endpoint) + targets.capacity() * sizeof(Target) +
-         table->memory_bytes();
+         table->memory_bytes() + (authorization == nullptr ? 0 : authorization->memory_bytes());
+}
+
+bool Service::is_opaque() const {
+  return !answers_names && (policy.mode != Mode::proxy || http == nullptr || http->protocol == AppProtocol::opaque);
 }
 
 Snapshot::Snapshot(uint64_t epoch, uint64_t seed, std::vector<Service> services, const std::vector<uint32_t>& reset,
@@ -84,7 +90,9 @@ Snapshot::Snapshot(uint64_t epoch, uint64_t seed, std::vector<Service> services,
       index_(std::make_shared<VipIndex>(services_.shared())),
       resets_(reset),
       scratches_(std::make_shared<RouteScratches>(workers)),
-      names_(std::make_shared<NameTable>()) {
+      names_(std::make_shared<NameTable>()),
+      callers_(std::make_shared<CallerTable>()),
+      authorized_since_(epoch) {
   std::vector<const Service*> come;
   for (const Service& service : services_) {
     admit(service);
@@ -95,7 +103,7 @@ Snapshot::Snapshot(uint64_t epoch, uint64_t seed, std::vector<Service> services,
 }
 
 Snapshot::Snapshot(const Snapshot& before, uint64_t epoch, ServiceList services, const std::vector<uint32_t>& reset,
-                   std::shared_ptr<const NameTable> names)
+                   std::shared_ptr<const NameTable> names, std::shared_ptr<const CallerTable> callers)
     : epoch_(epoch),
       seed_(before.seed_),
       services_(std::move(services)),
@@ -105,9 +113,17 @@ Snapshot::Snapshot(const Snapshot& before, uint64_t epoch, ServiceList services,
       resets_(reset),
       by_slot_(before.by_slot_),
       scratches_(before.scratches_),
-      names_(names != nullptr ? std::move(names) : before.names_) {
+      names_(names != nullptr ? std::move(names) : before.names_),
+      callers_(callers != nullptr ? std::move(callers) : before.callers_),
+      authorized_since_(before.authorized_since_) {
   const std::vector<const Service*> gone = without(before.services_, services_);
   const std::vector<const Service*> come = without(services_, before.services_);
+  for (const Service* service : come) {
+    const Service* const known = before.service_at(service->slot);
+    if ((known == nullptr ? nullptr : known->authorization) != service->authorization) {
+      authorized_since_ = epoch;
+    }
+  }
   // All that goes before all that comes: an endpoint's slot may be in both.
   for (const Service* service : gone) {
     by_slot_[service->slot] = nullptr;

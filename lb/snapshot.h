@@ -26,6 +26,8 @@
 
 namespace weft::lb {
 
+class Authorization;   // authorization.h
+class CallerTable;     // caller_table.h
 struct Http;           // http_policy.h
 struct RequestPolicy;  // http_policy.h
 class RouteScratches;  // route_scratch.h
@@ -76,7 +78,11 @@ struct Service {
   /// as by default; shared as long as it says the same.
   std::shared_ptr<const RequestPolicy> requests;
 
+  std::shared_ptr<const Authorization> authorization;  ///< null: everybody may have everything
+
   const RequestPolicy& request_policy() const;
+  /// Is it known before a connection says anything that nobody will read requests there?
+  bool is_opaque() const;
   bool answers_names = false;  ///< nobody is behind it: weft itself answers, as a name server
 
   /// Endpoints, targets and table; a table that two services share counts in both.
@@ -143,8 +149,9 @@ class Snapshot {
   /// The same, with the seed of `before`. What it costs depends on how many services are not those of `before`, but for
   /// copies of plain numbers; a service that came, went or changed its address has the index made anew.
   /// @param names null: those of `before`
+  /// @param callers null: those of `before`
   Snapshot(const Snapshot& before, uint64_t epoch, ServiceList services, const std::vector<uint32_t>& reset,
-           std::shared_ptr<const NameTable> names = nullptr);
+           std::shared_ptr<const NameTable> names = nullptr, std::shared_ptr<const CallerTable> callers = nullptr);
 
   uint64_t epoch() const { return epoch_; }
   uint64_t seed() const { return seed_; }
@@ -153,6 +160,10 @@ class Snapshot {
   const std::vector<uint32_t>& resets() const { return resets_; }
   /// What services are called by in the DNS.
   const NameTable& names() const { return *names_; }
+  /// Who is behind clients' addresses; nobody is known while no service asks.
+  const CallerTable& callers() const { return *callers_; }
+  /// The first epoch with the policies of access that are in force: what was allowed before is to be judged anew.
+  uint64_t authorized_since() const { return authorized_since_; }
 
   const Service* find(const Address& address, Port port, Protocol protocol) const;
   /// Null if no service has this slot.
@@ -190,8 +201,10 @@ class Snapshot {
   std::vector<EndpointInfo> endpoints_;    ///< by slot
   std::vector<uint32_t> resets_;
   std::vector<const Service*> by_slot_;
-  std::shared_ptr<RouteScratches> scratches_;  ///< never null
-  std::shared_ptr<const NameTable> names_;     ///< never null
+  std::shared_ptr<RouteScratches> scratches_;   ///< never null
+  std::shared_ptr<const NameTable> names_;      ///< never null
+  std::shared_ptr<const CallerTable> callers_;  ///< never null
+  uint64_t authorized_since_ = 0;
 };
 
 }  // namespace weft::lb

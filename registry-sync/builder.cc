@@ -9,9 +9,6 @@
 namespace weft::registry {
 namespace {
 
-/// What weft's own name server is called among services, none of which can be called so.
-constexpr const char* kNameServers = "dns";
-
 bool same(const lb::Endpoint& a, const lb::Endpoint& b) {
   return a.name == b.name && a.zone == b.zone && a.address == b.address && a.port == b.port && a.weight == b.weight &&
          a.state == b.state && a.said == b.said && a.slot == b.slot;
@@ -21,7 +18,7 @@ bool same(const lb::Endpoint& a, const lb::Endpoint& b) {
 /// last one if it says the same.
 bool same(const lb::Service& a, const lb::Service& b) {
   return a.port_name == b.port_name && a.slot == b.slot && a.policy == b.policy && a.table == b.table &&
-         a.http == b.http && a.requests == b.requests &&
+         a.http == b.http && a.requests == b.requests && a.authorization == b.authorization &&
          std::equal(a.endpoints.begin(), a.endpoints.end(), b.endpoints.begin(), b.endpoints.end(),
                     [](const lb::Endpoint& x, const lb::Endpoint& y) { return same(x, y); });
 }
@@ -119,7 +116,7 @@ void Builder::add_name_servers() {
   std::sort(addresses.begin(), addresses.end());
   for (const lb::Address& address : addresses) {
     for (const lb::Protocol protocol : {lb::Protocol::tcp, lb::Protocol::udp}) {
-      lb::Service service{.name = kNameServers,
+      lb::Service service{.name = std::string(kNameServers),
                           .port_name = protocol == lb::Protocol::tcp ? "dns-tcp" : "dns",
                           .address = address,
                           .port = lb::port_from_host(kPort),
@@ -131,7 +128,8 @@ void Builder::add_name_servers() {
       const std::optional<uint32_t> slot = service_slots_.take(identity_of(service));
       if (slot) {  // there are more than these few
         service.slot = *slot;
-        groups_[kNameServers].ports.push_back({.service = std::make_shared<const lb::Service>(std::move(service))});
+        groups_[std::string(kNameServers)].ports.push_back(
+            {.service = std::make_shared<const lb::Service>(std::move(service))});
       }
     }
   }
@@ -154,24 +152,33 @@ Builder::Outcome Builder::build(Updates updates, std::set<Drain>& drains, const 
   slots_freed_ = false;
   judged_.clear();
   std::vector<std::string> changed = compile_all(keys, updates, drains, now);
+  for (std::string& key : authorize_all(keys)) {
+    changed.push_back(std::move(key));
+  }
   if (snapshot_ == nullptr) {
-    changed.push_back(kNameServers);
+    changed.emplace_back(kNameServers);
   }
   for (const std::string& key : keys) {
     if (groups_[key].resources.empty()) {
       groups_.erase(key);
+      unsure_.erase(key);
     }
   }
   std::erase_if(drains, [&](const Drain& drain) { return !groups_.contains(drain.service); });
   drains_ = drains;
   const bool resets_changed = endpoint_slots_.advance(now);
-  const bool is_new = !changed.empty() || !renamed_.empty() || resets_changed;
+  const bool is_new = !changed.empty() || !renamed_.empty() || resets_changed || callers_changed_;
   if (is_new) {
     make_snapshot(changed);
   }
   Outcome outcome{.changed = is_new || endpoint_slots_.revision() != revision};
   for (const std::string& key : left_out_) {
     for (const Diagnostic& error : groups_[key].left_out) {
+      report(outcome.errors, error);
+    }
+  }
+  for (const std::string& key : unsure_) {
+    for (const Diagnostic& error : groups_[key].unsure) {
       report(outcome.errors, error);
     }
   }
@@ -193,6 +200,9 @@ std::vector<std::string> Builder::compile_all(const std::set<std::string>& keys,
       same_routes = same_routes && same_frontend(group.resources, update->second);
       if (client_ledger_) {
         client_ledger_->replace(key.substr(0, key.find('/')), group.resources.slices, update->second.slices);
+      }
+      if (caller_ledger_) {
+        caller_ledger_->replace(key, group.resources.slices, update->second.slices);
       }
       group.resources = std::move(update->second);
       if (!abilities_.name_servers.empty()) {  // else nobody would ask for it
@@ -312,6 +322,7 @@ std::optional<Builder::Port> Builder::compile_port(ResolvedPort& resolved, Group
   const lb::Service* before = previous == group.ports.end() ? nullptr : previous->service.get();
   service.http = http_for(resolved, before);
   service.requests = requests_for(resolved, before);
+  service.authorization = before == nullptr ? nullptr : before->authorization;  // until authorize() looks at it
   service.table = table_for(candidates, choice.shares, resolved.table_size, seed_, before);
   // In the order of the table's members, which is that of the candidates: both are sorted by identity.
   for (const Share& share : choice.shares) {
@@ -414,7 +425,8 @@ void Builder::make_snapshot(const std::vector<std::string>& changed) {
   const std::set<uint32_t>& resets = endpoint_slots_.resets();
   snapshot_ =
       std::make_shared<const lb::Snapshot>(*before, before->epoch() + 1, lb::ServiceList(services(*before, changed)),
-                                           std::vector<uint32_t>(resets.begin(), resets.end()), names_);
+                                           std::vector<uint32_t>(resets.begin(), resets.end()), names_, callers_);
+  callers_changed_ = false;
 }
 
 bool Builder::judge(const std::vector<CheckVerdict>& verdicts) {

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "registry-sync/backends.h"
+#include "registry-sync/caller_ledger.h"
 #include "registry-sync/check_ledger.h"
 #include "registry-sync/client_ledger.h"
 #include "registry-sync/diagnostic.h"
@@ -58,6 +59,9 @@ struct Drain {
 
   auto operator<=>(const Drain&) const = default;
 };
+
+/// What weft's own name server is called among services, none of which can be called so.
+inline constexpr std::string_view kNameServers = "dns";
 
 class Builder {
  public:
@@ -123,7 +127,10 @@ class Builder {
     std::vector<Port> ports;  ///< sorted by address, protocol and port
     std::vector<Diagnostic> left_out;
     std::vector<Table> tables;  ///< one a TCP port and consumer with routes, and each of a Gateway's
-    std::shared_ptr<const lb::NamedService> named;  ///< null: nothing is known by its name
+    std::shared_ptr<const lb::NamedService> named;                     ///< null: nothing is known by its name
+    std::vector<std::shared_ptr<const AuthorizationPolicy>> policies;  ///< of access, by name: that its ports have
+    std::vector<Diagnostic> refused;                                   ///< why they have not
+    std::vector<Diagnostic> unsure;                                    ///< that, and what was not clear of them
 
     bool takes_routes() const {
       return !resources.gateways.empty() || (!resources.routes.empty() && !resources.services.empty());
@@ -158,6 +165,17 @@ class Builder {
   /// @param previous the port's, which may have the same expressions; null: none
   static void compile_table(std::vector<lb::HttpRoute> routes, const lb::RouteTable* previous, Table& table);
   void depend(const std::string& key, const Group& group);
+  // builder_authorization.cc: policies of access.
+  /// Has all that these changes may be about judged by the policies of now. @returns the keys of those that changed
+  std::vector<std::string> authorize_all(const std::set<std::string>& keys);
+  std::set<std::string> to_authorize(const std::set<std::string>& keys) const;
+  /// @returns whether a service changed
+  bool authorize(const std::string& key, Group& group);
+  std::vector<std::shared_ptr<const AuthorizationPolicy>> policies_about(const std::string& key, Group& group) const;
+  std::shared_ptr<const lb::Authorization> compile_policies(const std::string& key, Group& group,
+                                                            const std::vector<lb::AuthorizationRules>& rules,
+                                                            const lb::Service& service, const Metadata& at);
+  void know_callers();
   /// Lets go of the slots that `before` has and `now_in_force` has not.
   void retire(const std::vector<Port>& before, const std::vector<Port>& now_in_force, Time now);
   /// @param changed keys of the groups whose ports are not those of the snapshot in force
@@ -183,6 +201,12 @@ class Builder {
   std::set<std::string> consumers_;             ///< namespaces whose clients are told apart
   std::map<std::string, uint32_t> namespaces_;  ///< their numbers, which stay
   std::shared_ptr<const lb::ClientNamespaces> clients_;
+  uint64_t authorizations_ = 0;                ///< made so far
+  std::set<std::string> authorized_;           ///< groups with policies of access
+  std::set<std::string> unsure_;               ///< groups whose policies are not all clear
+  std::optional<CallerLedger> caller_ledger_;  ///< while there are any
+  std::shared_ptr<const lb::CallerTable> callers_ = std::make_shared<const lb::CallerTable>();
+  bool callers_changed_ = false;                               ///< since the last snapshot
   std::multimap<std::string, std::string> dependents_;         ///< from a backend to the groups whose routes name it
   std::map<std::string, std::set<std::string>> dependencies_;  ///< the other way round
   std::vector<lb::NameTable::Edit> renamed_;                   ///< since the last snapshot

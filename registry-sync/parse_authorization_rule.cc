@@ -162,6 +162,13 @@ AuthorizationOperation parse_operation(Fields operation) {
   for (std::vector<TextPattern>* patterns : {&result.hosts.is, &result.hosts.is_not}) {
     for (TextPattern& pattern : *patterns) {
       pattern.text = in_lower_case(std::move(pattern.text));
+      // Else a policy that denies it would deny nothing. An IPv6 address has brackets, and no port behind them.
+      if (const size_t colon = pattern.text.rfind(':'); colon != std::string::npos &&
+                                                        pattern.kind != TextPattern::Kind::prefix &&
+                                                        pattern.text.find(']', colon) == std::string::npos) {
+        operation.error(patterns == &result.hosts.is ? "hosts" : "notHosts",
+                        "expected hosts without a port, as they are compared, got " + in_quotes(pattern.text));
+      }
     }
   }
   result.ports = parse_ports(operation, "ports", "notPorts");
@@ -183,11 +190,10 @@ constexpr WhenKey kWhenKeys[] = {
     {"source.principal", AuthorizationWhen::Key::source_principal},
     {"destination.ip", AuthorizationWhen::Key::destination_ip},
     {"destination.port", AuthorizationWhen::Key::destination_port},
-    {"connection.sni", AuthorizationWhen::Key::sni},
 };
-/// Istio's, by their beginnings.
+/// Istio's, by their beginnings. Of TLS weft reads nothing, not even whom it is for.
 constexpr std::string_view kForeignKeys[] = {"request.auth.", "request.experimental.", "experimental.",
-                                             "source.serviceAccount"};
+                                             "source.serviceAccount", "connection.sni"};
 
 /// The values are read as what the key says that they are.
 void parse_key(Fields& item, const std::string& key, AuthorizationWhen& when) {
@@ -212,7 +218,7 @@ void parse_key(Fields& item, const std::string& key, AuthorizationWhen& when) {
                                       [&](std::string_view beginning) { return key.starts_with(beginning); });
   item.error("key", (is_foreign ? "weft does not implement " + escaped(key) + "; expected " : "expected ") +
                         "request.headers[name], source.ip, remote.ip, source.namespace, source.principal, "
-                        "destination.ip, destination.port or connection.sni" +
+                        "destination.ip or destination.port" +
                         (is_foreign ? "" : ", got " + in_quotes(key)));
 }
 
@@ -236,7 +242,6 @@ AuthorizationWhen parse_when(Fields& item) {
     case AuthorizationWhen::Key::header:
     case AuthorizationWhen::Key::source_namespace:
     case AuthorizationWhen::Key::source_principal:
-    case AuthorizationWhen::Key::sni:
       when.texts = parse_texts(item, "values", "notValues");
       break;
   }

@@ -212,7 +212,7 @@ void parse_service(Fields& document, ResourceSet& resources) {
   spec.word("internalTrafficPolicy", {"Cluster"}, {"Local"});
   Fields selector = spec.mapping("selector");
   for (const std::string& key : selector.keys()) {
-    selector.string(key);
+    service.selector.emplace(key, selector.string(key).value_or(""));
   }
   spec.unimplemented({"externalIPs", "externalName", "externalTrafficPolicy", "healthCheckNodePort",
                       "allocateLoadBalancerNodePorts", "loadBalancerClass", "loadBalancerIP"});

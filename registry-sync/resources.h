@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,7 +38,8 @@ struct Service {
   uint32_t affinity_s = 0;         ///< 0: no session affinity
   std::vector<lb::Prefix> source_ranges;
   bool prefer_own_zone = false;
-  bool publish_not_ready = false;  ///< all endpoints count as ready
+  bool publish_not_ready = false;               ///< all endpoints count as ready
+  std::map<std::string, std::string> selector;  ///< labels that all of its pods have
 
   bool operator==(const Service&) const = default;
 };

@@ -20,11 +20,6 @@ void check_authorization(const std::string& key, const ServiceResources& resourc
     if (of_service && resources.services.empty()) {
       add(result.warnings, policy->metadata, "spec.targetRefs", "there is no service " + key + " (yet)");
     }
-    if (!kEnforcesAuthorization || policy->dry_run) {
-      add(result.warnings, policy->metadata, "metadata.annotations[\"" + std::string(kDryRunAnnotation) + "\"]",
-          "AuthorizationPolicy " + policy->metadata.key() + (deny ? " denies" : " allows") +
-              " nothing: it is not enforced");
-    }
     for (size_t i = 0; i < policy->rules.size(); ++i) {
       if (deny && denies_opaque(policy->rules[i])) {
         add(result.warnings, policy->metadata, "spec.rules[" + std::to_string(i) + "].to",

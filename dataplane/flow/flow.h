@@ -23,6 +23,7 @@ enum class Kind : uint8_t {
   steered,  ///< the reply tuple alone: another worker's flow, whose replies arrive here
   proxy,    ///< no flow at all: a relayed session, shown beside them
   http,     ///< nor this: a connection whose requests are read
+  ended,    ///< both tuples, as nat and fullnat: forbidden since it began, whoever still talks is told by a reset
 };
 std::string_view to_string(Kind kind);
 

@@ -17,8 +17,8 @@ std::string_view to_string(State state) {
 }
 
 std::string_view to_string(Kind kind) {
-  static constexpr std::array<std::string_view, 7> kNames = {"nat",     "fullnat", "ipip", "gue",
-                                                             "steered", "proxy",   "http"};
+  static constexpr std::array<std::string_view, 8> kNames = {"nat",     "fullnat", "ipip", "gue",
+                                                             "steered", "proxy",   "http", "ended"};
   return kNames[static_cast<size_t>(kind)];
 }
 

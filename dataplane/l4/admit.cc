@@ -71,6 +71,13 @@ Verdict FamilyPipeline<Key>::admit(Packet packet, const lb::Decision& decision, 
     context_.counters.service[decision.service->slot].refused.add(1);
     return Verdict::not_permitted;
   }
+  lb::Judgement judgement = decision.judgement;
+  if (proxied && decision.service->authorization != nullptr && decision.service->is_opaque()) {
+    judgement = lb::judge_connection(view.snapshot, *decision.service, packet.key().source);
+  }
+  if (judgement.denied) {
+    return deny(packet, *decision.service, view);
+  }
   const bool hairpin = decision.rule == lb::Rule::only_itself && !context_.own_ports.empty();
   // Requests may go to other services' endpoints; a client of whom none can, is told so.
   const bool reads_requests =
@@ -111,6 +118,7 @@ Verdict FamilyPipeline<Key>::admit(Packet packet, const lb::Decision& decision, 
   if (proxied) {
     return deliver(packet, decision.service->slot);
   }
+  context_.counters.service[way.service->slot].dry_run_denied.add(judgement.dry_run_denied ? 1 : 0);
   return flow::is_tunnel(way.kind) ? begin_tunnel(packet, way, view) : begin(packet, way, view);
 }
 
@@ -283,7 +291,7 @@ Verdict FamilyPipeline<Key>::began(Packet packet, Ref ref, const Way& way, const
 /// to tell, or room to tell it
 template <typename Key>
 bool FamilyPipeline<Key>::steer(const Flow& flow, Note::What what, const View& view) {
-  if (alone() || !flow::is_translated(flow.kind)) {
+  if (alone() || (!flow::is_translated(flow.kind) && flow.kind != Kind::ended)) {
     return true;
   }
   const Landing& landing = view.forwarding.port(view.forwarding[flow.to_endpoint].port).landing;
@@ -296,7 +304,7 @@ bool FamilyPipeline<Key>::steer(const Flow& flow, Note::What what, const View& v
     note.family = lb::Family::ipv6;
     note.key6 = flow.reply;
   }
-  if (flow.kind == Kind::fullnat) {  // its port landed at home by the way that it was picked for
+  if (has_own_port(flow)) {  // which landed at home by the way that it was picked for
     const uint32_t where = landing.owner_of_own(flow.reply);
     return where == self() || context_.outbox.add(where, note);
   }
@@ -319,7 +327,7 @@ void FamilyPipeline<Key>::settle(const Flow& flow) {
   if (flow.kind == Kind::steered) {
     return;
   }
-  if (flow.kind == Kind::fullnat) {
+  if (has_own_port(flow)) {
     context_.own_ports.give_back(flow.reply);
   }
   ServiceCounters& service = context_.counters.service[flow.service_slot];

@@ -40,18 +40,20 @@ struct alignas(64) EndpointCounters {
 
 struct ServiceCounters {
   Counter flows;
-  Counter active_flows;  ///< remembered
-  Counter closed_flows;  ///< of those, TCP's that both ends have closed
-  Counter refused;       ///< packets
+  Counter active_flows;    ///< remembered
+  Counter closed_flows;    ///< of those, TCP's that both ends have closed
+  Counter refused;         ///< packets
+  Counter denied;          ///< by policies of access: requests, and packets of what is opaque
+  Counter dry_run_denied;  ///< that would have been: requests and flows
 
   void reset() {
-    for (Counter* counter : {&flows, &active_flows, &closed_flows, &refused}) {
+    for (Counter* counter : {&flows, &active_flows, &closed_flows, &refused, &denied, &dry_run_denied}) {
       counter->reset();
     }
   }
 };
 
-/// By slot (see lb/snapshot.h): 64 bytes an endpoint, 32 a service, taken at start.
+/// By slot (see lb/snapshot.h): 64 bytes an endpoint, 48 a service, taken at start.
 struct SlotCounters {
   SlotCounters(uint32_t endpoints, uint32_t services) : endpoint(endpoints), service(services) {}
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file The pipeline of one address family: its flows, and what happens to its packets.
 ///
-/// In six files, each of which instantiates what it defines: known.cc for packets of known flows, admit.cc for what
+/// In seven files, each of which instantiates what it defines: known.cc for packets of known flows, admit.cc for what
 /// begins flows and ends them, way.cc for their next hops, recovery.cc for replies soon after a start, names.cc for
-/// queries to weft's own name server, exceptions.cc for everything else. See pipeline.h for the contract.
+/// queries to weft's own name server, access.cc for policies of access, exceptions.cc for everything else. See
+/// pipeline.h for the contract.
 #pragma once
 
 #include <cstdint>
@@ -61,6 +62,8 @@ class FamilyPipeline {
   /// Gives flows that hold retired next hops those of their routes, looking at `count` records from record `from` on.
   /// @returns where to go on; 0 at the end
   uint32_t renew_hops(uint32_t from, uint32_t count, const View& view);
+  /// Ends flows that the policies of access of now forbid, looking at records as above. @returns where to go on
+  uint32_t judge_flows(uint32_t from, uint32_t count, const View& view);
 
   const Table& flows() const { return flows_; }
   Table& flows() { return flows_; }
@@ -121,7 +124,7 @@ class FamilyPipeline {
   Verdict tunnel(Packet packet, const lb::Address& end, flow::Kind kind, uint16_t& hop, const View& view);
   template <typename End>
   Verdict tunnel_to(Packet packet, End end, flow::Kind kind, uint16_t& hop_number, const View& view);
-  Verdict end_with_endpoint(Packet packet, Flow& flow, const View& view);
+  Verdict end_with_reset(Packet packet, Flow& flow, Verdict verdict, const View& view);
   void clamp_segment_size(Packet packet, const Key& request, const View& view);
   bool must_move(Packet packet, const Flow& flow, lb::Fate fate) const;
   void count_tunneled(Packet packet, Flow& flow, time::Millis now);
@@ -148,6 +151,10 @@ class FamilyPipeline {
   // recovery.cc
   bool recover(Packet packet, const View& view, Verdict& verdict);
   Verdict send_by_hash(Packet packet, const Key& request, const View& view);
+
+  // access.cc
+  Verdict deny(Packet packet, const lb::Service& service, const View& view);
+  bool has_own_port(const Flow& flow) const;
 
   // names.cc
   Verdict answer_name(Packet packet, const View& view);

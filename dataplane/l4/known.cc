@@ -130,6 +130,15 @@ bool FamilyPipeline<Key>::forward_odd(Packet packet, Ref ref, const View& view, 
     verdict = hand_over(packet, flow.endpoint_slot);
     return true;
   }
+  if (flow.kind == flow::Kind::ended) {
+    if (ref.direction() == Direction::request && flow::begins_connection(packet.parsed().tcp_flags)) {
+      forget(flow, view);  // another connection, by the policies of now
+      flows_.remove(ref);
+      return false;
+    }
+    verdict = end_with_reset(packet, flow, Verdict::ended_by_policy, view);
+    return true;
+  }
   const lb::Fate fate = view.snapshot.fate_of(flow.endpoint_slot);
   if (ref.direction() == Direction::request && must_move(packet, flow, fate)) {
     forget(flow, view);
@@ -138,7 +147,7 @@ bool FamilyPipeline<Key>::forward_odd(Packet packet, Ref ref, const View& view, 
   }
   const bool was_closed = flow.state == flow::State::tcp_closed;
   if (fate == lb::Fate::reset && packet.key().protocol == lb::Protocol::tcp) {
-    verdict = end_with_endpoint(packet, flow, view);
+    verdict = end_with_reset(packet, flow, Verdict::ended_with_endpoint, view);
   } else if (!flow::is_tunnel(flow.kind)) {
     verdict = translate(packet, flow, ref.direction(), view);
   } else {
@@ -195,7 +204,7 @@ Verdict FamilyPipeline<Key>::tunnel_to(Packet packet, End end, flow::Kind kind, 
 /// RFC 9293, section 3.10.7.1: whoever still talks gets the answer of a host that knows no such connection. The flow is
 /// remembered a while, so that its late segments get the same answer and no other endpoint.
 template <typename Key>
-Verdict FamilyPipeline<Key>::end_with_endpoint(Packet packet, Flow& flow, const View& view) {
+Verdict FamilyPipeline<Key>::end_with_reset(Packet packet, Flow& flow, Verdict verdict, const View& view) {
   const bool is_first = flow.state != flow::State::tcp_reset;
   flow.state = flow::State::tcp_reset;
   flow.last_seen = view.now;
@@ -207,9 +216,9 @@ Verdict FamilyPipeline<Key>::end_with_endpoint(Packet packet, Flow& flow, const 
     const size_t length = packet::turn_into_reset(packet.bytes(), packet.parsed(), reversed(flow.request));
     packet.frame().room = static_cast<uint16_t>(packet.frame().room + packet.frame().length - length);
     packet.frame().length = static_cast<uint16_t>(length);
-    return send(packet, to_client, Verdict::ended_with_endpoint);
+    return send(packet, to_client, verdict);
   }
-  return refuse(packet, Verdict::ended_with_endpoint, view);
+  return refuse(packet, verdict, view);
 }
 
 template <typename Key>

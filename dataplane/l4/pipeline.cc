@@ -87,6 +87,11 @@ void Pipeline::sweep(SweepBudget budget, const lb::Snapshot& snapshot, const For
   renewal_.advance(
       forwarding, kRecordsATurn, [&](uint32_t from, uint32_t count) { return v4_.renew_hops(from, count, view); },
       [&](uint32_t from, uint32_t count) { return v6_.renew_hops(from, count, view); });
+  constexpr uint32_t kJudgedATurn =
+      128;  // of some 300 cycles each, where there are policies; and only after they changed
+  judgement_.advance(
+      snapshot, kJudgedATurn, [&](uint32_t from, uint32_t count) { return v4_.judge_flows(from, count, view); },
+      [&](uint32_t from, uint32_t count) { return v6_.judge_flows(from, count, view); });
 }
 
 void Pipeline::note(const Note& note, time::Time now) {

@@ -4,7 +4,7 @@
 ///
 /// By its service's mode: destination NAT with the client's address kept, NAT of both addresses, or a tunnel to the
 /// endpoint, which answers by itself. Established flows never ask the snapshot again, but whether their endpoint is
-/// still there.
+/// still there; when policies of access change, all are looked through once.
 ///
 /// A pipeline belongs to one worker, and flows to one pipeline. A packet of another worker's flow is handed over to it;
 /// what that worker must know for this to work, the outbox tells it (landing.h, crossing.h).
@@ -20,6 +20,7 @@
 #include "l4/burst.h"
 #include "l4/context.h"
 #include "l4/family_pipeline.h"
+#include "l4/flow_judgement.h"
 #include "l4/hop_renewal.h"
 
 namespace weft::l4 {
@@ -75,6 +76,7 @@ class Pipeline {
   FamilyPipeline<lb::FlowKey4> v4_;
   FamilyPipeline<lb::FlowKey6> v6_;
   HopRenewal renewal_;
+  FlowJudgement judgement_;
   uint64_t epoch_ = 0;  ///< of the snapshot that the tables' shares were divided by
   std::array<lb::Decision, Burst::kMax> decisions_;
 };

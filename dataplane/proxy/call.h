@@ -18,9 +18,15 @@ struct Call {
   uint8_t path = 0;  ///< the client's
 };
 
-/// What happened to a connection to an endpoint.
+/// What happened to a connection to an endpoint; or to a client, before there was one.
 struct Change {
-  enum class What : uint8_t { began, moved, ended };
+  enum class What : uint8_t {
+    began,
+    moved,
+    ended,
+    denied,          ///< a policy of access did not let it in,
+    dry_run_denied,  ///< or would not have; of both, the service alone is said
+  };
   What what = What::began;
   uint32_t service_slot = 0;
   uint32_t endpoint_slot = 0;

@@ -23,6 +23,9 @@ struct HttpBooks {
   uint64_t head_timeouts = 0;     ///< of requests whose head did not come in time
   uint64_t body_timeouts = 0;     ///< of those whose body did not
   uint64_t tunnels = 0;
+  uint64_t authorized = 0;      ///< let in by policies of access
+  uint64_t denied = 0;          ///< by policies of access, and those under way that were ended by a change of them
+  uint64_t dry_run_denied = 0;  ///< let in, and would not have been if policies of a dry run were enforced
   std::array<uint64_t, http::kDefects> defects = {};  ///< of requests, by http::Defect
   uint64_t bad_responses = 0;
   uint64_t records_missed = 0;  ///< of finished requests, too many in a turn

@@ -274,6 +274,8 @@ void HttpProxy::record(const Exchange& x) {
   record.backend_slot = x.backend_slot;
   record.request_id = x.request_id;
   record.route = x.route;
+  record.policy = x.policy;
+  record.dry_run_policy = x.dry_run_policy;
   // Read once more: only who looks pays for it.
   if (!x.head.empty() && read_head(x)) {
     record.method.set(request_.view.method);

@@ -114,7 +114,7 @@ HttpBooks HttpProxy::books() const {
 size_t HttpProxy::memory_bytes() const {
   return clients_.size() * (sizeof(Client) + 3 * sizeof(uint32_t)) +
          exchanges_.size() * (sizeof(Exchange) + sizeof(uint32_t)) + client_wheel_.memory_bytes() +
-         exchange_wheel_.memory_bytes() + upstreams_.memory_bytes() + kept_.memory_bytes();
+         exchange_wheel_.memory_bytes() + upstreams_.memory_bytes() + kept_.memory_bytes() + sources_.memory_bytes();
 }
 
 }  // namespace weft::proxy

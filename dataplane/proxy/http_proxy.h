@@ -22,6 +22,7 @@
 #include "http/date.h"
 #include "http/head.h"
 #include "http/head_writer.h"
+#include "lb/authorization.h"
 #include "lb/http_cors.h"
 #include "lb/request_balancer.h"
 #include "lb/route_scratch.h"
@@ -170,6 +171,13 @@ class HttpProxy {
   void drop_input(uint32_t number);
   void look_again(uint32_t number);
 
+  // http_access.cc: may the client have it? request_ is what it asks for.
+  lb::Judgement judge(const lb::Service& service, const lb::Address& client);
+  bool authorize(uint32_t number, const lb::Service& service);
+  void note_denied(Exchange& x, const lb::Service& service, const lb::Judgement& judgement);
+  const lb::Service* forbidding(const Exchange& x, lb::Judgement& judgement);
+  void judge_again();
+
   // http_request.cc: from a head to an attempt.
   uint32_t open_exchange(uint32_t client);
   bool read_head(const Exchange& x);
@@ -242,7 +250,8 @@ class HttpProxy {
   std::optional<time::Millis> fire_client(uint32_t number);
   void sweep();
 
-  static constexpr size_t kRecords = 4096;  ///< in a turn
+  static constexpr uint32_t kSources = 1024;  ///< clients whose part of policies is remembered
+  static constexpr size_t kRecords = 4096;    ///< in a turn
   static constexpr size_t kLongestPath = 16 << 10;
   static constexpr time::Millis kLookAtLingering = 250;  ///< while it has not taken all
 
@@ -286,6 +295,9 @@ class HttpProxy {
   bool draining_ = false;
   time::Millis client_idle_ = config_.client_idle;
   uint32_t to_hurry_ = 0;  ///< clients that were not looked at since
+  lb::SourceCache sources_{kSources};
+  uint64_t authorized_since_ = 0;
+  uint32_t to_judge_ = 0;  ///< exchanges that were not looked at since policies of access changed
 };
 
 }  // namespace weft::proxy

@@ -73,6 +73,9 @@ void HttpProxy::route(uint32_t number) {
     return fail(number, {400, response_flag::downstream_protocol_error, "the path is ambiguous"});
   }
   request_.view.path = *path;
+  if (listener->authorization != nullptr && !authorize(number, *listener)) {
+    return;
+  }
   lb::RouteTable::Match match{&kOwnRule, nullptr};
   if (const lb::RouteTable* const routes = listener->http->routes_for(x.pair.remote)) {
     match = routes->find(request_.view, *scratch_);
@@ -252,6 +255,9 @@ void HttpProxy::route_by(uint32_t number, const lb::Service& listener, const lb:
     }
   }
   x.backend_slot = service->slot;
+  if (service != &listener && service->authorization != nullptr && !authorize(number, *service)) {
+    return;  // else a route would be a way around the policies of where it leads
+  }
   const lb::Target* const target = choose_endpoint(x, *service, rule);
   if (target == nullptr) {
     return fail(number, {503, response_flag::no_healthy_upstream, "the service has no endpoint that is ready"});
@@ -476,6 +482,10 @@ void HttpProxy::start_mirror(uint32_t of, const lb::RouteTable::Match& match, co
                              const lb::Service& listener) {
   const lb::Service* const service = backend_of(mirror.backend, exchanges_[of]);
   if (service == nullptr) {
+    return;
+  }
+  if (service->authorization != nullptr && judge(*service, exchanges_[of].pair.remote).denied) {
+    ++books_.mirrors_left_out;
     return;
   }
   // One whose answers do not come has a part of what there is, and others go on.

@@ -150,6 +150,7 @@ void HttpProxy::advance(const lb::Snapshot& snapshot, time::Time now) {
     to_sweep_ = upstreams_.capacity();
   }
   sweep();
+  judge_again();
   hurry();
 }
 

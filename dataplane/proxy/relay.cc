@@ -108,7 +108,12 @@ void Relay::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::Mill
   if (decision.service != nullptr && decision.service->policy.affinity_s > 0) {  // all of a client's go the same way
     decision = lb::decide(snapshot, tuple, lb::hash_of(client->remote, snapshot.seed()));
   }
-  if (decision.target == nullptr || free_.empty()) {
+  const lb::Judgement judgement =
+      decision.service == nullptr ? lb::Judgement() : lb::judge_connection(snapshot, *decision.service, client->remote);
+  if (judgement.denied || judgement.dry_run_denied) {
+    note(judgement.denied ? Change::What::denied : Change::What::dry_run_denied, decision.service->slot);
+  }
+  if (judgement.denied || decision.target == nullptr || free_.empty()) {
     if (decision.service != nullptr) {
       refused_.push_back(decision.service->slot);
     }
@@ -171,11 +176,17 @@ void Relay::sweep(const lb::Snapshot& snapshot, time::Millis now) {
   if (snapshot.epoch() != epoch_) {
     epoch_ = snapshot.epoch();
     to_sweep_ = static_cast<uint32_t>(sessions_.size());
+    if (snapshot.authorized_since() != authorized_since_) {
+      authorized_since_ = snapshot.authorized_since();
+      to_judge_ = to_sweep_;
+    }
   }
   const uint32_t count = to_sweep_ == 0 && snapshot.resets().empty() ? kIdleACall : kFatesACall;
   for (uint32_t i = 0; i < std::min<size_t>(count, sessions_.size()); ++i) {
     const bool is_new = to_sweep_ > 0;
     to_sweep_ -= is_new ? 1 : 0;
+    const bool is_to_be_judged = to_judge_ > 0;
+    to_judge_ -= is_to_be_judged ? 1 : 0;
     swept_ = swept_ + 1 < sessions_.size() ? swept_ + 1 : 0;
     Session& session = sessions_[swept_];
     if (!session.in_use) {
@@ -186,6 +197,9 @@ void Relay::sweep(const lb::Snapshot& snapshot, time::Millis now) {
       ++idled_;
       reset(swept_);
     } else if (snapshot.fate_of(session.endpoint_slot) == lb::Fate::reset || (is_new && is_orphan(session, snapshot))) {
+      reset(swept_);
+    } else if (is_to_be_judged && is_forbidden(session, snapshot)) {
+      note(Change::What::denied, session.service_slot);
       reset(swept_);
     }
   }
@@ -199,6 +213,19 @@ bool Relay::is_orphan(const Session& session, const lb::Snapshot& snapshot) cons
   }
   const lb::Service* service = snapshot.find(client->local, client->local_port, lb::Protocol::tcp);
   return service == nullptr || service->policy.mode != lb::Mode::proxy;
+}
+
+bool Relay::is_forbidden(const Session& session, const lb::Snapshot& snapshot) const {
+  const tcp::SocketPair* client = engine_.pair(session.client.id);
+  const lb::Service* service = snapshot.service_at(session.service_slot);
+  return client != nullptr && service != nullptr && lb::judge_connection(snapshot, *service, client->remote).denied;
+}
+
+/// Of what there is always room for; this counts for nothing else.
+void Relay::note(Change::What what, uint32_t service_slot) {
+  if (changes_.size() < changes_.capacity()) {
+    changes_.push_back({.what = what, .service_slot = service_slot});
+  }
 }
 
 bool Relay::is_idle(const Session& session, time::Millis now) const {

@@ -46,8 +46,8 @@ class Relay {
   void connect(const Call& call, const tcp::SocketPair& pair, time::Time now, uint8_t path);
   /// Answers a Call: it can't be made. The client is reset.
   void give_up(const Call& call);
-  /// Ends sessions whose endpoint's flows are to end, whose service is not relayed any more, and those that are idle;
-  /// looks at some of them a call.
+  /// Ends sessions whose endpoint's flows are to end, whose service is not relayed any more, those that a policy of
+  /// access has forbidden since, and those that are idle; looks at some of them a call.
   void sweep(const lb::Snapshot& snapshot, time::Millis now);
 
   std::vector<Call>& calls() { return calls_; }
@@ -106,6 +106,8 @@ class Relay {
   void act_on(std::span<const tcp::Event> events, time::Millis now);
   std::optional<SessionInfo> info_of(const Session& session) const;
   bool is_orphan(const Session& session, const lb::Snapshot& snapshot) const;
+  bool is_forbidden(const Session& session, const lb::Snapshot& snapshot) const;
+  void note(Change::What what, uint32_t service_slot);
   bool is_idle(const Session& session, time::Millis now) const;
   void pump(Session& session, time::Millis now);
   size_t pump(Side& from, Side& to);
@@ -129,6 +131,8 @@ class Relay {
   uint32_t swept_ = 0;
   uint64_t epoch_ = 0;     ///< of the last snapshot
   uint32_t to_sweep_ = 0;  ///< sessions that were not looked at since
+  uint64_t authorized_since_ = 0;
+  uint32_t to_judge_ = 0;  ///< sessions that were not looked at since policies of access changed
   uint64_t idled_ = 0;
 };
 

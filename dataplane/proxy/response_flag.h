@@ -25,6 +25,8 @@ constexpr ResponseFlags downstream_protocol_error = 1 << 9;  ///< DPE: the reque
 constexpr ResponseFlags upstream_protocol_error = 1 << 10;   ///< UPE: the response is
 constexpr ResponseFlags stream_idle_timeout = 1 << 11;       ///< SI: nothing moved
 constexpr ResponseFlags downstream_timeout = 1 << 12;        ///< DT: the client took too long with its request
+/// RBAC: a policy of access denies it. weft's own: Envoy has no flag for it, and says so in its details.
+constexpr ResponseFlags denied_by_policy = 1 << 13;
 }  // namespace response_flag
 
 /// "UF,URX"; "-": none.

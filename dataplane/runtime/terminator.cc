@@ -282,6 +282,10 @@ std::optional<tcp::SocketPair> Terminator::pair_for(const proxy::Call& call, con
 
 void Terminator::count(const proxy::Change& change) {
   l4::ServiceCounters& service = counters_.service[change.service_slot];
+  if (change.what == proxy::Change::What::denied || change.what == proxy::Change::What::dry_run_denied) {
+    (change.what == proxy::Change::What::denied ? service.denied : service.dry_run_denied).add(1);
+    return;
+  }
   l4::EndpointCounters& endpoint = counters_.endpoint[change.endpoint_slot];
   if (change.what == proxy::Change::What::began) {
     service.flows.add(1);

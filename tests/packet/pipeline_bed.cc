@@ -120,8 +120,8 @@ std::vector<PipelineBed::Sent> PipelineBed::process(std::span<const Bytes> frame
   return sent;
 }
 
-void PipelineBed::sweep(uint32_t budget, time::Time now) {
-  pipeline_.sweep({.ipv4 = budget, .ipv6 = budget}, last_snapshot_, forwarding_, now);
+void PipelineBed::sweep(uint32_t budget, const lb::Snapshot& snapshot, time::Time now) {
+  pipeline_.sweep({.ipv4 = budget, .ipv6 = budget}, snapshot, forwarding_, now);
 }
 
 void PipelineBed::check(const Bytes& before, const std::byte* buffer, size_t size, const l4::Frame& after,

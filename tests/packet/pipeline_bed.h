@@ -59,7 +59,8 @@ class PipelineBed {
                             time::Time now, uint16_t room = 128);
   /// As a packet that another worker handed over.
   Sent take_over(const Sent& handed_over, uint8_t ingress, const lb::Snapshot& snapshot, time::Time now);
-  void sweep(uint32_t budget, time::Time now);
+  void sweep(uint32_t budget, time::Time now) { sweep(budget, last_snapshot_, now); }
+  void sweep(uint32_t budget, const lb::Snapshot& snapshot, time::Time now);
   l4::Pipeline& pipeline() { return pipeline_; }
   /// Another one in force, from the next packet on.
   void set_forwarding(l4::Forwarding forwarding) { forwarding_ = std::move(forwarding); }

@@ -27,6 +27,17 @@ class Scene {
     snapshot = make_snapshot(services, snapshot->epoch() + 1);
     return *this;
   }
+  /// The web service, whose policy of access denies all.
+  Scene& denied(const Policy& policy = {}) {
+    std::vector<lb::Service> services = {make_service(kWeb, Protocol::tcp, 0, {{kWebEndpoint, 0}}),
+                                         make_service(kWeb, Protocol::udp, 1, {{kWebEndpoint, 1}})};
+    for (lb::Service& service : services) {
+      service.policy = policy;
+      service.authorization = denying({"0.0.0.0/0"});
+    }
+    snapshot = make_snapshot(services, snapshot->epoch() + 1);
+    return *this;
+  }
   Scene& send(const PacketBuilder& frame, uint8_t ingress = kPods, uint16_t room = 128) {
     const Bytes bytes = frame.bytes();
     const PipelineBed::Sent sent = bed.process({&bytes, 1}, ingress, *snapshot, now, room).front();
@@ -133,6 +144,26 @@ const std::vector<Ending>& endings() {
          played->snapshot = std::make_shared<lb::Snapshot>(2, kSeed, std::vector<lb::Service>{},
                                                            std::vector<uint32_t>{0});
          played->send(tcp(kClient, kWeb));
+         return played;
+       }},
+      {Verdict::ended_by_policy,
+       [] {
+         auto played = scene();
+         played->send(syn()).denied();
+         played->bed.sweep(64, *played->snapshot, played->now);
+         played->send(tcp(kClient, kWeb));
+         return played;
+       }},
+      {Verdict::refused_not_authorized,
+       [] {
+         auto played = scene();
+         played->denied().send(syn());
+         return played;
+       }},
+      {Verdict::not_authorized,
+       [] {
+         auto played = scene();
+         played->denied().send(udp(kClient, kWeb));
          return played;
        }},
       {Verdict::refused_no_endpoint, sending({syn(kClient, kEmpty)})},
@@ -271,6 +302,27 @@ TEST(Proxied, SourcesThatAreNotPermittedAreHeardInSilence) {
   EXPECT_EQ(played.listener, l4::Burst::kSilent);
   played.send(syn());
   EXPECT_EQ(played.last, Verdict::not_permitted);
+}
+
+TEST(Proxied, PoliciesOfAccessAreAskedOnceAConnection) {
+  Scene played({.proxies = true});
+  played.denied({.mode = Mode::proxy}).send(syn());
+  EXPECT_EQ(played.last, Verdict::refused_not_authorized);
+  EXPECT_EQ(played.bed.counters().service[0].denied.get(), 1U);
+  played.send(tcp(kClient, kWeb).flags(kAck));
+  EXPECT_EQ(played.last, Verdict::delivered) << "there may be a connection, which the relay ends by itself";
+}
+
+TEST(Proxied, RequestsAreJudgedAndNotTheirConnection) {
+  for (const lb::AppProtocol protocol : {lb::AppProtocol::http, lb::AppProtocol::detect}) {
+    Scene played({.proxies = true});
+    std::vector<lb::Service> services = {make_service(kWeb, Protocol::tcp, 0, {{kWebEndpoint, 0}})};
+    services[0].policy.mode = Mode::proxy;
+    services[0].http = std::make_shared<const lb::Http>(lb::Http{.protocol = protocol});
+    services[0].authorization = denying({"0.0.0.0/0"});
+    played.snapshot = make_snapshot(services, 2);
+    EXPECT_EQ(played.send(syn()).last, Verdict::delivered);
+  }
 }
 
 TEST(Proxied, WhatIsReadNeedsNoEndpointOfItsOwn) {

@@ -77,6 +77,7 @@ class WayBed {
                lb::Removal removal = lb::Removal::reset) {
     std::vector<lb::Service> services = {make_service(vip, way.protocol, 0, backends)};
     services[0].policy = {.mode = way.mode, .encapsulation = way.encapsulation, .removal = removal};
+    services[0].authorization = authorization;
     snapshot = std::make_shared<lb::Snapshot>(++epoch_, kSeed, services, reset);
   }
 
@@ -165,6 +166,7 @@ class WayBed {
   const Socket vip = way.v4() ? "10.96.0.1:8080" : "[fd00:96::1]:8080";
   const Socket first = way.outer_v4() ? "10.2.0.1:8080" : "[fd00:2::1]:8080";
   const Socket second = way.outer_v4() ? "10.2.0.2:8080" : "[fd00:2::2]:8080";
+  std::shared_ptr<const lb::Authorization> authorization;  ///< of the service, from the next publish() on
   std::shared_ptr<const lb::Snapshot> snapshot;
   time::Time now = std::chrono::seconds(1000);
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "lb/authorization.h"
 #include "lb/snapshot.h"
 #include "packet_builder.h"
 
@@ -54,6 +55,18 @@ inline lb::Service make_service(const Socket& vip, lb::Protocol protocol, uint32
     }
   }
   return service;
+}
+
+/// A policy that denies all of these, "10.1.0.7/32, ...", or is tried alone.
+inline std::shared_ptr<const lb::Authorization> denying(const std::vector<std::string>& clients, bool dry_run = false) {
+  lb::AuthorizationSource source;
+  for (const std::string& each : clients) {
+    source.ip_blocks.is.push_back(lb::parse_prefix(each).value());
+  }
+  lb::AuthorizationRules policy{.name = "default/deny", .deny = true, .dry_run = dry_run};
+  policy.rules = {{.from = {source}, .to = {}, .when = {}}};
+  static uint64_t id = 0;
+  return std::make_shared<const lb::Authorization>(++id, std::vector{policy}, lb::Address(), lb::Port{});
 }
 
 inline std::shared_ptr<const lb::Snapshot> make_snapshot(std::vector<lb::Service> services, uint64_t epoch = 1) {

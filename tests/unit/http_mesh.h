@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "lb/authorization.h"
 #include "lb/http_policy.h"
 #include "proxy/proxy.h"
 #include "tcp_host.h"
@@ -51,6 +52,14 @@ inline lb::Service http_service(const std::string& name, uint32_t number, const 
 /// The same service, whose requests are balanced and connected as its owner says.
 inline lb::Service asking(lb::Service service, lb::RequestPolicy policy) {
   service.requests = std::make_shared<const lb::RequestPolicy>(std::move(policy));
+  return service;
+}
+
+/// The same service, with these policies of access.
+inline lb::Service judging(lb::Service service, std::vector<lb::AuthorizationRules> policies) {
+  static uint64_t id = 0;
+  service.authorization =
+      std::make_shared<const lb::Authorization>(++id, std::move(policies), service.address, service.port);
   return service;
 }
 
@@ -111,7 +120,7 @@ class HttpMesh {
       shared.push_back(std::make_shared<const lb::Service>(std::move(service)));
     }
     const lb::Snapshot empty(0, kMeshSeed, {});
-    snapshot.emplace(empty, ++epoch_, lb::ServiceList(std::move(shared)), std::move(resets));
+    snapshot.emplace(empty, ++epoch_, lb::ServiceList(std::move(shared)), std::move(resets), nullptr, callers);
   }
 
   /// All that is to be said is said.
@@ -212,6 +221,7 @@ class HttpMesh {
   tcp::Host outside;
   tcp::Host middle;
   std::optional<lb::Snapshot> snapshot;
+  std::shared_ptr<const lb::CallerTable> callers;  ///< of the next snapshot; null: nobody is known
   std::vector<Change> changes;
   std::vector<AccessRecord> records;
   std::vector<std::pair<tcp::ConnectionId, lb::Address>> accepted;  ///< endpoints' connections, in their order

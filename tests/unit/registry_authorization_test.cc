@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/// @file AuthorizationPolicy: read with every field, refused with its field's name, and never taken as if it were
-/// enforced.
+/// @file AuthorizationPolicy: read with every field, refused with its field's name, and resolved into the
+/// services that it is about.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "lb/authorization.h"
 #include "registry_builder_fixture.h"
 #include "registry_http_fixture.h"
 
@@ -49,7 +50,6 @@ spec:
     - {key: source.principal, values: ["*"]}
     - {key: destination.ip, values: [10.96.0.10]}
     - {key: destination.port, values: ["80"], notValues: ["81"]}
-    - {key: connection.sni, values: [example.com]}
   - {}
 status: {}
 )";
@@ -62,12 +62,8 @@ TEST_P(BadAuthorization, IsRefusedWithItsFieldsName) {
 }
 
 constexpr BadEdit kBadAuthorizations[] = {
-    {", annotations: {istio.io/dry-run: \"true\"}", "",
-     "2: kind: weft does not enforce AuthorizationPolicies yet, and takes none as if it did: annotation "
-     "istio.io/dry-run: \"true\" has it read and checked alone"},
-    {"dry-run: \"true\"", "dry-run: \"false\"",
-     "2: kind: weft does not enforce AuthorizationPolicies yet, and takes none as if it did: annotation "
-     "istio.io/dry-run: \"true\" has it read and checked alone"},
+    {"dry-run: \"true\"", "dry-run: \"yes\"",
+     R"(3: metadata.annotations["istio.io/dry-run"]: expected "true" or "false", got "yes")"},
     {"action: DENY", "action: AUDIT", "5: spec.action: weft does not implement AUDIT; expected ALLOW or DENY"},
     {"action: DENY", "action: CUSTOM", "5: spec.action: weft does not implement CUSTOM; expected ALLOW or DENY"},
     {"action: DENY", "action: deny", R"(5: spec.action: expected ALLOW or DENY, got "deny")"},
@@ -96,16 +92,16 @@ constexpr BadEdit kBadAuthorizations[] = {
      "6: spec.selector.matchLabels: expected at least one label: without a selector the whole namespace is meant"},
     {"targetRefs: [{group: \"\", kind: Service, name: web}]", "selector: {matchLabels: {a: b}, matchExpressions: []}",
      "6: spec.selector.matchExpressions: unknown field; expected one of matchLabels"},
-    {"  - {}\n", "  - null\n", "37: spec.rules[1]: expected a mapping, got nothing"},
-    {"  - {}\n", "  - {from: []}\n", "37: spec.rules[1].from: expected at least one item, or no field for all"},
-    {"  - {}\n", "  - {to: []}\n", "37: spec.rules[1].to: expected at least one item, or no field for all"},
-    {"  - {}\n", "  - {when: []}\n", "37: spec.rules[1].when: expected at least one item, or no field for all"},
-    {"  - {}\n", "  - {from: [{}]}\n", "37: spec.rules[1].from[0].source: required field is missing"},
+    {"  - {}\n", "  - null\n", "36: spec.rules[1]: expected a mapping, got nothing"},
+    {"  - {}\n", "  - {from: []}\n", "36: spec.rules[1].from: expected at least one item, or no field for all"},
+    {"  - {}\n", "  - {to: []}\n", "36: spec.rules[1].to: expected at least one item, or no field for all"},
+    {"  - {}\n", "  - {when: []}\n", "36: spec.rules[1].when: expected at least one item, or no field for all"},
+    {"  - {}\n", "  - {from: [{}]}\n", "36: spec.rules[1].from[0].source: required field is missing"},
     {"  - {}\n", "  - {from: [{source: {}}]}\n",
-     "37: spec.rules[1].from[0].source.principals: expected at least one field, such as this"},
+     "36: spec.rules[1].from[0].source.principals: expected at least one field, such as this"},
     {"  - {}\n", "  - {to: [{operation: {}}]}\n",
-     "37: spec.rules[1].to[0].operation.paths: expected at least one field, such as this"},
-    {"  - {}\n", "  - {who: x}\n", "37: spec.rules[1].who: unknown field; expected one of from, to or when"},
+     "36: spec.rules[1].to[0].operation.paths: expected at least one field, such as this"},
+    {"  - {}\n", "  - {who: x}\n", "36: spec.rules[1].who: unknown field; expected one of from, to or when"},
     {"namespaces: [shop]", "namespaces: []",
      "12: spec.rules[0].from[0].source.namespaces: expected at least one value, or no field"},
     {"namespaces: [shop]", "namespaces: ['']",
@@ -145,10 +141,17 @@ constexpr BadEdit kBadAuthorizations[] = {
      R"(5.6.2), got "a b")"},
     {"request.headers[X-User]", "request.auth.claims[iss]",
      "29: spec.rules[0].when[0].key: weft does not implement request.auth.claims[iss]; expected request.headers[name], "
-     "source.ip, remote.ip, source.namespace, source.principal, destination.ip, destination.port or connection.sni"},
+     "source.ip, remote.ip, source.namespace, source.principal, destination.ip or destination.port"},
+    {"request.headers[X-User]", "connection.sni",
+     "29: spec.rules[0].when[0].key: weft does not implement connection.sni; expected request.headers[name], "
+     "source.ip, "
+     "remote.ip, source.namespace, source.principal, destination.ip or destination.port"},
+    {"*.Example.com", "a.example.com:8080",
+     R"(20: spec.rules[0].to[0].operation.hosts: expected hosts without a port, as they are compared, got )"
+     R"("a.example.com:8080")"},
     {"request.headers[X-User]", "destination.user",
      "29: spec.rules[0].when[0].key: expected request.headers[name], source.ip, remote.ip, source.namespace, "
-     "source.principal, destination.ip, destination.port or connection.sni, got \"destination.user\""},
+     "source.principal, destination.ip or destination.port, got \"destination.user\""},
     {"key: \"request.headers[X-User]\", ", "", "29: spec.rules[0].when[0].key: required field is missing"},
     {"{key: source.ip, values: [10.0.0.0/8]}", "{key: source.ip}",
      "30: spec.rules[0].when[1].values: expected values or notValues, or both"},
@@ -203,7 +206,7 @@ TEST(Authorization, IsReadWithEveryField) {
               ElementsAre(TextPattern{Kind::exact, "/a"}, TextPattern{Kind::prefix, "/b/"},
                           TextPattern{Kind::suffix, ".css"}, TextPattern{Kind::path_template, "/c/{*}/d/{**}"}));
   EXPECT_THAT(to.paths.is_not, ElementsAre(TextPattern{Kind::exact, "/a/b"}));
-  ASSERT_EQ(rule.when.size(), 8U);
+  ASSERT_EQ(rule.when.size(), 7U);
   EXPECT_EQ(rule.when[0].header, "x-user");
   EXPECT_THAT(rule.when[0].texts.is, ElementsAre(TextPattern{Kind::prefix, "a"}));
   EXPECT_THAT(rule.when[0].texts.is_not, ElementsAre(TextPattern{Kind::exact, "ab"}));
@@ -216,7 +219,6 @@ TEST(Authorization, IsReadWithEveryField) {
   EXPECT_EQ(rule.when[6].key, AuthorizationWhen::Key::destination_port);
   EXPECT_THAT(rule.when[6].ports.is, ElementsAre(80));
   EXPECT_THAT(rule.when[6].ports.is_not, ElementsAre(81));
-  EXPECT_EQ(rule.when[7].key, AuthorizationWhen::Key::sni);
 }
 
 TEST(Authorization, DefaultsAsIstioDoes) {
@@ -243,22 +245,17 @@ TEST(Authorization, ThatDeniesNeedsRules) {
   EXPECT_THAT(errors("{action: ALLOW, rules: []}"), IsEmpty());
 }
 
-TEST(Authorization, ThatIsTriedIsSaidNotToBeEnforced) {
+TEST(Authorization, IsWarnedOfWhatItDoesToOpaqueConnections) {
   const Validation validation =
       validated(kWeb + authorization("a", "{targetRefs: [{kind: Service, name: web}], rules: [{}]}") +
                 authorization("b", "{action: DENY, rules: [{to: [{operation: {methods: [GET]}}]}]}") +
                 authorization("c", "{action: DENY, rules: [{to: [{operation: {methods: [GET], ports: ['80']}}]}]}") +
                 authorization("d", "{targetRef: {kind: Service, name: none}, rules: [{}]}"));
   EXPECT_THAT(lines(validation.errors), IsEmpty());
-  const std::string field = R"(: metadata.annotations["istio.io/dry-run"]: AuthorizationPolicy default/)";
   EXPECT_THAT(
       lines(validation.warnings),
       ElementsAre(
-          "f.yaml:5" + field + "a allows nothing: it is not enforced",
-          "f.yaml:7" + field + "b denies nothing: it is not enforced",
           "f.yaml:7: spec.rules[0].to: without ports it denies all connections whose requests weft does not read",
-          "f.yaml:9" + field + "c denies nothing: it is not enforced",
-          "f.yaml:11" + field + "d allows nothing: it is not enforced",
           "f.yaml:11: spec.targetRefs: there is no service default/none (yet)"));
 }
 
@@ -269,16 +266,167 @@ TEST(Authorization, IsNamedOnce) {
       ElementsAre("f.yaml:3: metadata.name: duplicate AuthorizationPolicy default/a; the first is at f.yaml:1"));
 }
 
-TEST(Authorization, ChangesNoSnapshotYet) {
+/// Of all services, who has which policies: "web:80 default/a,istio-system/b", one a line.
+std::vector<std::string> judged(const lb::Snapshot& snapshot) {
+  std::vector<std::string> all;
+  for (const lb::Service& service : snapshot.services()) {
+    std::string text = service.name + ":" + std::to_string(lb::to_host(service.port));
+    char separator = ' ';
+    for (const lb::AuthorizationRules& policy :
+         service.authorization == nullptr ? std::vector<lb::AuthorizationRules>() : service.authorization->policies()) {
+      text += separator + policy.name + (policy.dry_run ? "?" : "");
+      separator = ',';
+    }
+    all.push_back(text);
+  }
+  return all;
+}
+
+/// In force.
+std::string enforced(const std::string& name, const std::string& spec, const std::string& name_space = "default") {
+  return "{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: " + name +
+         ", namespace: " + name_space + "}, spec: " + spec + "}\n---\n";
+}
+
+std::string selecting(const std::string& name, const std::string& vip, const std::string& selector) {
+  return "{apiVersion: v1, kind: Service, metadata: {name: " + name +
+         ", annotations: {weft.dev/maglev-table-size: '251'}}, spec: {clusterIP: " + vip + ", selector: " + selector +
+         ", ports: [{port: 80}]}}\n---\n";
+}
+
+TEST(Authorization, IsAboutServicesItsNamespaceOrAll) {
+  const std::string api = service("api", "10.96.0.11", "[{name: a, port: 80}, {name: b, port: 81}]", "251");
+  const std::string dev =
+      "{apiVersion: v1, kind: Service, metadata: {name: web, namespace: dev, annotations: {weft.dev/maglev-table-size: "
+      "'251'}}, spec: {clusterIP: 10.96.0.12, ports: [{port: 80}]}}\n---\n";
   Bench bench;
+  const auto with = [&](const std::string& policies) {
+    bench.build(kWeb + api + dev + policies);
+    return judged(bench.snapshot());
+  };
+  EXPECT_THAT(with(""), ElementsAre("default/api:80", "default/api:81", "default/web:80", "dev/web:80"));
+  EXPECT_THAT(with(enforced("a", "{targetRefs: [{kind: Service, name: web}]}")),
+              ElementsAre("default/api:80", "default/api:81", "default/web:80 default/a", "dev/web:80"));
+  EXPECT_THAT(with(enforced("a", "{targetRefs: [{kind: Service, name: web}]}") + enforced("b", "{}") +
+                   authorization("c", "{rules: [{}]}")),
+              ElementsAre("default/api:80 default/b,default/c?", "default/api:81 default/b,default/c?",
+                          "default/web:80 default/a,default/b,default/c?", "dev/web:80"));
+  EXPECT_THAT(with(enforced("all", "{rules: [{}]}", "istio-system") + enforced("d", "{}", "dev")),
+              ElementsAre("default/api:80 istio-system/all", "default/api:81 istio-system/all",
+                          "default/web:80 istio-system/all", "dev/web:80 dev/d,istio-system/all"));
+  EXPECT_THAT(with(""), ElementsAre("default/api:80", "default/api:81", "default/web:80", "dev/web:80"));
+}
+
+TEST(Authorization, IsAboutServicesThatComeLater) {
+  Bench bench;
+  bench.build(enforced("a", "{targetRefs: [{kind: Service, name: web}]}") + enforced("b", "{}"));
+  bench.build(kWeb + enforced("a", "{targetRefs: [{kind: Service, name: web}]}") + enforced("b", "{}"));
+  EXPECT_THAT(judged(bench.snapshot()), ElementsAre("default/web:80 default/a,default/b"));
+}
+
+TEST(Authorization, IsAboutGatewaysOfItsNamespace) {
+  const std::string gateway =
+      "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: edge}, spec: {gatewayClassName: "
+      "weft, "
+      "addresses: [{value: 192.0.2.1}], listeners: [{name: http, port: 80, protocol: HTTP}]}}\n---\n";
+  Bench bench;
+  bench.build(gateway + enforced("a", "{}") +
+              enforced("b", "{selector: {matchLabels: {gateway.networking.k8s.io/gateway-name: edge}}}") +
+              enforced("c", "{selector: {matchLabels: {gateway.networking.k8s.io/gateway-name: other}}}"));
+  EXPECT_THAT(judged(bench.snapshot()), ElementsAre("gateway default/edge:80 default/a,default/b"));
+}
+
+TEST(Authorization, SelectsByTheLabelsThatAServiceAsksOfItsPods) {
+  Bench bench;
+  const auto outcome = bench.build(
+      parsed(selecting("a", "10.96.0.10", "{app: web, tier: front}") + selecting("b", "10.96.0.11", "{app: api}") +
+             selecting("c", "10.96.0.12", "{tier: front}") + enforced("p", "{selector: {matchLabels: {app: web}}}")),
+      bench.in_use());
+  EXPECT_THAT(judged(bench.snapshot()),
+              ElementsAre("default/a:80 default/p", "default/b:80", "default/c:80 default/p"));
+  EXPECT_THAT(
+      lines(outcome.errors),
+      ElementsAre("f.yaml:7: spec.selector: the selector of Service default/c does not say whether its endpoints "
+                  "have all of these labels, so the policy is taken to be about all of them"));
+}
+
+TEST(Authorization, IsSharedAsLongAsItSaysTheSame) {
+  Bench bench;
+  const std::string policy = enforced("a", "{rules: [{from: [{source: {namespaces: [default]}}]}]}");
+  bench.build(kWeb + policy);
+  const auto before = bench.snapshot().services().shared()[0];
+  const uint64_t since = bench.snapshot().authorized_since();
+  // Elsewhere in its file, and with an endpoint more.
+  bench.build(service("web", "10.96.0.10", "[{port: 80}]", "251") + slice("w", "web", endpoints(1, 3)) +
+              service("z", "10.96.0.20", "[{port: 80}]", "251") + policy);
+  EXPECT_EQ(bench.snapshot().services().shared()[0]->authorization, before->authorization);
+  EXPECT_EQ(bench.snapshot().authorized_since(), since);
+  const uint64_t epoch = bench.snapshot().epoch();
+  bench.build(service("web", "10.96.0.10", "[{port: 80}]", "251") + slice("w", "web", endpoints(1, 3)) +
+              service("z", "10.96.0.20", "[{port: 80}]", "251") +
+              enforced("a", "{rules: [{from: [{source: {namespaces: [dev]}}]}]}"));
+  EXPECT_EQ(bench.snapshot().epoch(), epoch + 1) << "a change of policy makes one snapshot";
+  EXPECT_NE(bench.snapshot().services().shared()[0]->authorization, before->authorization);
+  EXPECT_EQ(bench.snapshot().authorized_since(), epoch + 1);
+}
+
+TEST(Authorization, DecidesPortsWhereTheyAreKnown) {
+  Bench bench;
+  bench.build(service("api", "10.96.0.11", "[{name: a, port: 80}, {name: b, port: 81}]", "251") +
+              enforced("a", "{action: DENY, rules: [{to: [{operation: {ports: ['81']}}]}]}"));
+  const auto denied = [&](size_t i) {
+    return bench.snapshot().services()[i].authorization->judge(*lb::parse_address("10.9.9.9"), nullptr).denied;
+  };
+  EXPECT_FALSE(denied(0));
+  EXPECT_TRUE(denied(1));
+}
+
+TEST(Authorization, KnowsCallersByTheServicesThatTheyAreEndpointsOf) {
+  Bench bench;
+  const std::string policy = enforced("a", "{}");
+  const auto who = [&](const std::string& address) {
+    const lb::Caller* const caller = bench.snapshot().callers().find(*lb::parse_address(address));
+    return caller == nullptr ? std::vector<std::string>() : caller->principals;
+  };
+  bench.build(kWeb + slice("x", "other", endpoints(2, 3)));
+  EXPECT_THAT(who("10.1.0.1"), IsEmpty()) << "nobody asks";
+  bench.build(kWeb + slice("x", "other", endpoints(2, 3)) + policy);
+  EXPECT_THAT(who("10.1.0.1"), ElementsAre("cluster.local/ns/default/sa/web"));
+  EXPECT_THAT(who("10.1.0.2"), ElementsAre("cluster.local/ns/default/sa/other", "cluster.local/ns/default/sa/web"));
+  EXPECT_THAT(who("10.1.0.4"), IsEmpty());
+  const uint64_t epoch = bench.snapshot().epoch();
+  bench.build(kWeb + slice("x", "other", endpoints(3, 4)) + policy);
+  EXPECT_GT(bench.snapshot().epoch(), epoch);
+  EXPECT_THAT(who("10.1.0.2"), ElementsAre("cluster.local/ns/default/sa/web"));
+  EXPECT_THAT(who("10.1.0.4"), ElementsAre("cluster.local/ns/default/sa/other"));
   bench.build(kWeb);
-  const std::string before = registry::shown(bench.snapshot());
-  const std::string policies =
-      authorization("a", "{targetRefs: [{kind: Service, name: web}]}") + authorization("b", "{}");
-  bench.build(kWeb + policies);
-  EXPECT_EQ(registry::shown(bench.snapshot()), before);
-  bench.build(kWeb);
-  EXPECT_EQ(registry::shown(bench.snapshot()), before);
+  EXPECT_THAT(who("10.1.0.1"), IsEmpty());
+}
+
+TEST(Authorization, ThatIsTooMuchLeavesTheOldInForce) {
+  std::string many = "[";
+  for (int i = 0; i < 500; ++i) {
+    many += "{to: [";
+    for (int j = 0; j < 9; ++j) {
+      many += "{operation: {paths: [/" + std::to_string(i) + "-" + std::to_string(j) + "]}},";
+    }
+    many += "]},";
+  }
+  many += "]";
+  const std::string message =
+      "the policies of default/web are refused: its policies have 4544 rules and operations, of which 4096 are allowed";
+  Bench fresh;
+  auto outcome = fresh.build(parsed(kWeb + enforced("a", "{rules: " + many + "}")), fresh.in_use());
+  EXPECT_THAT(lines(outcome.errors), ElementsAre("f.yaml:5: " + message + "; all of it is denied"));
+  EXPECT_TRUE(fresh.snapshot().services()[0].authorization->judge(*lb::parse_address("10.9.9.9"), nullptr).denied);
+  Bench bench;
+  bench.build(kWeb + enforced("a", "{rules: [{}]}"));
+  const auto before = bench.snapshot().services()[0].authorization;
+  outcome = bench.build(parsed(kWeb + enforced("a", "{rules: " + many + "}")), bench.in_use());
+  EXPECT_THAT(lines(outcome.errors), ElementsAre("f.yaml:5: " + message + "; those before stay"));
+  EXPECT_EQ(bench.snapshot().services()[0].authorization, before);
+  outcome = bench.build(parsed(kWeb + enforced("a", "{rules: [{}]}")), bench.in_use());
+  EXPECT_THAT(lines(outcome.errors), IsEmpty());
 }
 
 }  // namespace
