@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "lb/address_hash.h"
+#include "lb/breaker.h"
+#include "lb/outlier_policy.h"
 #include "lb/route_table.h"
 
 namespace weft::lb {
@@ -40,6 +42,9 @@ struct RequestPolicy {
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds idle_timeout{60'000};  ///< of a connection that waits in the pool
   uint32_t max_requests_per_connection = 0;        ///< 0: no limit
+  BreakerLimits breaker;
+  RetryBudget retry_budget;
+  OutlierPolicy outlier;
 
   bool operator==(const RequestPolicy&) const = default;
 };

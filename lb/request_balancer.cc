@@ -40,8 +40,8 @@ std::optional<std::string_view> value_of(const HashOn& on, const HttpRequest& re
 
 }  // namespace
 
-RequestBalancer::RequestBalancer(uint32_t max_services, uint32_t max_endpoints, uint64_t seed)
-    : active_(max_endpoints), positions_(max_services), random_(seed) {
+RequestBalancer::RequestBalancer(uint32_t max_services, uint32_t max_endpoints, uint64_t seed, OutlierBoard* outliers)
+    : active_(max_endpoints), positions_(max_services), random_(seed), outliers_(outliers) {
   // Else all workers would begin all their rounds with the same endpoint.
   for (uint32_t& position : positions_) {
     position = static_cast<uint32_t>(random_());
@@ -49,35 +49,87 @@ RequestBalancer::RequestBalancer(uint32_t max_services, uint32_t max_endpoints, 
 }
 
 const Target* RequestBalancer::pick(const Service& service, const Asked& asked) {
-  const MaglevTable& table = *service.table;
-  const WeightedOrder& order = table.order();
-  if (order.total() == 0) {
+  took_probe_ = false;
+  if (service.table->order().total() == 0) {
     return nullptr;
   }
-  assert(service.targets.size() == table.members().size());
+  assert(service.targets.size() == service.table->members().size());
   const RequestPolicy& policy = service.request_policy();
-  uint32_t target = 0;
-  switch (policy.balancing) {
+  const std::optional<uint64_t> hash =
+      policy.balancing == Balancing::consistent_hash ? hash_of(policy, asked) : std::nullopt;
+  const uint32_t target = choose(service, asked, hash);
+  if (asked.tried.size() <= 1 && !has_ejected(service)) [[likely]] {
+    return &service.targets[target];
+  }
+  return pass_over(service, asked, hash, target);
+}
+
+uint32_t RequestBalancer::choose(const Service& service, const Asked& asked, std::optional<uint64_t> hash) {
+  const MaglevTable& table = *service.table;
+  const WeightedOrder& order = table.order();
+  switch (service.request_policy().balancing) {
     case Balancing::least_request:
-      target = least_request(order, service, asked.avoid);
-      break;
+      return least_request(order, service, asked.avoid());
     case Balancing::round_robin:
-      target = round_robin(order, service, asked.avoid);
-      break;
+      return round_robin(order, service, asked.avoid());
     case Balancing::random:
-      target = by_chance(order, service, asked.avoid);
       break;
-    case Balancing::consistent_hash: {
-      const std::optional<uint64_t> hash = hash_of(policy, asked);
-      target = hash ? table.pick(*hash) : by_chance(order, service, asked.avoid);
-      if (hash && service.targets[target].slot == asked.avoid) {
+    case Balancing::consistent_hash:
+      if (hash) {
+        const uint32_t target = table.pick(*hash);
         // The same one each time, so that a second retry of the client's finds what the first left there.
-        target = another(order, target, folded(*hash, kFold));
+        return service.targets[target].slot == asked.avoid() ? another(order, target, folded(*hash, kFold)) : target;
       }
       break;
+  }
+  return by_chance(order, service, asked.avoid());
+}
+
+bool RequestBalancer::has_ejected(const Service& service) const {
+  return outliers_ != nullptr && service.request_policy().outlier.enabled && outliers_->any_ejected(service);
+}
+
+bool RequestBalancer::admits(const Service& service, uint32_t endpoint_slot, uint32_t now) {
+  took_probe_ = false;
+  if (!has_ejected(service)) {
+    return true;
+  }
+  const OutlierBoard::Leave leave = outliers_->leave_for(endpoint_slot, now);
+  took_probe_ = leave == OutlierBoard::Leave::as_probe;
+  return leave != OutlierBoard::Leave::no || outliers_->is_panic(service, service.request_policy().outlier);
+}
+
+/// From the target that it would be on, to one that is not ejected and was not tried: the algorithm is asked a few
+/// times more, and then the targets are walked. If all of those were tried, it is one of them.
+const Target* RequestBalancer::pass_over(const Service& service, const Asked& asked, std::optional<uint64_t> hash,
+                                         uint32_t target) {
+  constexpr int kAskedAgain = 8;
+  const auto size = static_cast<uint32_t>(service.targets.size());
+  const auto was_tried = [&](uint32_t each) {
+    return std::find(asked.tried.begin(), asked.tried.end(), service.targets[each].slot) != asked.tried.end();
+  };
+  const auto is_open = [&](uint32_t each) { return admits(service, service.targets[each].slot, asked.now); };
+  uint32_t at = target;
+  for (int i = 0; i <= kAskedAgain; ++i) {
+    if (!was_tried(at) && is_open(at)) {
+      return &service.targets[at];
+    }
+    if (hash) {
+      *hash = SplitMix64::mixed(*hash + 1);
+    }
+    at = choose(service, asked, hash);
+  }
+  const uint32_t start = hash ? service.table->pick(*hash) : at;
+  for (const bool again : {false, true}) {
+    for (uint32_t i = 0; i < size; ++i) {
+      const uint32_t each = (start + i) % size;
+      if (service.table->order().weight(each) > 0 && was_tried(each) == again && is_open(each)) {
+        return &service.targets[each];
+      }
     }
   }
-  return &service.targets[target];
+  took_probe_ = false;
+  return nullptr;
 }
 
 uint32_t RequestBalancer::least_request(const WeightedOrder& order, const Service& service, uint32_t avoid) {

@@ -44,7 +44,9 @@ std::optional<lb::HttpRetry> parse_retry(Fields retry) {
     result.codes.push_back(static_cast<uint16_t>(code));
   }
   result.attempts = static_cast<uint32_t>(retry.integer("attempts", 0, kMostAttempts).value_or(1));
-  result.backoff = duration(retry, "backoff").value_or(milliseconds(25));
+  // What is said is the least (HTTPRouteRetry: "the minimum duration a Gateway should wait").
+  result.least_backoff = duration(retry, "backoff").value_or(milliseconds(0));
+  result.backoff = retry.has("backoff") ? result.least_backoff : milliseconds(25);
   retry.finish();
   return result;
 }

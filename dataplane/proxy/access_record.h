@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "lb/address.h"
+#include "proxy/protections.h"
 #include "proxy/response_flag.h"
 #include "time/clock.h"
 
@@ -35,6 +36,7 @@ struct AccessRecord {
   uint8_t attempts = 0;
   bool local = false;  ///< the response is weft's own
   ResponseFlags flags = 0;
+  Protection decided_by = Protection::none;
   uint64_t request_bytes = 0;  ///< of bodies, with what frames them
   uint64_t response_bytes = 0;
   lb::Address client;

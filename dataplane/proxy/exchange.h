@@ -8,6 +8,7 @@
 #include <bitset>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <type_traits>
 
 #include "buffer/slice.h"
@@ -17,6 +18,7 @@
 #include "proxy/access_record.h"
 #include "proxy/body.h"
 #include "proxy/head_source.h"
+#include "proxy/protections.h"
 #include "proxy/response_flag.h"
 #include "time/clock.h"
 
@@ -40,10 +42,34 @@ struct HeadOut {
   }
 };
 
+/// Endpoints' slots, of attempts that failed: the last of them, if there are more.
+class Tried {
+ public:
+  static constexpr uint32_t kMost = 7;
+
+  void add(uint32_t slot) {
+    if (count_ == kMost) {
+      std::copy(slots_.begin() + 1, slots_.end(), slots_.begin());
+      --count_;
+    }
+    slots_[count_++] = slot;
+  }
+  bool has(uint32_t slot) const {
+    return std::find(slots_.begin(), slots_.begin() + count_, slot) != slots_.begin() + count_;
+  }
+  std::span<const uint32_t> slots() const { return {slots_.data(), count_}; }
+
+ private:
+  uint32_t count_ = 0;
+  std::array<uint32_t, kMost> slots_{};
+};
+
 /// What a rule says of trying again; codes are those of 400 to 599.
 struct Retries {
   uint32_t left = 0;
+  uint32_t made = 0;
   uint32_t backoff_ms = 0;
+  uint32_t least_backoff_ms = 0;
   std::bitset<200> codes;
 
   bool has(uint16_t status) const { return status >= 400 && status < 600 && codes[status - 400U]; }
@@ -82,8 +108,15 @@ struct ExchangeState {
   uint32_t upstream = kNobody;       ///< in its upstreams
   uint32_t listener_slot = kNobody;  ///< of the service that the request came to, once it is routed,
   uint32_t backend_slot = kNobody;   ///< and of the one that it goes to
-  uint32_t avoid = kNobody;          ///< endpoint's slot: it has failed
+  Tried tried;                       ///< endpoints that failed
   uint32_t endpoint_slot = kNobody;
+  uint32_t charged = kNobody;           ///< slot of the service among whose requests it counts,
+  uint32_t charged_endpoint = kNobody;  ///< and the endpoint's, if those are bounded
+  uint32_t retry_of = kNobody;          ///< of the service among whose retries it counts
+  uint32_t probe = kNobody;             ///< endpoint's slot: it is on trial, by this request
+  bool is_pending = false;              ///< it counts among those that wait for a connection
+  bool is_watched = false;              ///< by outlier detection
+  Protection decided_by = Protection::none;
 
   tcp::SocketPair pair;  ///< the client's
   lb::Address endpoint;  ///< the last attempt's

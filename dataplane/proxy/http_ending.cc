@@ -58,27 +58,23 @@ void HttpProxy::upstream_failed(uint32_t number, ResponseFlags flags, std::strin
   Exchange& x = exchanges_[number];
   const bool never_connected = (flags & response_flag::upstream_connection_failure) != 0;
   const bool untouched = x.partial.searched == 0 && !x.partial.begun();
-  x.avoid = x.endpoint_slot;
-  if (x.stage != Exchange::Stage::responding && untouched && may_try_again(x)) {
-    if (x.reused && http::is_idempotent(x.method) && x.fresh < kFreshReuses) {
-      ++x.fresh;
-      ++books_.fresh_attempts;
-      x.avoid = kNobody;
-      release_upstream(number, false);
-      return try_again(number, 0);
-    }
-    if (x.retries.left > 0) {
-      --x.retries.left;
-      ++books_.retries;
-      release_upstream(number, false);
-      return try_again(number, x.retries.backoff_ms);
-    }
-    if (never_connected && x.fresh < kFreshConnects) {
-      ++x.fresh;
-      ++books_.fresh_attempts;
-      release_upstream(number, false);
-      return try_again(number, 0);
-    }
+  const bool may_again = x.stage != Exchange::Stage::responding && untouched && may_try_again(x);
+  if (may_again && x.reused && http::is_idempotent(x.method) && x.fresh < kFreshReuses) {
+    ++x.fresh;
+    ++books_.fresh_attempts;
+    release_upstream(number, false);
+    return try_again(number, 0);
+  }
+  report(x, 503, true);
+  x.tried.add(x.endpoint_slot);
+  const bool by_itself = never_connected && x.fresh < kFreshConnects;
+  if (may_again && (x.retries.left > 0 || by_itself) && take_retry(x)) {
+    const bool by_rule = x.retries.left > 0;
+    x.retries.left -= by_rule ? 1 : 0;
+    x.fresh += by_rule ? 0 : 1;
+    ++(by_rule ? books_.retries : books_.fresh_attempts);
+    release_upstream(number, false);
+    return try_again(number, by_rule ? next_backoff(x) : 0);
   }
   if (x.attempts > 1) {
     flags |= response_flag::upstream_retry_limit;
@@ -196,6 +192,7 @@ void HttpProxy::close_exchange(uint32_t number) {
   }
   mirrors_ -= x.is_mirror ? 1 : 0;
   release_upstream(number, false);
+  end_charges(x);
   exchange_wheel_.disarm(number);
   x.stage = Exchange::Stage::free;
   x.head = {};
@@ -209,6 +206,7 @@ void HttpProxy::close_exchange(uint32_t number) {
 
 void HttpProxy::release_upstream(uint32_t number, bool reusable, bool in_order) {
   Exchange& x = exchanges_[number];
+  end_attempt(x);
   if (x.endpoint_slot != kNobody) {
     balancer_.end(std::exchange(x.endpoint_slot, kNobody));
   }
@@ -243,6 +241,11 @@ void HttpProxy::end_upstream(uint32_t number, bool in_order) {
                       .endpoint_slot = upstream.endpoint_slot,
                       .called = upstream.called,
                       .to_endpoint = upstream.pair});
+  lb::BreakerBoard& breakers = protections_->breakers;
+  breakers.give_back(config_.worker, lb::BreakerBoard::connections, upstream.service_slot);
+  if (upstream.counts_at_endpoint) {
+    breakers.give_back_of_endpoint(config_.worker, lb::BreakerBoard::connections, upstream.endpoint_slot);
+  }
   upstreams_.forget(number);
 }
 
@@ -260,6 +263,7 @@ void HttpProxy::record(const Exchange& x) {
   record.attempts = x.attempts;
   record.local = x.is_local;
   record.flags = x.flags;
+  record.decided_by = x.decided_by;
   record.request_bytes = x.request_body.moved();
   record.response_bytes = x.response_body.moved();
   record.client = x.pair.remote;

@@ -27,7 +27,12 @@ HttpProxy::HttpProxy(tcp::Engine& engine, buffer::Pool& buffers, const HttpConfi
       kept_(kept_slices(config.exchanges, engine.most_pieces())),
       writer_(buffers),
       upstreams_(config.upstreams, config.endpoint_slots, time::to_millis(now)),
-      balancer_(config.service_slots, config.endpoint_slots, config.seed),
+      own_protections_(
+          config.protections != nullptr
+              ? nullptr
+              : std::make_unique<Protections>(config.service_slots, config.endpoint_slots, config.worker + 1)),
+      protections_(config.protections != nullptr ? config.protections : own_protections_.get()),
+      balancer_(config.service_slots, config.endpoint_slots, config.seed, &protections_->outliers),
       clients_(config.clients),
       exchanges_(config.exchanges),
       client_wheel_(config.clients, time::to_millis(now)),

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -60,11 +61,12 @@ struct HttpConfig {
   time::Millis body_idle = 30'000;     ///< of a request's body: the client sends nothing, though there is room
   time::Millis stream_idle = 300'000;  ///< nothing moves either way; of tunnels: an hour
   time::Millis tunnel_idle = 3'600'000;
-  Marks marks;                   ///< what is added to heads
-  uint32_t worker = 0;           ///< whose scratch of a snapshot is used
-  lb::SessionKey session_key{};  ///< the same on all nodes that are to know each other's sessions
-  int64_t wall_clock_s = 0;      ///< seconds from 1970 to time zero
-  uint64_t seed = 0;             ///< of all choices by chance
+  Marks marks;                         ///< what is added to heads
+  uint32_t worker = 0;                 ///< whose scratch of a snapshot is used
+  lb::SessionKey session_key{};        ///< the same on all nodes that are to know each other's sessions
+  int64_t wall_clock_s = 0;            ///< seconds from 1970 to time zero
+  uint64_t seed = 0;                   ///< of all choices by chance
+  Protections* protections = nullptr;  ///< the node's, which outlive the proxy; null: of its own, as the only worker
 };
 
 class HttpProxy {
@@ -208,6 +210,22 @@ class HttpProxy {
                     const lb::Service& listener);
   void forget_kept(Exchange& x);
 
+  // http_protection.cc: circuit breakers, retry budgets, outlier detection.
+  const lb::Target* pick_endpoint(Exchange& x, const lb::Service& service, lb::RequestBalancer::Asked asked);
+  bool is_full(const lb::Service& service, const lb::Target& target) const;
+  bool admit(uint32_t number, const lb::Service& service, const lb::Target& target);
+  bool admit_connection(uint32_t number, uint32_t made, const lb::Service& service);
+  bool end_parked_of(const lb::Service& service);
+  void grant_wishes();
+  void overflow(uint32_t number, uint32_t service_slot, Protection bound);
+  void end_pending(Exchange& x);
+  void end_attempt(Exchange& x);
+  void end_charges(Exchange& x);
+  void end_retry(Exchange& x);
+  bool take_retry(Exchange& x);
+  time::Millis next_backoff(Exchange& x);
+  void report(Exchange& x, uint16_t status, bool is_local = false);
+
   // http_response.cc: what the endpoint says.
   void act_on_upstream(uint32_t number, const tcp::Event& event);
   void read_response(uint32_t number);
@@ -263,6 +281,8 @@ class HttpProxy {
   KeptBodies kept_;
   http::HeadWriter writer_;
   Upstreams upstreams_;
+  std::unique_ptr<Protections> own_protections_;  ///< null: they are the node's
+  Protections* protections_;
   lb::RequestBalancer balancer_;
   lb::RouteTable::Scratch* scratch_ = nullptr;  ///< that fits the snapshot
   std::vector<Client> clients_;

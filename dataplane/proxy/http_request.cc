@@ -155,6 +155,7 @@ void HttpProxy::copy_wishes(Exchange& x, const lb::HttpRule& rule) {
   if (rule.retry) {
     x.retries.left = rule.retry->attempts;
     x.retries.backoff_ms = bounded(rule.retry->backoff);
+    x.retries.least_backoff_ms = bounded(rule.retry->least_backoff);
     for (const uint16_t code : rule.retry->codes) {
       if (code >= 400 && code < 600) {
         x.retries.codes.set(code - 400U);
@@ -260,7 +261,9 @@ void HttpProxy::route_by(uint32_t number, const lb::Service& listener, const lb:
   }
   const lb::Target* const target = choose_endpoint(x, *service, rule);
   if (target == nullptr) {
-    return fail(number, {503, response_flag::no_healthy_upstream, "the service has no endpoint that is ready"});
+    return fail(number, {503, response_flag::no_healthy_upstream,
+                         x.decided_by == Protection::all_ejected ? "all endpoints of the service are ejected"
+                                                                 : "the service has no endpoint that is ready"});
   }
   if (!keep_response_edits(x, rule, backend) || !write_heads(number, match, backend, listener)) {
     if (x.stage == Exchange::Stage::routing) {
@@ -281,11 +284,16 @@ void HttpProxy::route_by(uint32_t number, const lb::Service& listener, const lb:
 const lb::Target* HttpProxy::choose_endpoint(Exchange& x, const lb::Service& service, const lb::HttpRule& rule) {
   lb::SessionToken token{.begun_s = wall_clock_s()};
   const lb::Target* target = rule.session ? target_of_session(x, service, *rule.session, token) : nullptr;
+  if (target != nullptr && !balancer_.admits(service, target->slot, turn_.millis)) {
+    target = nullptr;
+  } else if (target != nullptr && balancer_.took_probe()) {
+    x.probe = target->slot;
+  }
   if (target == nullptr) {
     token.begun_s = wall_clock_s();
-    lb::RequestBalancer::Asked asked{.request = &request_.view, .client = x.pair.remote, .avoid = x.avoid};
+    lb::RequestBalancer::Asked asked{.request = &request_.view, .client = x.pair.remote};
     asked.cookie_hash = begin_cookie(service.request_policy(), asked);
-    target = balancer_.pick(service, asked);
+    target = pick_endpoint(x, service, asked);
   }
   if (target != nullptr && rule.session) {
     renew_session(service, *target, *rule.session, token);
@@ -302,6 +310,9 @@ uint8_t HttpProxy::path_of(const Exchange& x) const {
 void HttpProxy::attempt(uint32_t number, const lb::Service& service, const lb::Target& target) {
   Exchange& x = exchanges_[number];
   const lb::RequestPolicy& policy = service.request_policy();
+  if (!admit(number, service, target)) {
+    return;
+  }
   ++x.attempts;
   x.endpoint_slot = target.slot;
   x.endpoint = target.address;
@@ -311,6 +322,7 @@ void HttpProxy::attempt(uint32_t number, const lb::Service& service, const lb::T
   x.try_deadline = x.backend_timeout_ms > 0 ? std::optional(turn_.millis + x.backend_timeout_ms) : std::nullopt;
   x.park_for = bounded(policy.idle_timeout);
   x.most_served = policy.max_requests_per_connection;
+  x.is_watched = policy.outlier.enabled;
   balancer_.begin(target.slot);
   for (uint32_t parked = upstreams_.take_parked(target.slot); parked != Upstreams::kNone;
        parked = upstreams_.take_parked(target.slot)) {
@@ -336,6 +348,9 @@ void HttpProxy::attempt(uint32_t number, const lb::Service& service, const lb::T
     x.endpoint_slot = kNobody;
     ++books_.overflows;
     return fail(number, {503, response_flag::upstream_overflow, "no connection to an endpoint is left"});
+  }
+  if (!admit_connection(number, made, service)) {
+    return;
   }
   ++books_.connections;
   x.stage = Exchange::Stage::calling;
@@ -516,7 +531,7 @@ void HttpProxy::start_mirror(uint32_t of, const lb::RouteTable::Match& match, co
   edits_.clear();
   texts_.clear();
   const lb::Target* const target =
-      balancer_.pick(*service, {.request = &request_.view, .client = original.pair.remote});
+      pick_endpoint(x, *service, {.request = &request_.view, .client = original.pair.remote});
   if (target == nullptr || !write_heads(number, match, nullptr, listener)) {
     if (exchanges_[number].stage != Exchange::Stage::free) {
       close_exchange(number);

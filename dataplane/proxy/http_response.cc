@@ -39,6 +39,7 @@ void HttpProxy::act_on_upstream(uint32_t number, const tcp::Event& event) {
   };
   if ((event.what & tcp::event::connected) != 0) {
     upstream.connected = true;
+    end_pending(exchanges_[exchange]);
     arm(exchange);
   }
   // A response may come before all of the request has gone.
@@ -81,6 +82,7 @@ void HttpProxy::read_response(uint32_t number) {
         return;
       case HeadSource::Outcome::too_long:
         ++books_.bad_responses;
+        report(x, 502);
         return fail(number, {502, response_flag::upstream_protocol_error, "the response's head is too long"});
       case HeadSource::Outcome::no_memory:
         ++books_.overflows;
@@ -89,6 +91,7 @@ void HttpProxy::read_response(uint32_t number) {
     const http::Defect defect = http::parse_response(text_of(head), config_.limits, response_);
     if (defect != http::Defect::none) {
       ++books_.bad_responses;
+      report(x, 502);
       return fail(number, {502, response_flag::upstream_protocol_error, http::to_string(defect)});
     }
     if (response_.status == kSwitchingProtocols || (x.method == http::Method::connect && response_.status / 100 == 2)) {
@@ -131,18 +134,20 @@ void HttpProxy::respond(uint32_t number) {
   const tcp::ConnectionId from = upstreams_[x.upstream].id;
   const Framing framing = http::framing_of(response_, x.method);
   x.keeps_upstream = response_.keep_alive && framing.kind != Framing::Kind::close;
-  if (x.retries.left > 0 && x.retries.has(response_.status) && may_try_again(x)) {
+  report(x, response_.status);
+  if (x.retries.left > 0 && x.retries.has(response_.status) && may_try_again(x) && take_retry(x)) {
     --x.retries.left;
     ++books_.retries;
-    x.avoid = x.endpoint_slot;
+    x.tried.add(x.endpoint_slot);
     release_upstream(number, false);
-    return try_again(number, x.retries.backoff_ms);
+    return try_again(number, next_backoff(x));
   }
+  end_retry(x);
   x.status = response_.status;
   x.responded = turn_.time;
   x.stage = Exchange::Stage::responding;
   forget_kept(x);
-  if (x.retries.has(x.status)) {
+  if (x.retries.has(x.status) && (x.flags & response_flag::upstream_overflow) == 0) {
     x.flags |= response_flag::upstream_retry_limit;
   }
   Framing told = framing;
@@ -184,6 +189,8 @@ void HttpProxy::begin_tunnel(uint32_t number) {
     return fail(number, {503, response_flag::upstream_overflow, "no packet buffer is left"});
   }
   ++books_.tunnels;
+  report(x, response_.status);
+  end_retry(x);
   x.status = response_.status;
   x.responded = turn_.time;
   x.answered = true;
@@ -261,8 +268,10 @@ void HttpProxy::pump_response(uint32_t number) {
     finish(number);
   } else if (state == Body::State::malformed) {
     ++books_.bad_responses;
+    report(x, 502);
     fail(number, {502, response_flag::upstream_protocol_error, "the response's body is malformed"});
   } else if (state == Body::State::cut) {
+    report(x, 503, true);
     fail(number, {502, response_flag::upstream_connection_termination, "the response's body is cut off"});
   } else if (state == Body::State::no_buffer) {
     ++books_.overflows;

@@ -33,7 +33,7 @@ const lb::Target* HttpProxy::target_of_session(const Exchange& x, const lb::Serv
   lb::SessionToken brought;
   const lb::Target* const target =
       lb::session_target(service, session, request_.view, config_.session_key, wall_clock_s(), brought);
-  if (target == nullptr || target->slot == x.avoid) {
+  if (target == nullptr || x.tried.has(target->slot)) {
     return nullptr;
   }
   token = brought;

@@ -61,6 +61,9 @@ std::optional<time::Millis> HttpProxy::fire(uint32_t number) {
   }
   const uint32_t generation = x.generation;
   if (x.request_deadline && is_due(*x.request_deadline, turn_.millis)) {
+    if (x.stage == Exchange::Stage::asking && x.request_body.done()) {
+      report(x, 504, true);
+    }
     fail(number, {504, response_flag::upstream_request_timeout, "the request took longer than its rule allows"});
   } else if (x.stage == Exchange::Stage::waiting) {
     resume(number);
@@ -86,12 +89,13 @@ std::optional<time::Millis> HttpProxy::fire(uint32_t number) {
 /// An attempt, not the request, has had its time.
 void HttpProxy::upstream_timed_out(uint32_t number) {
   Exchange& x = exchanges_[number];
-  x.avoid = x.endpoint_slot;
-  if (x.retries.left > 0 && may_try_again(x)) {
+  report(x, 504, true);
+  x.tried.add(x.endpoint_slot);
+  if (x.retries.left > 0 && may_try_again(x) && take_retry(x)) {
     --x.retries.left;
     ++books_.retries;
     release_upstream(number, false);
-    return try_again(number, x.retries.backoff_ms);
+    return try_again(number, next_backoff(x));
   }
   fail(number, {504, response_flag::upstream_request_timeout, "the endpoint took longer than the rule allows"});
 }
@@ -151,6 +155,7 @@ void HttpProxy::advance(const lb::Snapshot& snapshot, time::Time now) {
   }
   sweep();
   judge_again();
+  grant_wishes();
   hurry();
 }
 

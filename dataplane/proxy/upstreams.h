@@ -28,6 +28,7 @@ struct Upstream {
   State state = State::free;
   bool called = false;  ///< pair is taken
   bool connected = false;
+  bool counts_at_endpoint = false;  ///< among the connections of an endpoint that has a bound of them
   uint32_t generation = 0;
   uint32_t service_slot = 0;
   uint32_t endpoint_slot = 0;
@@ -56,6 +57,7 @@ class Upstreams {
 
   /// One that waits for a request to the endpoint; kNone: none does. It is busy from here on.
   uint32_t take_parked(uint32_t endpoint_slot);
+  bool has_parked(uint32_t endpoint_slot) const { return parked_of_[endpoint_slot] != kNone; }
   /// The one that has waited longest; kNone: none waits.
   uint32_t oldest_parked() const { return oldest_; }
   /// One that is to be made; kNone: as many as there may be.

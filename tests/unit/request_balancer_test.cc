@@ -33,7 +33,7 @@ std::map<uint32_t, int> picks(RequestBalancer& balancer, const Service& service,
                               uint32_t avoid = UINT32_MAX) {
   std::map<uint32_t, int> result;
   for (int i = 0; i < count; ++i) {
-    ++result[balancer.pick(service, {.avoid = avoid})->slot];
+    ++result[balancer.pick(service, {.tried = {&avoid, 1}})->slot];
   }
   return result;
 }
@@ -195,9 +195,9 @@ TEST(RequestBalancer, AllWorkersSendOneUserToOneEndpoint) {
     const HttpRequest request{.path = "/", .fields = fields};
     const uint32_t slot = one.pick(all, {.request = &request})->slot;
     EXPECT_EQ(other.pick(all, {.request = &request})->slot, slot);
-    const uint32_t retried = one.pick(all, {.request = &request, .avoid = slot})->slot;
+    const uint32_t retried = one.pick(all, {.request = &request, .tried = {&slot, 1}})->slot;
     EXPECT_NE(retried, slot);
-    EXPECT_EQ(other.pick(all, {.request = &request, .avoid = slot})->slot, retried);
+    EXPECT_EQ(other.pick(all, {.request = &request, .tried = {&slot, 1}})->slot, retried);
     used.insert(slot);
     moved += slot != 4 && other.pick(fewer, {.request = &request})->slot != slot ? 1 : 0;
   }
@@ -226,7 +226,7 @@ TEST(RequestBalancer, AnyChangeBetweenPicksIsFine) {
       const Service now = service(endpoints, policy(kAll[random() % kAll.size()]), static_cast<uint32_t>(random() % 4));
       for (int i = 0; i < 20; ++i) {
         const auto avoid = static_cast<uint32_t>(random() % kEndpoints);
-        const Target* target = balancer.pick(now, {.avoid = avoid});
+        const Target* target = balancer.pick(now, {.tried = {&avoid, 1}});
         ASSERT_EQ(target != nullptr, open > 0);
         if (target != nullptr) {
           ASSERT_GT(weights.at(target->slot), 0U);

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file Bounds that workers share by chunks, against one exact count; and the retry budget.
+#include "lb/breaker.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <thread>
+
+namespace weft::lb {
+namespace {
+
+constexpr auto kRequests = BreakerBoard::requests;
+
+TEST(Breaker, ASmallBoundIsExact) {
+  for (const uint32_t workers : {1U, 2U, 5U, 16U}) {
+    for (const uint32_t limit : {1U, 2U, 7U, 31U}) {
+      BreakerBoard board(2, 2, workers);
+      for (uint32_t i = 0; i < limit; ++i) {
+        EXPECT_TRUE(board.take(i % workers, kRequests, 1, limit));
+      }
+      for (uint32_t worker = 0; worker < workers; ++worker) {
+        EXPECT_FALSE(board.take(worker, kRequests, 1, limit));
+      }
+      EXPECT_EQ(board.in_use(kRequests, 1), limit);
+      EXPECT_EQ(board.in_use(kRequests, 0), 0U);
+      board.give_back(0, kRequests, 1);
+      EXPECT_TRUE(board.take(workers - 1, kRequests, 1, limit)) << "whoever gave it back";
+    }
+  }
+}
+
+TEST(Breaker, KindsServicesAndEndpointsHaveBoundsOfTheirOwn) {
+  BreakerBoard board(2, 2, 1);
+  EXPECT_TRUE(board.take(0, BreakerBoard::connections, 0, 1));
+  EXPECT_TRUE(board.take(0, BreakerBoard::pending, 0, 1));
+  EXPECT_TRUE(board.take(0, kRequests, 0, 1));
+  EXPECT_TRUE(board.take(0, kRequests, 1, 1));
+  EXPECT_TRUE(board.take_of_endpoint(0, BreakerBoard::connections, 0, 1));
+  EXPECT_TRUE(board.take_of_endpoint(0, kRequests, 0, 1));
+  EXPECT_TRUE(board.take_of_endpoint(0, kRequests, 1, 1));
+  EXPECT_FALSE(board.take_of_endpoint(0, kRequests, 1, 1));
+  EXPECT_EQ(board.endpoint_in_use(kRequests, 1), 1U);
+  EXPECT_FALSE(board.take(0, BreakerBoard::connections, 0, 1));
+}
+
+/// The slow reference is the sum of what each worker was given: never above the bound, and refused only when more than
+/// seven eighths of it are in use.
+TEST(Breaker, AgreesWithAnExactCount) {
+  std::mt19937_64 random(1);
+  for (int round = 0; round < 200; ++round) {
+    const auto workers = static_cast<uint32_t>(1 + random() % 8);
+    const auto limit = static_cast<uint32_t>(1 + random() % (round % 2 == 0 ? 3000 : 40));
+    const bool is_exact = limit < 32 * workers;
+    BreakerBoard board(1, 1, workers);
+    std::vector<uint32_t> used(workers);
+    uint32_t all = 0;
+    uint32_t fullest = 0;
+    const int phase = 4 * static_cast<int>(limit) + 1000;
+    for (int i = 0; i < 4 * phase; ++i) {
+      // Phases that fill, and phases that empty; some workers more than others.
+      const bool takes = random() % 100 < (i / phase % 2 == 0 ? 80 : 20);
+      const auto worker = static_cast<uint32_t>(std::min(random() % workers, random() % workers));
+      if (takes) {
+        if (board.take(worker, kRequests, 0, limit)) {
+          ++used[worker];
+          ++all;
+        } else if (is_exact) {
+          ASSERT_EQ(all, limit);
+        } else {
+          ASSERT_GT(all * 8, limit * 7);
+        }
+      } else if (used[worker] > 0) {
+        board.give_back(worker, kRequests, 0);
+        --used[worker];
+        --all;
+      }
+      ASSERT_LE(all, limit);
+      ASSERT_EQ(board.in_use(kRequests, 0), all);
+      fullest = std::max(fullest, all);
+    }
+    EXPECT_GT(fullest * 8, limit * 7) << limit << " by " << workers;
+    for (uint32_t worker = 0; worker < workers; ++worker) {
+      for (; used[worker] > 0; --used[worker]) {
+        board.give_back(worker, kRequests, 0);
+      }
+    }
+    // All of it is there again, for any one worker but for what the others keep.
+    uint32_t taken = 0;
+    while (board.take(0, kRequests, 0, limit)) {
+      ++taken;
+    }
+    EXPECT_GT(taken * 8, limit * 7);
+  }
+}
+
+TEST(Breaker, ALowerBoundLetsWhatIsUnderWayEnd) {
+  BreakerBoard board(1, 1, 2);
+  for (int i = 0; i < 500; ++i) {
+    EXPECT_TRUE(board.take(static_cast<uint32_t>(i % 2), kRequests, 0, 1000));
+  }
+  for (int i = 500; i > 10; --i) {
+    EXPECT_FALSE(board.take(0, kRequests, 0, 10)) << i;
+    EXPECT_FALSE(board.take(1, kRequests, 0, 10)) << i;
+    board.give_back(static_cast<uint32_t>(i % 2), kRequests, 0);
+  }
+  EXPECT_FALSE(board.take(0, kRequests, 0, 10));
+  board.give_back(1, kRequests, 0);
+  EXPECT_TRUE(board.take(0, kRequests, 0, 10));
+  EXPECT_FALSE(board.take(1, kRequests, 0, 10));
+}
+
+/// An atomic is a chunk's, not a request's: the shared number does not move while a worker goes up and down in its own.
+TEST(Breaker, TheSharedNumberMovesByChunks) {
+  SharedBound bound;
+  BreakerShare share;
+  ASSERT_TRUE(bound.take(share, 1024, 4));
+  const uint32_t held = bound.held();
+  EXPECT_EQ(held, 16U);
+  for (int i = 0; i < 1000; ++i) {
+    for (int up = 0; up < 15; ++up) {
+      ASSERT_TRUE(bound.take(share, 1024, 4));
+    }
+    for (int down = 0; down < 15; ++down) {
+      bound.give_back(share);
+    }
+    ASSERT_EQ(bound.held(), held);
+  }
+}
+
+TEST(Breaker, HoldsBetweenThreads) {
+  for (const uint32_t limit : {3U, 500U}) {
+    constexpr uint32_t kWorkers = 4;
+    BreakerBoard board(1, 1, kWorkers);
+    std::atomic<uint32_t> all{0};
+    std::atomic<bool> was_above{false};
+    std::atomic<uint64_t> taken{0};
+    std::vector<std::thread> threads;
+    for (uint32_t worker = 0; worker < kWorkers; ++worker) {
+      threads.emplace_back([&, worker] {
+        std::mt19937 random(worker);
+        uint32_t used = 0;
+        for (int i = 0; i < 100'000; ++i) {
+          if (random() % 2 == 0) {
+            if (board.take(worker, kRequests, 0, limit)) {
+              ++used;
+              taken.fetch_add(1);
+              was_above = was_above || all.fetch_add(1) + 1 > limit;
+            }
+          } else if (used > 0) {
+            --used;
+            all.fetch_sub(1);
+            board.give_back(worker, kRequests, 0);
+          }
+        }
+        for (; used > 0; --used) {
+          board.give_back(worker, kRequests, 0);
+        }
+      });
+    }
+    for (std::thread& each : threads) {
+      each.join();
+    }
+    EXPECT_FALSE(was_above);
+    EXPECT_GT(taken, 0U);
+    EXPECT_EQ(board.in_use(kRequests, 0), 0U);
+  }
+}
+
+TEST(Breaker, AWishForAConnectionIsGrantedOnce) {
+  BreakerBoard board(3, 1, 2);
+  EXPECT_FALSE(board.any_wanted());
+  board.want_connection(2);
+  EXPECT_TRUE(board.any_wanted());
+  EXPECT_FALSE(board.grant_connection(1));
+  EXPECT_TRUE(board.grant_connection(2));
+  EXPECT_FALSE(board.grant_connection(2));
+  EXPECT_FALSE(board.any_wanted());
+  board.want_connection(0);
+  board.want_connection(1);
+  board.forget_wishes();
+  EXPECT_FALSE(board.any_wanted());
+}
+
+TEST(RetryBudget, IsAShareOfFirstAttemptsOrSoMany) {
+  struct Row {
+    RetryBudget budget;
+    uint32_t requests;  ///< under way, those that retry too
+    uint32_t retries;   ///< that may
+  };
+  for (const Row& row : std::vector<Row>{{{}, 1, 1},
+                                         {{}, 3, 3},
+                                         {{}, 10, 3},
+                                         {{}, 18, 3},
+                                         {{}, 24, 4},
+                                         {{}, 120, 20},
+                                         {{}, 1200, 200},
+                                         {{.percent = 0}, 1000, 3},
+                                         {{.percent = 50, .at_least = 0}, 150, 50},
+                                         {{.percent = 100, .at_least = 0}, 100, 50},
+                                         {{.at_least = 7, .is_fixed = true}, 1000, 7},
+                                         {{.percent = 0, .at_least = 0}, 1000, 0}}) {
+    BreakerBoard board(1, 1, 3);
+    for (uint32_t i = 0; i < row.requests; ++i) {
+      ASSERT_TRUE(board.take(i % 3, kRequests, 0, BreakerLimits::kNone));
+    }
+    uint32_t retries = 0;
+    while (retries < row.requests && board.take_retry(0, row.budget)) {
+      ++retries;
+    }
+    EXPECT_EQ(retries, row.retries) << row.requests;
+    EXPECT_EQ(board.retries(0), row.retries);
+    if (retries > 0) {
+      board.give_back_retry(0);
+      EXPECT_TRUE(board.take_retry(0, row.budget));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace weft::lb
