@@ -70,6 +70,12 @@ struct TrafficPolicy {
   std::optional<std::chrono::milliseconds> connect_timeout;
   std::optional<std::chrono::milliseconds> idle_timeout;
   std::optional<uint32_t> max_requests_per_connection;
+  std::optional<uint32_t> max_connections;
+  std::optional<uint32_t> max_pending_requests;
+  std::optional<uint32_t> max_requests;
+  std::optional<uint32_t> max_retries;
+  std::optional<lb::RetryBudget> retry_budget;  ///< takes max_retries' place
+  lb::OutlierPolicy outlier;
 
   bool operator==(const TrafficPolicy&) const = default;
 };

@@ -180,20 +180,82 @@ void parse_load_balancer(Fields balancer, TrafficPolicy& policy) {
   balancer.finish();
 }
 
+/// None of 0: Istio reads it as no bound at all, Envoy as nothing allowed.
+std::optional<uint32_t> parse_bound(Fields& fields, std::string_view key) {
+  const std::optional<int64_t> most = fields.integer(key, 1, INT32_MAX);
+  return most ? std::optional(static_cast<uint32_t>(*most)) : std::nullopt;
+}
+
 void parse_pool(Fields pool, TrafficPolicy& policy) {
   Fields tcp = pool.mapping("tcp");
   policy.connect_timeout = istio_duration(tcp, "connectTimeout", milliseconds(1));
-  tcp.unimplemented({"maxConnections", "tcpKeepalive", "maxConnectionDuration", "idleTimeout"});
+  policy.max_connections = parse_bound(tcp, "maxConnections");
+  tcp.unimplemented({"tcpKeepalive", "maxConnectionDuration", "idleTimeout"});
   tcp.finish();
   Fields http = pool.mapping("http");
   policy.idle_timeout = istio_duration(http, "idleTimeout", milliseconds(1));
   if (const auto most = http.integer("maxRequestsPerConnection", 0, INT32_MAX)) {
     policy.max_requests_per_connection = static_cast<uint32_t>(*most);
   }
-  http.unimplemented({"http1MaxPendingRequests", "http2MaxRequests", "maxRetries", "h2UpgradePolicy",
-                      "useClientProtocol", "maxConcurrentStreams"});
+  policy.max_pending_requests = parse_bound(http, "http1MaxPendingRequests");
+  policy.max_requests = parse_bound(http, "http2MaxRequests");
+  policy.max_retries = parse_bound(http, "maxRetries");
+  http.unimplemented({"h2UpgradePolicy", "useClientProtocol", "maxConcurrentStreams"});
   http.finish();
   pool.finish();
+}
+
+void parse_outliers(Fields outliers, lb::OutlierPolicy& policy) {
+  constexpr milliseconds kLongest = std::chrono::hours(24);
+  constexpr int64_t kMostInARow = 1'000'000;
+  if (!outliers) {
+    return;
+  }
+  policy.enabled = true;
+  const auto in_a_row = [&](std::string_view key, uint32_t& count) {
+    count = static_cast<uint32_t>(outliers.integer(key, 0, kMostInARow).value_or(count));
+  };
+  const auto percent = [&](std::string_view key, uint32_t& value) {
+    value = static_cast<uint32_t>(outliers.integer(key, 0, 100).value_or(value));
+  };
+  const auto time = [&](std::string_view key, milliseconds& value) {
+    value = istio_duration(outliers, key, milliseconds(1)).value_or(value);
+    if (value > kLongest) {
+      outliers.error(key, "expected at most 24h, got " + in_quotes(outliers.text(key)));
+    }
+  };
+  in_a_row("consecutive5xxErrors", policy.consecutive_5xx);
+  in_a_row("consecutiveGatewayErrors", policy.consecutive_gateway);
+  policy.split_local_origin = outliers.boolean("splitExternalLocalOriginErrors").value_or(false);
+  in_a_row("consecutiveLocalOriginFailures", policy.consecutive_local);
+  if (outliers.has("consecutiveLocalOriginFailures") && !policy.split_local_origin) {
+    outliers.error("consecutiveLocalOriginFailures",
+                   "expected none without splitExternalLocalOriginErrors: true, as it means nothing then");
+  }
+  time("interval", policy.interval);
+  time("baseEjectionTime", policy.base_ejection);
+  percent("maxEjectionPercent", policy.max_ejection_percent);
+  percent("minHealthPercent", policy.min_health_percent);
+  const bool looks_at_none = policy.consecutive_5xx == 0 && policy.consecutive_gateway == 0 &&
+                             (!policy.split_local_origin || policy.consecutive_local == 0);
+  if (looks_at_none) {
+    outliers.error("consecutive5xxErrors",
+                   "expected one of consecutive5xxErrors, consecutiveGatewayErrors and consecutiveLocalOriginFailures "
+                   "not to be 0, as nobody would be an outlier");
+  }
+  outliers.unimplemented({"consecutiveErrors"});
+  outliers.finish();
+}
+
+std::optional<lb::RetryBudget> parse_retry_budget(Fields budget) {
+  std::optional<lb::RetryBudget> result;
+  if (budget) {
+    result.emplace();
+    result->percent = static_cast<double>(budget.integer("percent", 0, 100).value_or(20));
+    result->at_least = static_cast<uint32_t>(budget.integer("minRetryConcurrency", 0, INT32_MAX).value_or(3));
+  }
+  budget.finish();
+  return result;
 }
 
 /// The fields that a rule and one of its ports have alike.
@@ -201,7 +263,8 @@ TrafficPolicy parse_policy(Fields& fields) {
   TrafficPolicy policy;
   parse_load_balancer(fields.mapping("loadBalancer"), policy);
   parse_pool(fields.mapping("connectionPool"), policy);
-  fields.unimplemented({"outlierDetection", "tls"});
+  parse_outliers(fields.mapping("outlierDetection"), policy.outlier);
+  fields.unimplemented({"tls"});
   return policy;
 }
 
@@ -227,8 +290,12 @@ void parse_destination_rule(Fields& document, ResourceSet& resources) {
   rule.service = parse_host(spec, rule.metadata.name_space);
   Fields policy = spec.mapping("trafficPolicy");
   rule.policy = parse_policy(policy);
+  rule.policy.retry_budget = parse_retry_budget(policy.mapping("retryBudget"));
   parse_port_policies(policy, rule);
-  policy.unimplemented({"tunnel", "proxyProtocol", "retryBudget"});
+  for (auto& [number, port] : rule.ports) {
+    port.retry_budget = rule.policy.retry_budget;  // a port can't say it
+  }
+  policy.unimplemented({"tunnel", "proxyProtocol"});
   policy.finish();
   const std::vector<std::string> exported = spec.strings("exportTo");
   if (spec.has("exportTo") && exported != std::vector<std::string>{"*"}) {

@@ -75,6 +75,25 @@ void parse_limits(Fields limits, lb::Policy& policy) {
   limits.finish();
 }
 
+/// What Istio has no fields for; the words are Envoy's (CircuitBreakers.per_host_thresholds, OutlierDetection).
+void parse_endpoint_protections(Fields& endpoints, ServicePolicy& policy) {
+  const auto bound = [&](std::string_view key) -> std::optional<uint32_t> {
+    const std::optional<int64_t> most = endpoints.integer(key, 1, kMaxCount);
+    return most ? std::optional(static_cast<uint32_t>(*most)) : std::nullopt;
+  };
+  policy.endpoint_max_connections = bound("maxConnections");
+  policy.endpoint_max_requests = bound("maxRequests");
+  Fields rate = endpoints.mapping("successRate");
+  if (rate) {
+    lb::SuccessRate success_rate;
+    success_rate.stdev_factor_permille = static_cast<uint32_t>(rate.integer("stdevFactor", 1, 10'000).value_or(1900));
+    success_rate.minimum_hosts = static_cast<uint32_t>(rate.integer("minimumHosts", 2, 65535).value_or(5));
+    success_rate.request_volume = static_cast<uint32_t>(rate.integer("requestVolume", 1, kMaxCount).value_or(100));
+    policy.success_rate = success_rate;
+  }
+  rate.finish();
+}
+
 void parse_endpoints(Fields endpoints, ServicePolicy& policy) {
   constexpr int64_t kMostSlowStart = 3600;
   constexpr int64_t kMostGrace = 86400;
@@ -93,6 +112,7 @@ void parse_endpoints(Fields endpoints, ServicePolicy& policy) {
     }
   }
   removal.finish();
+  parse_endpoint_protections(endpoints, policy);
   endpoints.finish();
 }
 

@@ -2,6 +2,34 @@
 #include "registry-sync/request_policy.h"
 
 namespace weft::registry {
+namespace {
+
+void apply_protections(const TrafficPolicy& traffic, lb::RequestPolicy& policy) {
+  lb::BreakerLimits& breaker = policy.breaker;
+  breaker.max_connections = traffic.max_connections.value_or(breaker.max_connections);
+  breaker.max_pending_requests = traffic.max_pending_requests.value_or(breaker.max_pending_requests);
+  breaker.max_requests = traffic.max_requests.value_or(breaker.max_requests);
+  if (traffic.retry_budget) {
+    policy.retry_budget = *traffic.retry_budget;
+  } else if (traffic.max_retries) {
+    policy.retry_budget = {.at_least = *traffic.max_retries, .is_fixed = true};
+  }
+  policy.outlier = traffic.outlier;
+}
+
+/// A success rate alone makes an outlier, too, if nothing else is said to.
+void apply_protections(const ServicePolicy& own, lb::RequestPolicy& policy) {
+  policy.breaker.endpoint_max_connections = own.endpoint_max_connections.value_or(lb::BreakerLimits::kNone);
+  policy.breaker.endpoint_max_requests = own.endpoint_max_requests.value_or(lb::BreakerLimits::kNone);
+  if (own.success_rate) {
+    if (!policy.outlier.enabled) {
+      policy.outlier = {.enabled = true, .consecutive_5xx = 0};
+    }
+    policy.outlier.success_rate = *own.success_rate;
+  }
+}
+
+}  // namespace
 
 const TrafficPolicy* traffic_policy_of(const ServiceResources& resources, const ServicePort& port) {
   if (resources.rules.empty()) {
@@ -16,8 +44,14 @@ const TrafficPolicy* traffic_policy_of(const ServiceResources& resources, const 
   return &rule.policy;
 }
 
-lb::RequestPolicy request_policy(const Service& service, const TrafficPolicy* traffic) {
+lb::RequestPolicy request_policy(const Service& service, const TrafficPolicy* traffic, const ServicePolicy* own) {
   lb::RequestPolicy policy;
+  if (traffic != nullptr) {
+    apply_protections(*traffic, policy);
+  }
+  if (own != nullptr) {
+    apply_protections(*own, policy);
+  }
   // Kubernetes' way to ask for the same; a DestinationRule is about requests, and wins.
   if (service.affinity_s > 0) {
     policy.balancing = lb::Balancing::consistent_hash;

@@ -10,8 +10,8 @@ namespace weft::registry {
 /// portLevelSettings), else the rule's; null if there is no rule.
 const TrafficPolicy* traffic_policy_of(const ServiceResources& resources, const ServicePort& port);
 
-/// @param traffic may be null
-lb::RequestPolicy request_policy(const Service& service, const TrafficPolicy* traffic);
+/// @param traffic @param own may be null
+lb::RequestPolicy request_policy(const Service& service, const TrafficPolicy* traffic, const ServicePolicy* own);
 
 /// Of a port of mode proxy without routes. A PROXY header is for one client's connection, and connections for requests
 /// are many clients': who asks for it and does not say HTTP has bytes relayed.

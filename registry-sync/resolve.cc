@@ -111,7 +111,7 @@ void apply_protocol(const Service& service, const ServiceResources& resources, c
   if (resolved.port->protocol != lb::Protocol::tcp) {
     return;
   }
-  resolved.requests = request_policy(service, traffic_policy_of(resources, *resolved.port));
+  resolved.requests = request_policy(service, traffic_policy_of(resources, *resolved.port), own);
   const bool routed = any_route_at(resources, *resolved.port);
   const bool by_itself = resolved.port->carries == PortProtocol::http && (own == nullptr || !own->says_mode) &&
                          abilities.fullnat.contains(resolved.address.family());

@@ -79,6 +79,9 @@ struct ServicePolicy {
   std::vector<lb::Prefix> deny;
   std::chrono::seconds slow_start{0};   ///< how long a new endpoint takes to its full weight; 0: no time
   std::chrono::seconds reset_grace{0};  ///< from an endpoint's removal to the reset of its flows
+  std::optional<uint32_t> endpoint_max_connections;
+  std::optional<uint32_t> endpoint_max_requests;
+  std::optional<lb::SuccessRate> success_rate;
   std::optional<HealthCheck> check;
 
   bool operator==(const ServicePolicy&) const = default;

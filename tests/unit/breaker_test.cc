@@ -145,7 +145,9 @@ TEST(Breaker, HoldsBetweenThreads) {
             if (board.take(worker, kRequests, 0, limit)) {
               ++used;
               taken.fetch_add(1);
-              was_above = was_above || all.fetch_add(1) + 1 > limit;
+              if (all.fetch_add(1) + 1 > limit) {
+                was_above = true;
+              }
             }
           } else if (used > 0) {
             --used;
@@ -154,6 +156,7 @@ TEST(Breaker, HoldsBetweenThreads) {
           }
         }
         for (; used > 0; --used) {
+          all.fetch_sub(1);
           board.give_back(worker, kRequests, 0);
         }
       });

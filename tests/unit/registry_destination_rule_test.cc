@@ -53,8 +53,42 @@ constexpr BadEdit kBadRules[] = {
      "6: spec.exportTo: weft does not know clients' namespaces: expected [*], or no field"},
     {R"(exportTo: ["*"])", "subsets: [{name: v1}]", "6: spec.subsets: weft does not implement this field"},
     {R"(exportTo: ["*"])", "workloadSelector: {}", "6: spec.workloadSelector: weft does not implement this field"},
-    {"    connectionPool:", "    outlierDetection: {}\n    connectionPool:",
-     "12: spec.trafficPolicy.outlierDetection: weft does not implement this field"},
+    {"    connectionPool:", "    outlierDetection: {consecutiveErrors: 5}\n    connectionPool:",
+     R"(12: spec.trafficPolicy.outlierDetection.consecutiveErrors: weft does not implement this field)"},
+    {"    connectionPool:", "    outlierDetection: {consecutive5xxErrors: -1}\n    connectionPool:",
+     R"(12: spec.trafficPolicy.outlierDetection.consecutive5xxErrors: expected an integer from 0 to 1000000, got "-1")"},
+    {"    connectionPool:", "    outlierDetection: {consecutiveGatewayErrors: 1000001}\n    connectionPool:",
+     R"(12: spec.trafficPolicy.outlierDetection.consecutiveGatewayErrors: expected an integer from 0 to 1000000, got "1000001")"},
+    {"    connectionPool:", "    outlierDetection: {consecutiveLocalOriginFailures: 3}\n    connectionPool:",
+     R"(12: spec.trafficPolicy.outlierDetection.consecutiveLocalOriginFailures: expected none without splitExternalLocalOriginErrors: true, as it means nothing then)"},
+    {"    connectionPool:", "    outlierDetection: {interval: 0s}\n    connectionPool:",
+     R"(12: spec.trafficPolicy.outlierDetection.interval: expected a duration from 1ms to a year, such as 1.5s or 1h30m, got "0s")"},
+    {"    connectionPool:", "    outlierDetection: {interval: 25h}\n    connectionPool:",
+     R"(12: spec.trafficPolicy.outlierDetection.interval: expected at most 24h, got "25h")"},
+    {"    connectionPool:", "    outlierDetection: {baseEjectionTime: soon}\n    connectionPool:",
+     R"(12: spec.trafficPolicy.outlierDetection.baseEjectionTime: expected a duration from 1ms to a year, such as 1.5s or 1h30m, got "soon")"},
+    {"    connectionPool:", "    outlierDetection: {baseEjectionTime: 48h}\n    connectionPool:",
+     R"(12: spec.trafficPolicy.outlierDetection.baseEjectionTime: expected at most 24h, got "48h")"},
+    {"    connectionPool:", "    outlierDetection: {maxEjectionPercent: 101}\n    connectionPool:",
+     R"(12: spec.trafficPolicy.outlierDetection.maxEjectionPercent: expected an integer from 0 to 100, got "101")"},
+    {"    connectionPool:", "    outlierDetection: {minHealthPercent: 200}\n    connectionPool:",
+     R"(12: spec.trafficPolicy.outlierDetection.minHealthPercent: expected an integer from 0 to 100, got "200")"},
+    {"    connectionPool:", "    outlierDetection: {consecutive5xxErrors: 0}\n    connectionPool:",
+     R"(12: spec.trafficPolicy.outlierDetection.consecutive5xxErrors: expected one of consecutive5xxErrors, consecutiveGatewayErrors and consecutiveLocalOriginFailures not to be 0, as nobody would be an outlier)"},
+    {"    connectionPool:",
+     "    outlierDetection: {consecutive5xxErrors: 0, splitExternalLocalOriginErrors: true, "
+     "consecutiveLocalOriginFailures: 0}\n    connectionPool:",
+     R"(12: spec.trafficPolicy.outlierDetection.consecutive5xxErrors: expected one of consecutive5xxErrors, consecutiveGatewayErrors and consecutiveLocalOriginFailures not to be 0, as nobody would be an outlier)"},
+    {"    connectionPool:", "    outlierDetection: {eject: true}\n    connectionPool:",
+     R"(12: spec.trafficPolicy.outlierDetection.eject: unknown field; expected one of consecutive5xxErrors, consecutiveGatewayErrors, splitExternalLocalOriginErrors, consecutiveLocalOriginFailures, interval, baseEjectionTime, maxEjectionPercent or minHealthPercent)"},
+    {"    connectionPool:", "    retryBudget: {percent: 101}\n    connectionPool:",
+     R"(12: spec.trafficPolicy.retryBudget.percent: expected an integer from 0 to 100, got "101")"},
+    {"    connectionPool:", "    retryBudget: {percent: -5}\n    connectionPool:",
+     R"(12: spec.trafficPolicy.retryBudget.percent: expected an integer from 0 to 100, got "-5")"},
+    {"    connectionPool:", "    retryBudget: {minRetryConcurrency: -1}\n    connectionPool:",
+     R"(12: spec.trafficPolicy.retryBudget.minRetryConcurrency: expected an integer from 0 to 2147483647, got "-1")"},
+    {"    connectionPool:", "    retryBudget: {ttl: 10s}\n    connectionPool:",
+     R"(12: spec.trafficPolicy.retryBudget.ttl: unknown field; expected one of percent or minRetryConcurrency)"},
     {"    connectionPool:", "    tls: {mode: DISABLE}\n    connectionPool:",
      "12: spec.trafficPolicy.tls: weft does not implement this field"},
     {"    connectionPool:", "    tunnel: {}\n    connectionPool:",
@@ -118,20 +152,27 @@ constexpr BadEdit kBadRules[] = {
      "11: spec.trafficPolicy.loadBalancer.localityLbSetting.distribute: weft does not implement this field"},
     {"connectTimeout: 250ms", "connectTimeout: 0s",
      R"(13: spec.trafficPolicy.connectionPool.tcp.connectTimeout: expected a duration from 1ms to a year, such as 1.5s or 1h30m, got "0s")"},
-    {"connectTimeout: 250ms", "maxConnections: 5",
-     "13: spec.trafficPolicy.connectionPool.tcp.maxConnections: weft does not implement this field"},
+    {"connectTimeout: 250ms", "maxConnections: 0",
+     R"(13: spec.trafficPolicy.connectionPool.tcp.maxConnections: expected an integer from 1 to 2147483647, got "0")"},
+    {"connectTimeout: 250ms", "tcpKeepalive: {}",
+     "13: spec.trafficPolicy.connectionPool.tcp.tcpKeepalive: weft does not implement this field"},
     {"maxRequestsPerConnection: 100", "maxRequestsPerConnection: -1",
      R"(14: spec.trafficPolicy.connectionPool.http.maxRequestsPerConnection: expected an integer from 0 to 2147483647, got "-1")"},
-    {"maxRequestsPerConnection: 100", "http1MaxPendingRequests: 1",
-     "14: spec.trafficPolicy.connectionPool.http.http1MaxPendingRequests: weft does not implement this field"},
-    {"maxRequestsPerConnection: 100", "http2MaxRequests: 1",
-     "14: spec.trafficPolicy.connectionPool.http.http2MaxRequests: weft does not implement this field"},
-    {"maxRequestsPerConnection: 100", "maxRetries: 1",
-     "14: spec.trafficPolicy.connectionPool.http.maxRetries: weft does not implement this field"},
+    {"maxRequestsPerConnection: 100", "http1MaxPendingRequests: 0",
+     R"(14: spec.trafficPolicy.connectionPool.http.http1MaxPendingRequests: expected an integer from 1 to 2147483647, got "0")"},
+    {"maxRequestsPerConnection: 100", "http2MaxRequests: 0",
+     R"(14: spec.trafficPolicy.connectionPool.http.http2MaxRequests: expected an integer from 1 to 2147483647, got "0")"},
+    {"maxRequestsPerConnection: 100", "maxRetries: 0",
+     R"(14: spec.trafficPolicy.connectionPool.http.maxRetries: expected an integer from 1 to 2147483647, got "0")"},
     {"number: 81", "number: 0",
      R"(16: spec.trafficPolicy.portLevelSettings[0].port.number: expected an integer from 1 to 65535, got "0")"},
-    {"simple: ROUND_ROBIN", "simple: ROUND_ROBIN}\n      outlierDetection: {}\n      connectionPool: {",
-     "18: spec.trafficPolicy.portLevelSettings[0].outlierDetection: weft does not implement this field"},
+    {"simple: ROUND_ROBIN", "simple: ROUND_ROBIN}\n      outlierDetection: {x: 1}\n      connectionPool: {",
+     "18: spec.trafficPolicy.portLevelSettings[0].outlierDetection.x: unknown field; expected one of "
+     "consecutive5xxErrors, consecutiveGatewayErrors, splitExternalLocalOriginErrors, consecutiveLocalOriginFailures, "
+     "interval, baseEjectionTime, maxEjectionPercent or minHealthPercent"},
+    {"simple: ROUND_ROBIN", "simple: ROUND_ROBIN}\n      retryBudget: {}\n      connectionPool: {",
+     "18: spec.trafficPolicy.portLevelSettings[0].retryBudget: unknown field; expected one of port, "
+     "loadBalancer, connectionPool or outlierDetection"},
     {"simple: ROUND_ROBIN}", "simple: ROUND_ROBIN}\n    - port: {number: 81}",
      "18: spec.trafficPolicy.portLevelSettings[1].port: duplicate port 81"},
 };
@@ -163,6 +204,54 @@ TEST(DestinationRule, ReadsAllFields) {
   EXPECT_EQ(ports[1].requests, (lb::RequestPolicy{.balancing = lb::Balancing::round_robin}));
   EXPECT_EQ(ports[1].table_size, lb::MaglevTable::kDefaultSize);
   EXPECT_EQ(ports[1].slow_start, seconds(0));
+}
+
+TEST(DestinationRule, ReadsCircuitBreakers) {
+  const auto breaker = [](const std::string& pool) { return policy_with(rule("connectionPool: {" + pool + "}")); };
+  const lb::BreakerLimits defaults = breaker("").breaker;
+  EXPECT_EQ(defaults.max_connections, 1024U);
+  EXPECT_EQ(defaults.max_pending_requests, 1024U);
+  EXPECT_EQ(defaults.max_requests, 1024U);
+  EXPECT_FALSE(defaults.bounds_endpoints());
+  EXPECT_EQ(breaker("tcp: {maxConnections: 7}").breaker, (lb::BreakerLimits{.max_connections = 7}));
+  EXPECT_EQ(breaker("http: {http1MaxPendingRequests: 8, http2MaxRequests: 9}").breaker,
+            (lb::BreakerLimits{.max_pending_requests = 8, .max_requests = 9}));
+  const std::string own = policy("p", "web", "endpoints: {maxConnections: 3, maxRequests: 4}");
+  EXPECT_EQ(policy_with(own).breaker, (lb::BreakerLimits{.endpoint_max_connections = 3, .endpoint_max_requests = 4}));
+}
+
+TEST(DestinationRule, ReadsRetryBudgets) {
+  const std::string fixed = "connectionPool: {http: {maxRetries: 6}}";
+  EXPECT_EQ(policy_with(rule("")).retry_budget, (lb::RetryBudget{.percent = 20, .at_least = 3}));
+  EXPECT_EQ(policy_with(rule(fixed)).retry_budget, (lb::RetryBudget{.at_least = 6, .is_fixed = true}));
+  EXPECT_EQ(policy_with(rule("retryBudget: {}, " + fixed)).retry_budget, lb::RetryBudget{}) << "Envoy: it overrides";
+  const std::string said = "retryBudget: {percent: 5, minRetryConcurrency: 0}, ";
+  EXPECT_EQ(policy_with(rule(said)).retry_budget, (lb::RetryBudget{.percent = 5, .at_least = 0}));
+  EXPECT_EQ(policy_with(rule(said + "portLevelSettings: [{port: {number: 81}}]"), 1).retry_budget.percent, 5);
+}
+
+TEST(DestinationRule, ReadsOutlierDetection) {
+  EXPECT_FALSE(policy_with(rule("")).outlier.enabled);
+  EXPECT_EQ(policy_with(rule("outlierDetection: {}")).outlier, (lb::OutlierPolicy{.enabled = true}));
+  EXPECT_EQ(policy_with(rule("outlierDetection: {consecutive5xxErrors: 1, consecutiveGatewayErrors: 2, "
+                             "splitExternalLocalOriginErrors: true, consecutiveLocalOriginFailures: 3, interval: 1m, "
+                             "baseEjectionTime: 1.5s, maxEjectionPercent: 50, minHealthPercent: 40}"))
+                .outlier,
+            (lb::OutlierPolicy{.enabled = true,
+                               .split_local_origin = true,
+                               .consecutive_5xx = 1,
+                               .consecutive_gateway = 2,
+                               .consecutive_local = 3,
+                               .interval = seconds(60),
+                               .base_ejection = milliseconds(1500),
+                               .max_ejection_percent = 50,
+                               .min_health_percent = 40}));
+  const std::string own = policy("p", "web", "endpoints: {successRate: {requestVolume: 50}}");
+  const lb::SuccessRate rate{.stdev_factor_permille = 1900, .minimum_hosts = 5, .request_volume = 50};
+  EXPECT_EQ(policy_with(own).outlier, (lb::OutlierPolicy{.enabled = true, .consecutive_5xx = 0, .success_rate = rate}))
+      << "alone";
+  EXPECT_EQ(policy_with(own + rule("outlierDetection: {}")).outlier,
+            (lb::OutlierPolicy{.enabled = true, .success_rate = rate}));
 }
 
 TEST(DestinationRule, NamesAreIstios) {

@@ -221,7 +221,9 @@ TEST(HttpRuleParse, ReadsTimeoutsRetriesAndSessions) {
   const lb::HttpRule rule = rule_in(std::string(kRoute));
   EXPECT_EQ(rule.request_timeout, seconds(10));
   EXPECT_EQ(rule.backend_timeout, seconds(2));
-  EXPECT_EQ(rule.retry, (lb::HttpRetry{.attempts = 2, .codes = {503}, .backoff = milliseconds(100)}));
+  EXPECT_EQ(
+      rule.retry,
+      (lb::HttpRetry{.attempts = 2, .codes = {503}, .backoff = milliseconds(100), .least_backoff = milliseconds(100)}));
   const lb::SessionPersistence session{
       .kind = lb::SessionPersistence::Kind::cookie, .name = "s", .permanent = true, .absolute_timeout = seconds(3600)};
   EXPECT_EQ(rule.session, session);
