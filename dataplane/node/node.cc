@@ -335,6 +335,8 @@ runtime::WorkerConfig Node::worker_config(uint32_t number) const {
   http.session_key = session_key_;
   http.wall_clock_s = wall_clock_at_zero_s();
   http.seed = http_seed_ + number;
+  http.protections = terminator.proxy.relay.protections = protections_.get();
+  terminator.proxy.relay.worker = number;
   terminator.buffers = buffers_[number].get();
   pipeline.tunnel_sources = config_.tunnel_sources;
   return worker;
@@ -354,6 +356,9 @@ Node::Step Node::make_workers() {
       count, std::make_shared<lb::Snapshot>(0, config_.seed, std::vector<lb::Service>{}),
       router_->next(std::make_shared<const kernel::Tables>(), 0));
   try {
+    if (!config_.own_addresses.empty() || config_.dns.zone != nullptr) {
+      protections_ = std::make_unique<proxy::Protections>(config_.max_services, config_.max_endpoints, count);
+    }
     for (uint32_t number = 0; number < count && !config_.dns.forwarding.servers.empty(); ++number) {
       name_rings_.push_back(std::make_unique<dns::ForwardingRings>());
     }
@@ -450,7 +455,11 @@ Node::Step Node::follow_registry() {
                  .service_freed = [this](uint32_t slot) { reset_service(slot); },
                  .endpoint_freed = [this](uint32_t slot) { reset_endpoint(slot); }},
       .loaded = log_diagnostics,
-      .each_second = [this] { go_on_steering(); },
+      .each_second =
+          [this] {
+            go_on_steering();
+            look_after_protections();
+          },
       .connection = log_connection};
   if (config_.etcd) {
     auto store = etcd_options(config_);
@@ -501,6 +510,12 @@ void Node::go_on_steering() {
   }
 }
 
+void Node::look_after_protections() {
+  if (protections_ != nullptr) {
+    protections_->look_after(*snapshots_->current(), millis());
+  }
+}
+
 void Node::report(const Steering::Done& steered) {
   const std::string error = steered ? "" : steered.error();
   if (error == steering_error_) {
@@ -536,11 +551,17 @@ void Node::reset_endpoint(uint32_t slot) {
   for (const auto& worker : workers_) {
     worker->slots().endpoint[slot].reset();
   }
+  if (protections_ != nullptr) {
+    protections_->forget_endpoint(slot);
+  }
 }
 
 void Node::reset_service(uint32_t slot) {
   for (const auto& worker : workers_) {
     worker->slots().service[slot].reset();
+  }
+  if (protections_ != nullptr) {
+    protections_->forget_service(slot);
   }
 }
 

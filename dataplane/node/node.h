@@ -20,6 +20,7 @@
 #include "node/ports.h"
 #include "node/steering.h"
 #include "pods/pods.h"
+#include "proxy/protections.h"
 #include "registry-sync/syncer.h"
 #include "resolver/forwarder.h"
 #include "runtime/crossings.h"
@@ -63,6 +64,10 @@ class Node {
   /// Null: no other name servers are asked.
   const resolver::Forwarder* forwarder() const { return forwarder_.get(); }
   registry::Syncer& registry() { return *syncer_; }
+  /// Circuit breakers and outlier detection; null: no TCP ends here.
+  const proxy::Protections* protections() const { return protections_.get(); }
+  /// As workers count it.
+  time::Millis millis() const { return time::to_millis(clock_->at(time::TscClock::cycles())); }
   /// Who looks on at the workers.
   runtime::Watchers& watchers() { return *watchers_; }
   /// Null if no port has a twin.
@@ -98,6 +103,7 @@ class Node {
   void take(const registry::Publication& publication);
   void want_resolved(const lb::Snapshot& snapshot);
   void go_on_steering();
+  void look_after_protections();
   /// Says it once.
   void report(const Steering::Done& steered);
   /// A slot that nobody holds starts anew with its next owner.
@@ -125,6 +131,7 @@ class Node {
   std::unique_ptr<runtime::SnapshotPublisher> snapshots_;
   std::unique_ptr<const l4::VipsOfEndpoints> vips_at_start_;
   std::vector<std::unique_ptr<dns::ForwardingRings>> name_rings_;  ///< one a worker, if other name servers are asked
+  std::unique_ptr<proxy::Protections> protections_;                ///< null if no TCP ends here
   std::vector<std::unique_ptr<runtime::Worker>> workers_;
   std::unique_ptr<resolver::Forwarder> forwarder_;
   std::unique_ptr<runtime::Watchers> watchers_;

@@ -46,6 +46,7 @@ Json as_json(const proxy::AccessRecord& record, std::chrono::system_clock::time_
           {"attempts", record.attempts},
           {"status", record.status == 0 ? Json() : Json(record.status)},
           {"flags", proxy::to_string(record.flags)},
+          {"detail", proxy::to_string(record.decided_by)},
           {"answered_by", record.status == 0 ? "nobody"
                           : record.local     ? "weft"
                                              : "endpoint"},

@@ -24,6 +24,8 @@ inline constexpr std::array kCommandTexts = {
     CommandText{"show flows", "[service <service>] [limit <n>]", "tracked flows, 100 by default"},
     CommandText{"show tcp", "", "what ends at the workers' own TCP: connections, losses, refusals"},
     CommandText{"show http", "", "requests and responses, what was wrong with them, connections to endpoints"},
+    CommandText{"show protections", "[<service>]",
+                "circuit breakers, retry budgets and outlier detection: bounds, what is in use, what was refused"},
     CommandText{"show dns", "", "queries to weft's own name server, how they were answered, and who else was asked"},
     CommandText{"show drops", "", "how packets ended, by name, in workers and in eBPF"},
     CommandText{"show snat", "", "the node's own addresses, and how many of their ports are in use"},

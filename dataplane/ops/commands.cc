@@ -37,6 +37,7 @@ constexpr std::array kCommands = {
     Command{"show flows", show_flows},
     Command{"show tcp", show_tcp},
     Command{"show http", show_http},
+    Command{"show protections", show_protections},
     Command{"show dns", show_dns},
     Command{"show drops", show_drops},
     Command{"show snat", show_snat},

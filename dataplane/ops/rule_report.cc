@@ -81,6 +81,17 @@ Json timeout_of(std::chrono::milliseconds timeout) {
   return fmt::format("{:g}s", static_cast<double>(timeout.count()) / 1000);
 }
 
+namespace {
+
+/// Each time up to twice as much, to ten times.
+std::string backoff_of(const lb::HttpRetry& retry) {
+  return retry.least_backoff.count() > 0
+             ? fmt::format("after {}ms or up to ten times that", retry.least_backoff.count())
+             : fmt::format("after up to {}ms, later ten times that", retry.backoff.count());
+}
+
+}  // namespace
+
 Json retries_of(const lb::HttpRule& rule) {
   if (!rule.retry || rule.retry->attempts == 0) {
     return nullptr;
@@ -89,8 +100,8 @@ Json retries_of(const lb::HttpRule& rule) {
   for (const uint16_t code : rule.retry->codes) {
     codes.push_back(std::to_string(code));
   }
-  return fmt::format("{} more, if the connection fails{}, after {}ms each", rule.retry->attempts,
-                     codes.empty() ? "" : " or for " + registry::listed(codes), rule.retry->backoff.count());
+  return fmt::format("{} more, if the connection fails{}, {}", rule.retry->attempts,
+                     codes.empty() ? "" : " or for " + registry::listed(codes), backoff_of(*rule.retry));
 }
 
 }  // namespace weft::ops

@@ -22,7 +22,7 @@ void add_filter(Json& rows, const std::string& of, const std::string& filter, co
 
 /// "1.5s"; what the rule does not bound: nothing.
 Json timeout_of(std::chrono::milliseconds timeout);
-/// "2 more, if the connection fails or for 500 or 503, after 25ms each"; nothing: none.
+/// "2 more, if the connection fails or for 500 or 503, after up to 25ms, later ten times that"; nothing: none.
 Json retries_of(const lb::HttpRule& rule);
 
 }  // namespace weft::ops

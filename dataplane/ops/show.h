@@ -20,6 +20,7 @@ Answer show_endpoints(node::Node& node, const Words& arguments);
 Answer show_checks(node::Node& node, const Words& arguments);
 Answer show_flows(node::Node& node, const Words& arguments);
 Answer show_tcp(node::Node& node, const Words& arguments);
+Answer show_protections(node::Node& node, const Words& arguments);
 Answer show_http(node::Node& node, const Words& arguments);
 Answer show_dns(node::Node& node, const Words& arguments);
 Answer show_drops(node::Node& node, const Words& arguments);

@@ -8,6 +8,7 @@
 #include "lb/decision.h"
 #include "lb/http_policy.h"
 #include "ops/checks.h"
+#include "ops/outlier_report.h"
 #include "ops/service_names.h"
 #include "ops/show.h"
 #include "ops/where_request.h"
@@ -184,6 +185,9 @@ Answer show_endpoints(node::Node& node, const Words& arguments) {
     for (const lb::Endpoint& endpoint : service->endpoints) {
       const EndpointSums sums = sums_of_endpoint(node, endpoint.slot);
       const registry::CheckState* check = checks.of(*service, endpoint);
+      const OutlierReport outlier = node.protections() == nullptr
+                                        ? OutlierReport{}
+                                        : outlier_report(node.protections()->outliers, endpoint.slot, node.millis());
       list.push_back({{"service", service->name},
                       {"endpoint", endpoint.name},
                       {"address", to_string(endpoint.address, endpoint.port)},
@@ -191,6 +195,10 @@ Answer show_endpoints(node::Node& node, const Words& arguments) {
                       {"state", to_string(endpoint.state)},
                       {"why", why_not(endpoint, check)},
                       {"check", check == nullptr ? "" : word_of(*check)},
+                      {"outlier", outlier.state},
+                      {"outlier_reason", outlier.reason},
+                      {"ejected_seconds_left", outlier.seconds},
+                      {"times_ejected", outlier.times},
                       {"weight", endpoint.weight},
                       {"share_percent", 100.0 * shares[endpoint.slot] / std::max(1U, service->table->size())},
                       {"flows", sums.flows},

@@ -14,6 +14,8 @@
 #include "lb/request_balancer.h"
 #include "lb/route_scratch.h"
 #include "lb/session_target.h"
+#include "lb/split_mix.h"
+#include "ops/outlier_report.h"
 #include "ops/rule_report.h"
 #include "ops/service_names.h"
 #include "proxy/response_flag.h"
@@ -204,6 +206,11 @@ class Inquiry {
     } else if (service->targets.empty()) {
       row["status"] = 503;
       row["chosen_by"] = "nothing: the service has no endpoint that is ready";
+    } else if (std::all_of(service->targets.begin(), service->targets.end(),
+                           [&](const lb::Target& target) { return is_passed_over(*service, target); })) {
+      row["status"] = 503;
+      row["chosen_by"] = "nothing: all endpoints of the service are ejected";
+      add_candidates(name, *service);
     } else {
       const Choice choice = choose(*service, session);
       if (choice.target != nullptr) {
@@ -222,12 +229,35 @@ class Inquiry {
     return found == service.endpoints.end() ? "" : service.name + "/" + found->name;
   }
 
+  /// As workers would, but for the one request that is an endpoint's probe when its time is over.
+  bool is_passed_over(const lb::Service& service, const lb::Target& target) const {
+    const lb::OutlierPolicy& policy = service.request_policy().outlier;
+    return view_.outliers != nullptr && policy.enabled && !view_.outliers->is_panic(service, policy) &&
+           view_.outliers->state(target.slot).phase != lb::OutlierBoard::State::Phase::in_service;
+  }
+
+  /// The way that RequestBalancer goes on from a hash whose endpoint is ejected.
+  Choice choose_by_hash(const lb::Service& service, uint64_t hash, const std::string& by) const {
+    constexpr int kHashedAgain = 8;
+    const lb::Target& first = service.targets[service.table->pick(hash)];
+    const lb::Target* target = &first;
+    for (int i = 0; i < kHashedAgain && is_passed_over(service, *target); ++i) {
+      hash = lb::SplitMix64::mixed(hash + 1);
+      target = &service.targets[service.table->pick(hash)];
+    }
+    if (target == &first) {
+      return {target, by};
+    }
+    return {is_passed_over(service, *target) ? nullptr : target,
+            fmt::format("{}; passed over {}, which is ejected", by, lb::to_string(first.address, first.port))};
+  }
+
   Choice choose(const lb::Service& service, const lb::SessionPersistence* session) {
     lb::SessionToken token;
     const lb::Target* const kept = session == nullptr ? nullptr
                                                       : lb::session_target(service, *session, request_.view,
                                                                            view_.session_key, view_.now_s, token);
-    if (kept != nullptr) {
+    if (kept != nullptr && !is_passed_over(service, *kept)) {
       return {kept, fmt::format("the session that the request brings in {}", session->name)};
     }
     const std::string begins = session == nullptr ? "" : "; it begins a session";
@@ -251,12 +281,17 @@ class Inquiry {
     const lb::RequestBalancer::Asked asked{.request = &request_.view,
                                            .client = question_.client.value_or(lb::Address())};
     if (const auto hash = lb::RequestBalancer::hash_of(policy, asked)) {
-      return {&service.targets[service.table->pick(*hash)],
-              fmt::format("consistent hash of {}, {:016x}{}", hashed(policy.hash), *hash, begins)};
+      return choose_by_hash(service, *hash,
+                            fmt::format("consistent hash of {}, {:016x}{}", hashed(policy.hash), *hash, begins));
     }
     const bool sets = policy.hash.kind == lb::HashOn::Kind::cookie && policy.hash.cookie_ttl.count() >= 0;
     return {nullptr, fmt::format("chance and weight: the request has not {}{}{}", hashed(policy.hash),
                                  sets ? ", which weft sets" : "", begins)};
+  }
+
+  /// "": it is not.
+  std::string passed_over(const lb::Service& service, const lb::Target& target) const {
+    return is_passed_over(service, target) ? outlier_report(*view_.outliers, target.slot, view_.millis).text() : "";
   }
 
   void add_candidates(const std::string& name, const lb::Service& service) {
@@ -266,7 +301,8 @@ class Inquiry {
       candidates_.push_back({{"backend", name},
                              {"endpoint", lb::to_string(target.address, target.port)},
                              {"endpoint_name", endpoint_named(service, target.slot)},
-                             {"share_percent", 100.0 * order.weight(i) / std::max(1U, order.total())}});
+                             {"share_percent", 100.0 * order.weight(i) / std::max(1U, order.total())},
+                             {"passed_over", passed_over(service, target)}});
     }
   }
 
@@ -274,7 +310,9 @@ class Inquiry {
     if (status == 500) {
       add_reply(answer_, 500, flag::no_route, "the route leads to no service that takes its requests");
     } else if (status == 503) {
-      add_reply(answer_, 503, flag::no_healthy_upstream, "the service has no endpoint that is ready");
+      add_reply(answer_, 503, flag::no_healthy_upstream,
+                candidates_.empty() ? "the service has no endpoint that is ready"
+                                    : "all endpoints of the service are ejected");
     } else {
       add_reply(answer_, status, flag::downstream_protocol_error, "the rewritten target is too long");
     }
@@ -340,7 +378,9 @@ Answer where_request(node::Node& node, const Words& arguments) {
   return answer_request({.snapshot = *snapshot,
                          .limits = node.config().http.proxy.limits,
                          .session_key = node.session_key(),
-                         .now_s = static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count())},
+                         .now_s = static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count()),
+                         .outliers = node.protections() == nullptr ? nullptr : &node.protections()->outliers,
+                         .millis = node.millis()},
                         *question);
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "http/http1.h"
+#include "lb/outlier.h"
 #include "lb/session_token.h"
 #include "ops/request_question.h"
 
@@ -15,7 +16,9 @@ struct RequestView {
   const lb::Snapshot& snapshot;
   http::Limits limits;
   lb::SessionKey session_key{};
-  uint32_t now_s = 0;  ///< seconds since 1970
+  uint32_t now_s = 0;                          ///< seconds since 1970
+  const lb::OutlierBoard* outliers = nullptr;  ///< null: nobody is ejected
+  uint32_t millis = 0;                         ///< as workers count it
 };
 /// An error if there is nobody who would read the request.
 Answer answer_request(const RequestView& view, const RequestQuestion& question);

@@ -43,6 +43,7 @@ Relay::Relay(tcp::Engine& engine, buffer::Pool& buffers, const RelayConfig& conf
   changes_.reserve(2 * size_t{config.sessions});
   untold_.reserve(config.sessions);
   refused_.reserve(config.sessions);
+  outcomes_.reserve(2 * size_t{config.sessions});
 }
 
 bool Relay::is_of_session(const tcp::Event& event) const {
@@ -88,8 +89,11 @@ void Relay::act_on(std::span<const tcp::Event> events, time::Millis now) {
     if (!session.in_use || (is_client ? session.client : session.endpoint).id != event.id) {
       continue;
     }
-    if ((event.what & tcp::event::connected) != 0 && session.tells_client && !introduce(session)) {
-      untold_.push_back({number, event.id});
+    if ((event.what & tcp::event::connected) != 0) {
+      note_outcome(session, Came::success);
+      if (session.tells_client && !introduce(session)) {
+        untold_.push_back({number, event.id});
+      }
     }
     pump(session, now);
     if ((event.what & (tcp::event::closed | tcp::event::reset | tcp::event::timed_out)) != 0) {
@@ -104,9 +108,11 @@ void Relay::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::Mill
     return;  // it came and went in one batch
   }
   const lb::Tuple tuple = tuple_of(*client);
-  lb::Decision decision = lb::decide(snapshot, tuple, lb::hash_of(tuple, snapshot.seed()));
+  uint64_t hash = lb::hash_of(tuple, snapshot.seed());
+  lb::Decision decision = lb::decide(snapshot, tuple, hash);
   if (decision.service != nullptr && decision.service->policy.affinity_s > 0) {  // all of a client's go the same way
-    decision = lb::decide(snapshot, tuple, lb::hash_of(client->remote, snapshot.seed()));
+    hash = lb::hash_of(client->remote, snapshot.seed());
+    decision = lb::decide(snapshot, tuple, hash);
   }
   const lb::Judgement judgement =
       decision.service == nullptr ? lb::Judgement() : lb::judge_connection(snapshot, *decision.service, client->remote);
@@ -114,6 +120,15 @@ void Relay::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::Mill
     note(judgement.denied ? Change::What::denied : Change::What::dry_run_denied, decision.service->slot);
   }
   if (judgement.denied || decision.target == nullptr || free_.empty()) {
+  bool is_probe = false;
+  bool counts_at_endpoint = false;
+  if (decision.target != nullptr && !free_.empty()) {
+    decision.target = pass_over(*decision.service, *decision.target, hash, now, is_probe);
+  }
+  if (decision.target == nullptr || free_.empty() || !admit(*decision.service, *decision.target, counts_at_endpoint)) {
+    if (is_probe) {
+      config_.protections->outliers.abandon(decision.target->slot, now);
+    }
     if (decision.service != nullptr) {
       refused_.push_back(decision.service->slot);
     }
@@ -129,6 +144,9 @@ void Relay::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::Mill
                        .endpoint_slot = decision.target->slot,
                        .in_use = true,
                        .tells_client = decision.service->policy.proxy_protocol,
+                       .is_watched = is_probe || decision.service->request_policy().outlier.enabled,
+                       .is_probe = is_probe,
+                       .counts_at_endpoint = counts_at_endpoint,
                        .generation = generation,
                        .moved_at = now,
                        .began_at = now};
@@ -173,6 +191,7 @@ void Relay::abandon(uint32_t number) {
 }
 
 void Relay::sweep(const lb::Snapshot& snapshot, time::Millis now) {
+  report_outcomes(snapshot, now);
   if (snapshot.epoch() != epoch_) {
     epoch_ = snapshot.epoch();
     to_sweep_ = static_cast<uint32_t>(sessions_.size());
@@ -280,6 +299,9 @@ void Relay::over(uint32_t number, bool is_client, uint16_t what) {
   Side& other = is_client ? session.endpoint : session.client;
   side.open = false;
   if ((what & (tcp::event::reset | tcp::event::timed_out)) != 0) {
+    if (!is_client) {
+      note_outcome(session, Came::failure);  // unless it had connected
+    }
     engine_.abort(other.id);
     other.open = false;
   } else if (!other.ended) {  // all that it said has been relayed, or is queued
@@ -293,6 +315,7 @@ void Relay::over(uint32_t number, bool is_client, uint16_t what) {
 
 void Relay::end(uint32_t number) {
   Session& session = sessions_[number];
+  end_charges(session);
   changes_.push_back({.what = Change::What::ended,
                       .service_slot = session.service_slot,
                       .endpoint_slot = session.endpoint_slot,

@@ -19,6 +19,7 @@
 #include "lb/snapshot.h"
 #include "proxy/call.h"
 #include "proxy/connection_user.h"
+#include "proxy/protections.h"
 #include "proxy/session_info.h"
 #include "tcp/engine.h"
 
@@ -28,6 +29,8 @@ struct RelayConfig {
   uint32_t sessions = 0;
   time::Millis idle = 7'440'000;       ///< a session in which no byte moves for so long is ended; RFC 5382, section 5
   time::Millis half_closed = 240'000;  ///< the same, once one side has closed
+  uint32_t worker = 0;
+  Protections* protections = nullptr;  ///< the node's; null: there are none
 };
 
 class Relay {
@@ -89,7 +92,10 @@ class Relay {
     uint32_t endpoint_slot = 0;
     bool in_use = false;
     bool called = false;
-    bool tells_client = false;  ///< the endpoint is to be told who the client is
+    bool tells_client = false;        ///< the endpoint is to be told who the client is
+    bool is_watched = false;          ///< it is to be told whether the endpoint's connection comes about,
+    bool is_probe = false;            ///< for which the endpoint is on trial
+    bool counts_at_endpoint = false;  ///< among the connections of an endpoint that has a bound of them
     uint32_t generation = 0;
     time::Millis moved_at = 0;
     time::Millis began_at = 0;
@@ -100,6 +106,23 @@ class Relay {
     uint32_t session;
     tcp::ConnectionId endpoint;
   };
+
+  /// What an endpoint's connection came to, for outlier detection.
+  enum class Came : uint8_t { success, failure, to_nothing };
+  struct Outcome {
+    uint32_t service_slot;
+    uint32_t endpoint_slot;
+    Came what;
+    bool was_probe;
+  };
+
+  // relay_protection.cc
+  const lb::Target* pass_over(const lb::Service& service, const lb::Target& chosen, uint64_t hash, time::Millis now,
+                              bool& is_probe) const;
+  bool admit(const lb::Service& service, const lb::Target& target, bool& counts_at_endpoint);
+  void note_outcome(Session& session, Came what);
+  void end_charges(Session& session);
+  void report_outcomes(const lb::Snapshot& snapshot, time::Millis now);
 
   bool is_of_session(const tcp::Event& event) const;
   void prefetch(std::span<const tcp::Event> events) const;
@@ -128,6 +151,7 @@ class Relay {
   std::vector<Change> changes_;
   std::vector<uint32_t> refused_;
   std::vector<Untold> untold_;
+  std::vector<Outcome> outcomes_;  ///< since the last sweep
   uint32_t swept_ = 0;
   uint64_t epoch_ = 0;     ///< of the last snapshot
   uint32_t to_sweep_ = 0;  ///< sessions that were not looked at since
