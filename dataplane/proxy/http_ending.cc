@@ -243,9 +243,7 @@ void HttpProxy::end_upstream(uint32_t number, bool in_order) {
                       .to_endpoint = upstream.pair});
   lb::BreakerBoard& breakers = protections_->breakers;
   breakers.give_back(config_.worker, lb::BreakerBoard::connections, upstream.service_slot);
-  if (upstream.counts_at_endpoint) {
-    breakers.give_back_of_endpoint(config_.worker, lb::BreakerBoard::connections, upstream.endpoint_slot);
-  }
+  breakers.give_back_of_endpoint(config_.worker, lb::BreakerBoard::connections, upstream.endpoint_slot);
   upstreams_.forget(number);
 }
 

@@ -71,7 +71,6 @@ bool HttpProxy::admit(uint32_t number, const lb::Service& service, const lb::Tar
 /// Of one that is to be made. @returns false: answered, and the connection is forgotten
 bool HttpProxy::admit_connection(uint32_t number, uint32_t made, const lb::Service& service) {
   Exchange& x = exchanges_[number];
-  Upstream& upstream = upstreams_[made];
   BreakerBoard& board = protections_->breakers;
   const BreakerLimits& limits = service.request_policy().breaker;
   const uint32_t worker = config_.worker;
@@ -92,13 +91,10 @@ bool HttpProxy::admit_connection(uint32_t number, uint32_t made, const lb::Servi
       return refuse_for(Protection::max_connections);
     }
   }
-  if (limits.endpoint_max_connections != BreakerLimits::kNone) [[unlikely]] {
-    if (!board.take_of_endpoint(worker, BreakerBoard::connections, upstream.endpoint_slot,
-                                limits.endpoint_max_connections)) {
-      board.give_back(worker, BreakerBoard::connections, service.slot);
-      return refuse_for(Protection::endpoint_max_connections);
-    }
-    upstream.counts_at_endpoint = true;
+  if (!board.take_of_endpoint(worker, BreakerBoard::connections, upstreams_[made].endpoint_slot,
+                              limits.endpoint_max_connections)) {
+    board.give_back(worker, BreakerBoard::connections, service.slot);
+    return refuse_for(Protection::endpoint_max_connections);
   }
   return true;
 }

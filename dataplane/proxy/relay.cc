@@ -121,11 +121,10 @@ void Relay::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::Mill
   }
   if (judgement.denied || decision.target == nullptr || free_.empty()) {
   bool is_probe = false;
-  bool counts_at_endpoint = false;
   if (decision.target != nullptr && !free_.empty()) {
     decision.target = pass_over(*decision.service, *decision.target, hash, now, is_probe);
   }
-  if (decision.target == nullptr || free_.empty() || !admit(*decision.service, *decision.target, counts_at_endpoint)) {
+  if (decision.target == nullptr || free_.empty() || !admit(*decision.service, *decision.target)) {
     if (is_probe) {
       config_.protections->outliers.abandon(decision.target->slot, now);
     }
@@ -146,7 +145,6 @@ void Relay::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::Mill
                        .tells_client = decision.service->policy.proxy_protocol,
                        .is_watched = is_probe || decision.service->request_policy().outlier.enabled,
                        .is_probe = is_probe,
-                       .counts_at_endpoint = counts_at_endpoint,
                        .generation = generation,
                        .moved_at = now,
                        .began_at = now};

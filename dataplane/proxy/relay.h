@@ -92,10 +92,9 @@ class Relay {
     uint32_t endpoint_slot = 0;
     bool in_use = false;
     bool called = false;
-    bool tells_client = false;        ///< the endpoint is to be told who the client is
-    bool is_watched = false;          ///< it is to be told whether the endpoint's connection comes about,
-    bool is_probe = false;            ///< for which the endpoint is on trial
-    bool counts_at_endpoint = false;  ///< among the connections of an endpoint that has a bound of them
+    bool tells_client = false;  ///< the endpoint is to be told who the client is
+    bool is_watched = false;    ///< it is to be told whether the endpoint's connection comes about,
+    bool is_probe = false;      ///< for which the endpoint is on trial
     uint32_t generation = 0;
     time::Millis moved_at = 0;
     time::Millis began_at = 0;
@@ -119,7 +118,7 @@ class Relay {
   // relay_protection.cc
   const lb::Target* pass_over(const lb::Service& service, const lb::Target& chosen, uint64_t hash, time::Millis now,
                               bool& is_probe) const;
-  bool admit(const lb::Service& service, const lb::Target& target, bool& counts_at_endpoint);
+  bool admit(const lb::Service& service, const lb::Target& target);
   void note_outcome(Session& session, Came what);
   void end_charges(Session& session);
   void report_outcomes(const lb::Snapshot& snapshot, time::Millis now);

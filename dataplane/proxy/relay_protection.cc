@@ -45,7 +45,7 @@ const lb::Target* Relay::pass_over(const lb::Service& service, const lb::Target&
 }
 
 /// @returns false: the service, or the endpoint, has as many connections as it may
-bool Relay::admit(const lb::Service& service, const lb::Target& target, bool& counts_at_endpoint) {
+bool Relay::admit(const lb::Service& service, const lb::Target& target) {
   if (config_.protections == nullptr) {
     return true;
   }
@@ -58,15 +58,11 @@ bool Relay::admit(const lb::Service& service, const lb::Target& target, bool& co
   if (!board.take(config_.worker, lb::BreakerBoard::connections, service.slot, limits.max_connections)) {
     return refuse_for(Protection::max_connections);
   }
-  if (limits.endpoint_max_connections == lb::BreakerLimits::kNone) {
-    return true;
-  }
   if (!board.take_of_endpoint(config_.worker, lb::BreakerBoard::connections, target.slot,
                               limits.endpoint_max_connections)) {
     board.give_back(config_.worker, lb::BreakerBoard::connections, service.slot);
     return refuse_for(Protection::endpoint_max_connections);
   }
-  counts_at_endpoint = true;
   return true;
 }
 
@@ -89,9 +85,7 @@ void Relay::end_charges(Session& session) {
   note_outcome(session, Came::to_nothing);
   lb::BreakerBoard& board = config_.protections->breakers;
   board.give_back(config_.worker, lb::BreakerBoard::connections, session.service_slot);
-  if (session.counts_at_endpoint) {
-    board.give_back_of_endpoint(config_.worker, lb::BreakerBoard::connections, session.endpoint_slot);
-  }
+  board.give_back_of_endpoint(config_.worker, lb::BreakerBoard::connections, session.endpoint_slot);
 }
 
 void Relay::report_outcomes(const lb::Snapshot& snapshot, time::Millis now) {

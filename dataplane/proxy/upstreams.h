@@ -28,7 +28,6 @@ struct Upstream {
   State state = State::free;
   bool called = false;  ///< pair is taken
   bool connected = false;
-  bool counts_at_endpoint = false;  ///< among the connections of an endpoint that has a bound of them
   uint32_t generation = 0;
   uint32_t service_slot = 0;
   uint32_t endpoint_slot = 0;
