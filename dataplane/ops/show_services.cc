@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <map>
 
+#include "lb/authorization.h"
 #include "lb/decision.h"
 #include "lb/http_policy.h"
 #include "ops/checks.h"
 #include "ops/outlier_report.h"
+#include "ops/policy_report.h"
 #include "ops/service_names.h"
 #include "ops/show.h"
 #include "ops/where_request.h"
@@ -151,9 +153,13 @@ Answer show_services(node::Node& node, const Words& arguments) {
     });
     uint64_t flows = 0;
     uint64_t refused = 0;
+    uint64_t denied = 0;
+    uint64_t dry_run_denied = 0;
     for (const auto& worker : node.workers()) {
       flows += worker->slots().service[service->slot].flows.get();
       refused += worker->slots().service[service->slot].refused.get();
+      denied += worker->slots().service[service->slot].denied.get();
+      dry_run_denied += worker->slots().service[service->slot].dry_run_denied.get();
     }
     list.push_back({{"service", service->name},
                     {"port_name", service->port_name},
@@ -165,6 +171,9 @@ Answer show_services(node::Node& node, const Words& arguments) {
                     {"flows", flows},
                     {"active_flows", node.active_flows_of_service(service->slot)},
                     {"refused", refused},
+                    {"policies", service->authorization == nullptr ? 0 : service->authorization->policies().size()},
+                    {"denied", denied},
+                    {"dry_run_denied", dry_run_denied},
                     {"table_size", service->table->size()},
                     {"table_digest", fmt::format("{:016x}", service->table->digest())},
                     {"memory_bytes", service->memory_bytes()}});
@@ -308,7 +317,7 @@ Answer where(node::Node& node, const Words& arguments) {
                   {"own_source", own_source(flow)},
                   {"state", to_string(flow.state)}};
     }
-    return Json{{"rule", "flow table"},
+    return Json{{"rule", flow.kind == flow::Kind::ended ? "ended by a policy of access" : "flow table"},
                 {"endpoint", to_string(flow.reply.source, flow.reply.source_port)},
                 {"endpoint_name", name_of(names, flow.endpoint_slot)},
                 {"state", to_string(flow.state)}};
@@ -318,11 +327,20 @@ Answer where(node::Node& node, const Words& arguments) {
       service != nullptr && service->http != nullptr && service->http->protocol == lb::AppProtocol::http) {
     return Json{{"rule", "request by request: ask where <method> http://"}, {"service", service->name}};
   }
-  Json answer = {{"rule", to_string(decision.rule)}};
+  const bool has_policies = decision.service != nullptr && decision.service->authorization != nullptr;
+  const lb::Judgement judgement =
+      has_policies ? lb::judge_connection(*snapshot, *decision.service, source->address) : lb::Judgement();
+  Json answer = {{"rule", to_string(judgement.denied ? lb::Rule::not_authorized : decision.rule)}};
   if (decision.service != nullptr) {
     answer["service"] = decision.service->name;
   }
-  if (decision.target != nullptr) {
+  if (has_policies) {
+    add_judgement(answer, *snapshot, *decision.service, source->address, judgement);
+    if (!decision.service->is_opaque()) {
+      answer["access"] = "unless it turns out to be HTTP: " + answer["access"].get<std::string>();
+    }
+  }
+  if (decision.target != nullptr && !judgement.denied) {
     answer["endpoint"] = to_string(decision.target->address, decision.target->port);
     answer["endpoint_name"] = name_of(names, decision.target->slot);
   }

@@ -7,6 +7,7 @@
 #include <array>
 #include <chrono>
 
+#include "lb/authorization.h"
 #include "lb/http_cors.h"
 #include "lb/http_path.h"
 #include "lb/http_policy.h"
@@ -16,6 +17,7 @@
 #include "lb/session_target.h"
 #include "lb/split_mix.h"
 #include "ops/outlier_report.h"
+#include "ops/policy_report.h"
 #include "ops/rule_report.h"
 #include "ops/service_names.h"
 #include "proxy/response_flag.h"
@@ -84,6 +86,14 @@ class Inquiry {
     request_.view.path = *path;
     answer_["host"] = request_.view.host;
     answer_["path"] = *path;
+    if (listener_.authorization != nullptr) {
+      const lb::Judgement judgement = judged(listener_);
+      add_judgement(answer_, view_.snapshot, listener_, question_.client, judgement);
+      if (judgement.denied) {
+        add_reply(answer_, 403, flag::denied_by_policy, "access denied by policy");
+        return answer_;
+      }
+    }
     const lb::Http& http = *listener_.http;
     const lb::ConsumerRoutes* const consumer = question_.client ? http.consumer_of(*question_.client) : nullptr;
     if (!http.consumers.empty()) {
@@ -97,6 +107,13 @@ class Inquiry {
   }
 
  private:
+  /// Of a client that is not said, by an address that is nobody's.
+  lb::Judgement judged(const lb::Service& service) const {
+    const lb::Address client = question_.client.value_or(lb::Address());
+    const lb::Caller* const caller = question_.client ? view_.snapshot.callers().find(client) : nullptr;
+    return service.authorization->judge(request_.view, client, caller);
+  }
+
   void ask_service() {
     answer_["rule"] = "none: the service has no routes, and all requests go to its own endpoints";
     add_backend(listener_.name, 1, 1, &listener_, nullptr);
@@ -203,6 +220,9 @@ class Inquiry {
     if (service == nullptr) {
       row["status"] = 500;
       row["chosen_by"] = "nothing: the route leads to no service that takes its requests";
+    } else if (service != &listener_ && service->authorization != nullptr && judged(*service).denied) {
+      row["status"] = 403;
+      row["chosen_by"] = "nothing: " + told(*service, judged(*service));
     } else if (service->targets.empty()) {
       row["status"] = 503;
       row["chosen_by"] = "nothing: the service has no endpoint that is ready";
@@ -309,6 +329,8 @@ class Inquiry {
   void add_failure(uint16_t status) {
     if (status == 500) {
       add_reply(answer_, 500, flag::no_route, "the route leads to no service that takes its requests");
+    } else if (status == 403) {
+      add_reply(answer_, 403, flag::denied_by_policy, "access denied by policy");
     } else if (status == 503) {
       add_reply(answer_, 503, flag::no_healthy_upstream,
                 candidates_.empty() ? "the service has no endpoint that is ready"

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file What policies of access cost a proxied request: the requests of http.cc (keepalive, no routes), without any
+/// policy, and with a thousand rules of which the last allows it. What is timed: http_world.h.
+///
+/// Rules are of five kinds, as meshes have them: a principal's paths, a namespace's one path, address blocks and hosts,
+/// a template with a header, and "not"; a tenth of them denies. Clients are 128 addresses of as many services.
+/// `one_path` is what indexes of operations are no help with: a thousand principals and one path.
+#include <benchmark/benchmark.h>
+
+#include "http_world.h"
+#include "lb/authorization.h"
+
+namespace {
+
+using namespace weft;
+using namespace weft::bench;
+using lb::AuthorizationRule;
+using lb::TextPattern;
+using Kind = lb::TextPattern::Kind;
+
+constexpr uint32_t kAddresses = 128;
+
+std::string principal(uint32_t n) {
+  return "cluster.local/ns/team-" + std::to_string(n) + "/sa/app";
+}
+
+std::shared_ptr<const lb::CallerTable> callers() {
+  std::vector<lb::CallerTable::Edit> edits;
+  for (uint32_t n = 0; n < kAddresses; ++n) {
+    edits.push_back({World::client_address(n),
+                     std::make_shared<const lb::Caller>(lb::Caller{{"team-" + std::to_string(n)}, {principal(n)}})});
+  }
+  return lb::CallerTable().with(edits);
+}
+
+AuthorizationRule rule(uint32_t i) {
+  const std::string number = std::to_string(i);
+  AuthorizationRule rule;
+  lb::AuthorizationSource& from = rule.from.emplace_back();
+  lb::AuthorizationOperation& to = rule.to.emplace_back();
+  switch (i % 5) {
+    case 0:
+      from.principals.is = {{Kind::exact, principal(i)}};
+      to.methods.is = {{Kind::exact, "GET"}, {Kind::exact, "HEAD"}};
+      to.paths.is = {{Kind::prefix, "/service-" + number + "/"}};
+      break;
+    case 1:
+      from.namespaces.is = {{Kind::exact, "team-" + number}};
+      to.paths.is = {{Kind::exact, "/service-" + number + "/health"}, {Kind::suffix, "/" + number + ".css"}};
+      break;
+    case 2:
+      from.ip_blocks.is = {*lb::parse_prefix("10." + std::to_string(i % 256) + ".0.0/16")};
+      to.hosts.is = {{Kind::exact, "host-" + number + ".example.com"}};
+      to.methods.is = {{Kind::exact, "POST"}};
+      break;
+    case 3:
+      rule.from.clear();
+      to.paths.is = {{Kind::path_template, "/service-" + number + "/items/{*}"}};
+      to.methods.is = {{Kind::exact, "PUT"}};
+      rule.when.push_back({.key = lb::AuthorizationWhen::Key::header,
+                           .header = "x-tenant",
+                           .texts = {.is = {{Kind::exact, "tenant-" + number}}, .is_not = {}}});
+      break;
+    default:
+      from.namespaces.is_not = {{Kind::prefix, "dev-"}};
+      to.paths = {.is = {{Kind::prefix, "/internal-" + number}}, .is_not = {{Kind::suffix, "/secret"}}};
+      break;
+  }
+  return rule;
+}
+
+/// @param count without the one that allows what is asked
+std::vector<lb::AuthorizationRules> mixed(uint32_t count) {
+  std::vector<lb::AuthorizationRules> policies = {{.name = "default/deny", .deny = true}, {.name = "default/allow"}};
+  for (uint32_t i = 0; i < count; ++i) {
+    policies[i % 10 == 9 ? 0 : 1].rules.push_back(rule(i));
+  }
+  AuthorizationRule last;
+  last.from.push_back({.principals = {.is = {{Kind::prefix, "cluster.local/ns/team-"}}, .is_not = {}}});
+  last.to.push_back({.methods = {.is = {{Kind::exact, "GET"}}, .is_not = {}},
+                     .paths = {.is = {{Kind::prefix, "/service-7/"}}, .is_not = {}}});
+  policies[1].rules.push_back(last);
+  return policies;
+}
+
+std::vector<lb::AuthorizationRules> one_path(uint32_t count) {
+  std::vector<lb::AuthorizationRules> policies = {{.name = "default/allow"}};
+  for (uint32_t i = 0; i < count; ++i) {
+    AuthorizationRule& rule = policies[0].rules.emplace_back();
+    rule.from.push_back({.principals = {.is = {{Kind::exact, principal(count - 1 - i)}}, .is_not = {}}});
+    rule.to.push_back({.paths = {.is = {{Kind::prefix, "/service-7/"}}, .is_not = {}}});
+  }
+  return policies;
+}
+
+void run(benchmark::State& state, std::vector<lb::AuthorizationRules> policies) {
+  lb::Service asked = service(0);
+  if (!policies.empty()) {
+    asked.authorization = std::make_shared<const lb::Authorization>(1, std::move(policies), asked.address, asked.port);
+    state.counters["kilobytes"] = static_cast<double>(asked.authorization->memory_bytes()) / 1024;
+  }
+  World world(std::move(asked), callers());
+  KeptAlive clients(world, request(7), kAddresses);
+  std::vector<uint64_t> costs;
+  for (auto _ : state) {
+    costs.push_back(clients.ask());
+    clients.tick();
+  }
+  if (world.proxy().http().books().local_responses > 0) {
+    state.SkipWithError("a request was not proxied");
+  }
+  state.counters["cycles_per_request"] = median_of(costs) / kBatch;
+}
+
+void none(benchmark::State& state) {
+  run(state, {});
+}
+void rules(benchmark::State& state) {
+  run(state, mixed(static_cast<uint32_t>(state.range(0)) - 1));
+}
+void rules_of_one_path(benchmark::State& state) {
+  run(state, one_path(static_cast<uint32_t>(state.range(0))));
+}
+
+/// Of one new connection whose requests nobody reads, and of a client that a worker has not met: the source alone.
+void source(benchmark::State& state) {
+  const lb::Authorization authorization(1, mixed(static_cast<uint32_t>(state.range(0)) - 1), kVip, kPort);
+  const auto known = callers();
+  uint32_t n = 0;
+  uint64_t denied = 0;
+  const uint64_t start = __rdtsc();
+  for (auto _ : state) {
+    const lb::Address client = World::client_address(n++ % kAddresses);
+    denied += authorization.judge(client, known->find(client)).denied ? 1 : 0;
+  }
+  state.counters["cycles"] =
+      static_cast<double>(__rdtsc() - start) / static_cast<double>(std::max<int64_t>(state.iterations(), 1));
+  benchmark::DoNotOptimize(denied);
+}
+
+void compile(benchmark::State& state) {
+  const auto policies = mixed(static_cast<uint32_t>(state.range(0)) - 1);
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(lb::Authorization(1, policies, kVip, kPort).id());
+  }
+}
+
+BENCHMARK(none)->Name("policy/none")->Unit(benchmark::kMillisecond);
+BENCHMARK(rules)->Name("policy/rules")->Arg(1)->Arg(10)->Arg(1000)->Unit(benchmark::kMillisecond);
+BENCHMARK(rules_of_one_path)->Name("policy/one_path")->Arg(1000)->Unit(benchmark::kMillisecond);
+BENCHMARK(source)->Name("policy/connection")->Arg(1000);
+BENCHMARK(compile)->Name("policy/compile")->Arg(1000)->Unit(benchmark::kMillisecond);
+
+}  // namespace
+
+BENCHMARK_MAIN();
