@@ -74,7 +74,9 @@ void HttpProxy::upstream_failed(uint32_t number, ResponseFlags flags, std::strin
     x.fresh += by_rule ? 0 : 1;
     ++(by_rule ? books_.retries : books_.fresh_attempts);
     release_upstream(number, false);
-    return try_again(number, by_rule ? next_backoff(x) : 0);
+    // Who has not seen the request is not spared by waiting: another endpoint is asked at once.
+    const bool at_once = !by_rule || (never_connected && x.retries.least_backoff_ms == 0);
+    return try_again(number, at_once ? 0 : next_backoff(x));
   }
   if (x.attempts > 1) {
     flags |= response_flag::upstream_retry_limit;
