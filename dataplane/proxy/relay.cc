@@ -119,12 +119,11 @@ void Relay::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::Mill
   if (judgement.denied || judgement.dry_run_denied) {
     note(judgement.denied ? Change::What::denied : Change::What::dry_run_denied, decision.service->slot);
   }
-  if (judgement.denied || decision.target == nullptr || free_.empty()) {
   bool is_probe = false;
-  if (decision.target != nullptr && !free_.empty()) {
+  if (decision.target != nullptr && !judgement.denied && !free_.empty()) {
     decision.target = pass_over(*decision.service, *decision.target, hash, now, is_probe);
   }
-  if (decision.target == nullptr || free_.empty() || !admit(*decision.service, *decision.target)) {
+  if (judgement.denied || decision.target == nullptr || free_.empty() || !admit(*decision.service, *decision.target)) {
     if (is_probe) {
       config_.protections->outliers.abandon(decision.target->slot, now);
     }
