@@ -23,6 +23,8 @@ void parse_authorization_policy(Fields& document, ResourceSet& resources);
 
 /// A ServicePolicy's.
 std::optional<HealthCheck> parse_health_check(Fields fields);
+/// `requests` of a ServicePolicy's limits. @param name_space of the policy
+std::vector<lb::RequestLimit> parse_request_limits(Fields& limits, const std::string& name_space);
 
 /// A DNS label (RFC 1123): up to 63 of a-z, 0-9 and inner "-".
 bool is_label(std::string_view text);

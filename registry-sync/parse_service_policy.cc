@@ -68,10 +68,12 @@ lb::Rate parse_rate(Fields rate) {
   return result;
 }
 
-void parse_limits(Fields limits, lb::Policy& policy) {
+void parse_limits(Fields limits, ServicePolicy& said) {
+  lb::Policy& policy = said.policy;
   policy.max_flows = static_cast<uint32_t>(limits.integer("flows", 1, kMaxCount).value_or(0));
   policy.new_flows = parse_rate(limits.mapping("newFlows"));
   policy.new_flows_by_source = parse_rate(limits.mapping("newFlowsPerSource"));
+  said.request_limits = parse_request_limits(limits, said.metadata.name_space);
   limits.finish();
 }
 
@@ -127,7 +129,7 @@ void parse_service_policy(Fields& document, ResourceSet& resources) {
   policy.allow = sources.prefixes("allow");
   policy.deny = sources.prefixes("deny");
   sources.finish();
-  parse_limits(spec.mapping("limits"), policy.policy);
+  parse_limits(spec.mapping("limits"), policy);
   parse_endpoints(spec.mapping("endpoints"), policy);
   policy.check = parse_health_check(spec.mapping("healthCheck"));
   spec.finish();

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "lb/maglev.h"
+#include "lb/request_limit.h"
 #include "lb/snapshot.h"
 #include "registry-sync/authorization.h"
 #include "registry-sync/grpc_resources.h"
@@ -83,6 +84,7 @@ struct ServicePolicy {
   std::optional<uint32_t> endpoint_max_requests;
   std::optional<lb::SuccessRate> success_rate;
   std::optional<HealthCheck> check;
+  std::vector<lb::RequestLimit> request_limits;
 
   bool operator==(const ServicePolicy&) const = default;
 };

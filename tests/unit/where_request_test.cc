@@ -124,7 +124,8 @@ TEST_F(WhereRequest, TheRuleThatWonAndWhatHeld) {
             "path begins with /cart; method is GET; header x-canary is al ways; parameter v matches [0-9]");
   EXPECT_EQ((*answer)["request_timeout"], "1.5s");
   EXPECT_EQ((*answer)["backend_timeout"], nullptr);
-  EXPECT_EQ((*answer)["retries"], "2 more, if the connection fails or for 500 or 503, after up to 25ms, later ten times that");
+  EXPECT_EQ((*answer)["retries"],
+            "2 more, if the connection fails or for 500 or 503, after up to 25ms, later ten times that");
   ASSERT_EQ((*answer)["backends"].size(), 1U);
   EXPECT_EQ((*answer)["backends"][0]["endpoint"], "10.1.0.30:8080");
   EXPECT_EQ((*answer)["backends"][0]["endpoint_name"], "shop/v2/pod-30");
