@@ -14,6 +14,7 @@
 #include "lb/address_hash.h"
 #include "lb/breaker.h"
 #include "lb/outlier_policy.h"
+#include "lb/request_limit.h"
 #include "lb/route_table.h"
 
 namespace weft::lb {
@@ -45,6 +46,7 @@ struct RequestPolicy {
   BreakerLimits breaker;
   RetryBudget retry_budget;
   OutlierPolicy outlier;
+  std::vector<RequestLimit> limits;  ///< all that are about a request hold, in this order
 
   bool operator==(const RequestPolicy&) const = default;
 };

@@ -2,6 +2,13 @@
 #include "lb/request_limit.h"
 
 #include <algorithm>
+#include <string_view>
+
+#include "lb/bytes.h"
+#include "lb/flow_key.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 namespace weft::lb {
 namespace {
@@ -38,6 +45,33 @@ uint64_t tag_of(uint64_t key) {
 }
 
 }  // namespace
+
+uint64_t bucket_key(const RequestLimit& limit, const HttpRequest& request, const Address& client,
+                    const Caller* caller) {
+  uint64_t hash = limit.id;
+  const auto add = [&hash](std::string_view text) { hash = XXH3_64bits_withSeed(text.data(), text.size(), hash); };
+  switch (limit.by) {
+    case RequestLimit::By::all:
+      break;
+    case RequestLimit::By::address:
+      hash = hash_of(client, hash);
+      break;
+    case RequestLimit::By::service:
+      if (caller != nullptr) {
+        std::for_each(caller->principals.begin(), caller->principals.end(), add);
+      }
+      break;
+    case RequestLimit::By::header: {
+      const auto field = std::find_if(request.fields.begin(), request.fields.end(),
+                                      [&](const HttpField& each) { return same_name(each.name, limit.header); });
+      if (field != request.fields.end()) {
+        add(field->value);
+      }
+      break;
+    }
+  }
+  return hash;
+}
 
 /// The key's own, or one that is full, or the one that will be full first.
 std::atomic<uint64_t>& SharedRates::bucket_of(uint64_t key, uint64_t now) {

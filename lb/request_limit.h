@@ -22,6 +22,10 @@
 #include <string>
 #include <vector>
 
+#include "lb/address.h"
+#include "lb/caller_table.h"
+#include "lb/http_request.h"
+
 namespace weft::lb {
 
 struct RequestRate {
@@ -37,9 +41,10 @@ struct RequestRate {
 /// What a service's owner says of requests to it.
 struct RequestLimit {
   enum class By : uint8_t {
-    all,     ///< requests share one bucket
-    source,  ///< those of a client's address,
-    header,  ///< or of a value of `header`; those without it share one
+    all,      ///< requests share one bucket
+    address,  ///< those of a client's address,
+    service,  ///< of all services that a client is an endpoint of; those of nobody known share one;
+    header,   ///< or of a value of `header`; those without it share one
   };
 
   std::string name;   ///< for operators; unique in its service
@@ -51,6 +56,9 @@ struct RequestLimit {
 
   bool operator==(const RequestLimit&) const = default;
 };
+
+/// Which bucket of the limit a request takes from. @param caller null: nobody is known at the client's address
+uint64_t bucket_key(const RequestLimit& limit, const HttpRequest& request, const Address& client, const Caller* caller);
 
 /// A node's buckets. Any thread.
 class SharedRates {

@@ -261,6 +261,16 @@ bool Builder::compile(const std::string& key, Group& group, std::set<Drain>& dra
   std::vector<Port> ports;
   std::set<lb::Address> addresses;
   std::vector<ResolvedPort> all = resolve(group.resources, zone_, abilities_);
+  const bool asks = std::any_of(all.begin(), all.end(), [](const ResolvedPort& each) {
+    const std::vector<lb::RequestLimit>& limits = each.requests.limits;
+    return std::any_of(limits.begin(), limits.end(),
+                       [](const lb::RequestLimit& limit) { return limit.by == lb::RequestLimit::By::service; });
+  });
+  if (asks) {
+    limited_by_service_.insert(key);
+  } else {
+    limited_by_service_.erase(key);
+  }
   checks_.apply(key, all);
   for (ResolvedPort& resolved : all) {
     for (const Candidate& each : resolved.endpoints) {

@@ -205,6 +205,7 @@ class Builder {
   std::set<std::string> authorized_;           ///< groups with policies of access
   std::set<std::string> unsure_;               ///< groups whose policies are not all clear
   std::optional<CallerLedger> caller_ledger_;  ///< while there are any
+  std::set<std::string> limited_by_service_;   ///< groups with limits of requests that ask who the client is
   std::shared_ptr<const lb::CallerTable> callers_ = std::make_shared<const lb::CallerTable>();
   bool callers_changed_ = false;                               ///< since the last snapshot
   std::multimap<std::string, std::string> dependents_;         ///< from a backend to the groups whose routes name it

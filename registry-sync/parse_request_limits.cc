@@ -31,7 +31,7 @@ std::string parse_limited_route(Fields& limit, const std::string& name_space) {
 
 void parse_by(Fields by, lb::RequestLimit& limit) {
   const std::optional<std::string> header = by.string("header");
-  const std::optional<std::string> source = by.word("source", {"address"});
+  const std::optional<std::string> source = by.word("source", {"address", "service"});
   if (by && by.has("header") == by.has("source")) {
     const bool both = by.has("header");
     by.error(both ? "source" : "header", "expected header or source, got " + std::string(both ? "both" : "none"));
@@ -44,7 +44,7 @@ void parse_by(Fields by, lb::RequestLimit& limit) {
     limit.by = lb::RequestLimit::By::header;
     limit.header = in_lower_case(*header);
   } else if (source) {
-    limit.by = lb::RequestLimit::By::source;
+    limit.by = *source == "service" ? lb::RequestLimit::By::service : lb::RequestLimit::By::address;
   }
   by.finish();
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "registry-sync/request_policy.h"
 
+#include <xxhash.h>
+
 namespace weft::registry {
 namespace {
 
@@ -29,6 +31,16 @@ void apply_protections(const ServicePolicy& own, lb::RequestPolicy& policy) {
   }
 }
 
+/// Ports of a service share its limits.
+std::vector<lb::RequestLimit> limits_of(const Service& service, const ServicePolicy& own) {
+  std::vector<lb::RequestLimit> limits = own.request_limits;
+  for (lb::RequestLimit& limit : limits) {
+    const std::string name = service.metadata.key() + " " + limit.name;
+    limit.id = XXH3_64bits(name.data(), name.size());
+  }
+  return limits;
+}
+
 }  // namespace
 
 const TrafficPolicy* traffic_policy_of(const ServiceResources& resources, const ServicePort& port) {
@@ -51,6 +63,7 @@ lb::RequestPolicy request_policy(const Service& service, const TrafficPolicy* tr
   }
   if (own != nullptr) {
     apply_protections(*own, policy);
+    policy.limits = limits_of(service, *own);
   }
   // Kubernetes' way to ask for the same; a DestinationRule is about requests, and wins.
   if (service.affinity_s > 0) {

@@ -53,6 +53,8 @@ constexpr std::array kHttpRows = {
             "that they did not: answered with 403, or ended by a change of them"},
     HttpRow{"dry_run_denied", "requests", http_count<&proxy::HttpBooks::dry_run_denied>,
             "that they let in, and would not if those of a dry run were enforced too"},
+    HttpRow{"limited", "requests", http_count<&proxy::HttpBooks::limited>,
+            "answered with 429, as more came in a time than a limit of the service allows"},
     HttpRow{"connections", "connections", http_count<&proxy::HttpBooks::connections>, "to endpoints that were made"},
     HttpRow{"reused", "requests", http_count<&proxy::HttpBooks::reused>, "that needed none: one was waiting"},
     HttpRow{"head_timeouts", "requests", http_count<&proxy::HttpBooks::head_timeouts>,

@@ -62,6 +62,10 @@ Json protection_row(const proxy::Protections& protections, const lb::Service& se
                                   protections, slot, [](const proxy::ProtectionCounters& counters) -> const auto& {
                                     return counters.retries_refused;
                                   })},
+          {"request_limits", policy.limits.size()},
+          {"limited", protection_sum(
+                          protections, slot,
+                          [](const proxy::ProtectionCounters& counters) -> const auto& { return counters.limited; })},
           {"outlier_detection", policy.outlier.enabled},
           {"ejected", protections.outliers.ejected(slot)},
           {"panic", policy.outlier.enabled && protections.outliers.is_panic(service, policy.outlier)},

@@ -174,6 +174,7 @@ class Inquiry {
   }
 
   void add_backends(const lb::HttpRule& rule, const lb::HttpMatch& match) {
+    route_ = rule.route;
     uint64_t total = 0;
     for (const lb::HttpBackend& backend : rule.backends) {
       total += backend.weight;
@@ -216,7 +217,8 @@ class Inquiry {
                 {"status", nullptr},
                 {"endpoint", nullptr},
                 {"endpoint_name", nullptr},
-                {"chosen_by", nullptr}};
+                {"chosen_by", nullptr},
+                {"limits", service == nullptr ? Json() : limits_of(*service)}};
     if (service == nullptr) {
       row["status"] = 500;
       row["chosen_by"] = "nothing: the route leads to no service that takes its requests";
@@ -241,6 +243,17 @@ class Inquiry {
       add_candidates(name, *service);
     }
     backends_.push_back(row);
+  }
+
+  /// Names of those that would count the request; null: none would.
+  Json limits_of(const lb::Service& service) const {
+    std::string names;
+    for (const lb::RequestLimit& limit : service.request_policy().limits) {
+      if (limit.route.empty() || limit.route == route_) {
+        names += (names.empty() ? "" : ",") + limit.name;
+      }
+    }
+    return names.empty() ? Json() : Json(names);
   }
 
   static std::string endpoint_named(const lb::Service& service, uint32_t slot) {
@@ -368,6 +381,7 @@ class Inquiry {
   http::RequestHead request_;
   std::array<char, 16 << 10> path_;
   proxy::Texts texts_;  ///< as much room as a worker has
+  std::string route_;  ///< of the rule that the request falls under
   Json answer_;
   Json filters_ = Json::array();
   Json backends_ = Json::array();

@@ -154,12 +154,13 @@ struct Exchange : ExchangeState {
   buffer::Slice response_edits;  ///< header edits of its rule and backend: header_edits.h
   ShortText<80> policy;          ///< as AccessRecord's
   ShortText<80> dry_run_policy;
+  ShortText<64> limit;  ///< as AccessRecord's
 
   /// A new one. Precondition: what the last one held of buffers is given back.
   void begin() {
     const uint32_t next = generation + 1;
     static_cast<ExchangeState&>(*this) = {};
-    policy.length = dry_run_policy.length = 0;
+    policy.length = dry_run_policy.length = limit.length = 0;
     generation = next;
   }
 };

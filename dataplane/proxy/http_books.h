@@ -18,6 +18,7 @@ struct HttpBooks {
   uint64_t mirrored = 0;
   uint64_t mirrors_left_out = 0;  ///< of bodies that are too long to be kept, or as too many were under way
   uint64_t overflows = 0;         ///< refused, as no exchange, connection or buffer was left
+  uint64_t limited = 0;           ///< refused, as more came in a time than a limit allows
   uint64_t connections = 0;       ///< to endpoints, made
   uint64_t reused = 0;            ///< requests that needed none
   uint64_t head_timeouts = 0;     ///< of requests whose head did not come in time

@@ -280,6 +280,7 @@ void HttpProxy::record(const Exchange& x) {
   record.route = x.route;
   record.policy = x.policy;
   record.dry_run_policy = x.dry_run_policy;
+  record.limit = x.limit;
   // Read once more: only who looks pays for it.
   if (!x.head.empty() && read_head(x)) {
     record.method.set(request_.view.method);

@@ -210,6 +210,9 @@ class HttpProxy {
                     const lb::Service& listener);
   void forget_kept(Exchange& x);
 
+  // http_rate.cc: how many requests a service takes in a time.
+  bool is_within_limits(uint32_t number, const lb::Service& service, const lb::HttpRule& rule);
+
   // http_protection.cc: circuit breakers, retry budgets, outlier detection.
   const lb::Target* pick_endpoint(Exchange& x, const lb::Service& service, lb::RequestBalancer::Asked asked);
   bool is_full(const lb::Service& service, const lb::Target& target) const;
@@ -269,6 +272,7 @@ class HttpProxy {
   void sweep();
 
   static constexpr uint32_t kSources = 1024;  ///< clients whose part of policies is remembered
+  static constexpr uint32_t kLimited = 4096;  ///< buckets of limits of requests that are known here
   static constexpr size_t kRecords = 4096;    ///< in a turn
   static constexpr size_t kLongestPath = 16 << 10;
   static constexpr time::Millis kLookAtLingering = 250;  ///< while it has not taken all
@@ -283,6 +287,7 @@ class HttpProxy {
   Upstreams upstreams_;
   std::unique_ptr<Protections> own_protections_;  ///< null: they are the node's
   Protections* protections_;
+  lb::RequestLimiter limiter_;
   lb::RequestBalancer balancer_;
   lb::RouteTable::Scratch* scratch_ = nullptr;  ///< that fits the snapshot
   std::vector<Client> clients_;

@@ -259,6 +259,9 @@ void HttpProxy::route_by(uint32_t number, const lb::Service& listener, const lb:
   if (service != &listener && service->authorization != nullptr && !authorize(number, *service)) {
     return;  // else a route would be a way around the policies of where it leads
   }
+  if (is_first && !service->request_policy().limits.empty() && !is_within_limits(number, *service, rule)) {
+    return;
+  }
   const lb::Target* const target = choose_endpoint(x, *service, rule);
   if (target == nullptr) {
     return fail(number, {503, response_flag::no_healthy_upstream,

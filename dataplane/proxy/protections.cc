@@ -2,9 +2,15 @@
 #include "proxy/protections.h"
 
 namespace weft::proxy {
+namespace {
+
+/// Of limits of requests: half a megabyte.
+constexpr uint32_t kBuckets = 65536;
+
+}  // namespace
 
 std::string_view to_string(Protection protection) {
-  static constexpr std::array<std::string_view, 13> kNames = {"-",
+  static constexpr std::array<std::string_view, 14> kNames = {"-",
                                                               "max_connections",
                                                               "max_pending_requests",
                                                               "max_requests",
@@ -12,6 +18,7 @@ std::string_view to_string(Protection protection) {
                                                               "endpoint_max_requests",
                                                               "max_retries",
                                                               "retry_budget",
+                                                              "request_limit",
                                                               "all_ejected",
                                                               "ejected:consecutive_5xx",
                                                               "ejected:consecutive_gateway",
@@ -67,11 +74,12 @@ void ProtectionCounters::reset() {
     each.reset();
   }
   retries_refused.reset();
+  limited.reset();
   held_back.reset();
 }
 
 Protections::Protections(uint32_t services, uint32_t endpoints, uint32_t workers)
-    : breakers(services, endpoints, workers), outliers(services, endpoints, workers) {
+    : breakers(services, endpoints, workers), outliers(services, endpoints, workers), rates(kBuckets, workers) {
   for (uint32_t worker = 0; worker <= workers; ++worker) {
     counters.emplace_back(services);
   }

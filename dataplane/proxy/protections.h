@@ -11,6 +11,7 @@
 
 #include "lb/breaker.h"
 #include "lb/outlier.h"
+#include "lb/request_limit.h"
 
 namespace weft::proxy {
 
@@ -24,6 +25,7 @@ enum class Protection : uint8_t {
   endpoint_max_requests,
   max_retries,
   retry_budget,
+  request_limit,
   all_ejected,  ///< no endpoint is left that is not
   ejected_5xx,  ///< its response was one too many of its endpoint
   ejected_gateway,
@@ -54,6 +56,7 @@ struct ProtectionCounters {
 
   std::array<ProtectionTally, kBounds> overflows;  ///< requests and connections refused, by Protection, from the first
   ProtectionTally retries_refused;                 ///< for the budget
+  ProtectionTally limited;                         ///< requests refused, as too many came in a time
   std::array<ProtectionTally, lb::kEjections> ejections;  ///< by lb::Ejection
   ProtectionTally held_back;                              ///< ejections, for max_ejection_percent
 
@@ -75,6 +78,7 @@ struct Protections {
 
   lb::BreakerBoard breakers;
   lb::OutlierBoard outliers;
+  lb::SharedRates rates;
   /// By worker and service slot; the last is look_after()'s.
   std::vector<std::vector<ProtectionCounters>> counters;
 };

@@ -22,14 +22,14 @@ TEST(RequestLimits, ReadsEveryField) {
   const auto resources = parsed(limited_policy(
       "[{name: all, requests: 100}, {name: tenants, requests: 5, per: 1m, burst: 10, by: {header: X-Tenant}}, "
       "{name: clients, requests: 1000, burst: 1, by: {source: address}, route: checkout}, "
-      "{name: other, requests: 1, per: 24h, route: other/cart}]"));
+      "{name: other, requests: 1, per: 24h, route: other/cart, by: {source: service}}]"));
   const std::vector<lb::RequestLimit>& limits = resources->policies.at(0)->request_limits;
   using By = lb::RequestLimit::By;
   const lb::RequestLimit expected[] = {
       {.name = "all", .route = "", .by = By::all, .header = "", .rate = {10'000'000, 100}},
       {.name = "tenants", .route = "", .by = By::header, .header = "x-tenant", .rate = {12'000'000'000, 10}},
-      {.name = "clients", .route = "shop/checkout", .by = By::source, .header = "", .rate = {1'000'000, 1}},
-      {.name = "other", .route = "other/cart", .by = By::all, .header = "", .rate = {86'400'000'000'000, 1}},
+      {.name = "clients", .route = "shop/checkout", .by = By::address, .header = "", .rate = {1'000'000, 1}},
+      {.name = "other", .route = "other/cart", .by = By::service, .header = "", .rate = {86'400'000'000'000, 1}},
   };
   EXPECT_THAT(limits, ::testing::ElementsAreArray(expected));
 }
