@@ -138,6 +138,35 @@ void source(benchmark::State& state) {
   benchmark::DoNotOptimize(denied);
 }
 
+/// Of a request of a client that is known, and nothing else.
+void judge(benchmark::State& state) {
+  const lb::Authorization authorization(1, mixed(static_cast<uint32_t>(state.range(0)) - 1), kVip, kPort);
+  const auto known = callers();
+  const std::array<lb::HttpField, 7> fields = {{{"Host", "shop.example.com"},
+                                                {"User-Agent", "Mozilla/5.0 (X11; Linux x86_64)"},
+                                                {"Accept", "application/json, text/plain, */*"},
+                                                {"Accept-Encoding", "gzip, deflate, br"},
+                                                {"Accept-Language", "en"},
+                                                {"Authorization", "Bearer 0123456789abcdef"},
+                                                {"Cookie", "c"}}};
+  const lb::HttpRequest request{
+      .method = "GET", .host = "shop.example.com", .path = "/service-7/items/4711", .query = {}, .fields = fields};
+  lb::SourceCache cache(1024);
+  lb::SourceBits room;
+  uint32_t n = 0;
+  uint64_t denied = 0;
+  const uint64_t start = __rdtsc();
+  for (auto _ : state) {
+    const lb::Address client = World::client_address(n++ % kAddresses);
+    denied += authorization.judge(request, cache.find(authorization, *known, client, room)).denied ? 1 : 0;
+  }
+  state.counters["cycles"] =
+      static_cast<double>(__rdtsc() - start) / static_cast<double>(std::max<int64_t>(state.iterations(), 1));
+  if (denied > 0) {
+    state.SkipWithError("a request was denied");
+  }
+}
+
 void compile(benchmark::State& state) {
   const auto policies = mixed(static_cast<uint32_t>(state.range(0)) - 1);
   for (auto _ : state) {
@@ -148,6 +177,7 @@ void compile(benchmark::State& state) {
 BENCHMARK(none)->Name("policy/none")->Unit(benchmark::kMillisecond);
 BENCHMARK(rules)->Name("policy/rules")->Arg(1)->Arg(10)->Arg(1000)->Unit(benchmark::kMillisecond);
 BENCHMARK(rules_of_one_path)->Name("policy/one_path")->Arg(1000)->Unit(benchmark::kMillisecond);
+BENCHMARK(judge)->Name("policy/judge")->Arg(1)->Arg(1000);
 BENCHMARK(source)->Name("policy/connection")->Arg(1000);
 BENCHMARK(compile)->Name("policy/compile")->Arg(1000)->Unit(benchmark::kMillisecond);
 

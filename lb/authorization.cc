@@ -21,19 +21,13 @@ bool is_of_source(Key key) {
   return key == Key::source_ip || key == Key::remote_ip || key == Key::source_namespace || key == Key::source_principal;
 }
 
-bool has_negative(const AuthorizationSource& source) {
-  return !source.principals.is_not.empty() || !source.namespaces.is_not.empty() || !source.ip_blocks.is_not.empty() ||
-         !source.remote_ip_blocks.is_not.empty();
-}
-
 bool has_template(const std::vector<TextPattern>& patterns) {
   return std::any_of(patterns.begin(), patterns.end(),
                      [](const TextPattern& pattern) { return pattern.kind == TextPattern::Kind::path_template; });
 }
 
 bool is_index_enough(const AuthorizationOperation& operation) {
-  return operation.hosts.is_not.empty() && operation.methods.is_not.empty() && operation.paths.is_not.empty() &&
-         !has_template(operation.paths.is);
+  return !has_template(operation.paths.is) && !has_template(operation.paths.is_not);
 }
 
 bool asks_for_requests(const AuthorizationRule& rule) {
@@ -72,6 +66,21 @@ size_t patterns_of(const AuthorizationRule& rule) {
   }
   return count;
 }
+
+/// Of one field of all clauses: the values, and of those that have any, the values with "not".
+template <typename Value>
+struct Fields {
+  std::vector<ClauseField<Value>> is;
+  std::vector<ClauseField<Value>> is_not;
+
+  template <typename Condition>
+  void add(uint32_t clause, const Condition* condition) {
+    is.push_back({clause, condition == nullptr ? nullptr : &condition->is});
+    if (condition != nullptr && !condition->is_not.empty()) {
+      is_not.push_back({clause, &condition->is_not});
+    }
+  }
+};
 
 /// A source whose fields say what "when" says, where there is no other: so that the indexes know it.
 void fold_conditions(AuthorizationRule& rule) {
@@ -181,32 +190,31 @@ void Authorization::gather(Clauses& clauses, bool of_requests, const Address& ad
 
 void Authorization::index(Clauses& clauses, bool of_requests) {
   clauses.all = clauses.source_to_check = clauses.operation_to_check = ClauseBits(clauses.words);
-  std::array<std::vector<ClauseField<TextPattern>>, 5> texts;
-  std::array<std::vector<ClauseField<Prefix>>, 2> addresses;
+  std::array<Fields<TextPattern>, 5> texts;  // principals, namespaces, paths, hosts, methods
+  std::array<Fields<Prefix>, 2> addresses;
   std::map<std::string, std::vector<ClauseField<TextPattern>>> headers;
-  const auto with = [](const TextCondition* condition) { return condition == nullptr ? nullptr : &condition->is; };
-  // Of several sources no index can tell all: what is in one of them, it leaves.
   for (uint32_t i = 0; i < clauses.clauses.size(); ++i) {
     const auto& [rule, operation, policy, number] = clauses.clauses[i];
     if (rule == nullptr) {
       continue;
     }
     set_clause(clauses.all, i);
+    // Of several sources no index can tell all.
     const AuthorizationSource* const source = rule->from.size() == 1 ? &rule->from.front() : nullptr;
-    texts[0].push_back({i, source == nullptr ? nullptr : &source->principals.is});
-    texts[1].push_back({i, source == nullptr ? nullptr : &source->namespaces.is});
-    addresses[0].push_back({i, source == nullptr ? nullptr : &source->ip_blocks.is});
-    addresses[1].push_back({i, source == nullptr ? nullptr : &source->remote_ip_blocks.is});
-    if (rule->from.size() > 1 || (source != nullptr && has_negative(*source)) ||
+    texts[0].add(i, source == nullptr ? nullptr : &source->principals);
+    texts[1].add(i, source == nullptr ? nullptr : &source->namespaces);
+    addresses[0].add(i, source == nullptr ? nullptr : &source->ip_blocks);
+    addresses[1].add(i, source == nullptr ? nullptr : &source->remote_ip_blocks);
+    if (rule->from.size() > 1 ||
         std::any_of(rule->when.begin(), rule->when.end(), [](const auto& when) { return is_of_source(when.key); })) {
       set_clause(clauses.source_to_check, i);
     }
     if (!of_requests) {
       continue;
     }
-    texts[2].push_back({i, operation == nullptr ? nullptr : with(&operation->paths)});
-    texts[3].push_back({i, operation == nullptr ? nullptr : with(&operation->hosts)});
-    texts[4].push_back({i, operation == nullptr ? nullptr : with(&operation->methods)});
+    texts[2].add(i, operation == nullptr ? nullptr : &operation->paths);
+    texts[3].add(i, operation == nullptr ? nullptr : &operation->hosts);
+    texts[4].add(i, operation == nullptr ? nullptr : &operation->methods);
     const auto header =
         std::find_if(rule->when.begin(), rule->when.end(), [](const auto& when) { return when.key == Key::header; });
     if ((operation != nullptr && !is_index_enough(*operation)) || header != rule->when.end()) {
@@ -217,16 +225,14 @@ void Authorization::index(Clauses& clauses, bool of_requests) {
       headers[header->header].push_back({i, &header->texts.is});
     }
   }
-  const auto add = [&](std::vector<PatternIndex>& indexes, const auto& fields) {
-    indexes.emplace_back(clauses.words, fields);
-  };
-  add(clauses.source_texts, texts[0]);
-  add(clauses.source_texts, texts[1]);
-  for (const auto& fields : addresses) {
-    clauses.source_addresses.emplace_back(clauses.words, fields);
+  const uint32_t words = clauses.words;
+  for (size_t i = 0; i < (of_requests ? texts.size() : 2); ++i) {
+    (i < 2 ? clauses.source_texts : clauses.operations)
+        .push_back({PatternIndex(words, texts[i].is),
+                    PatternIndex(words, texts[i].is_not, PatternIndex::Templates::fit_none)});
   }
-  for (size_t i = 2; of_requests && i < texts.size(); ++i) {
-    add(clauses.operations, texts[i]);
+  for (const Fields<Prefix>& fields : addresses) {
+    clauses.source_addresses.push_back({AddressIndex(words, fields.is), AddressIndex(words, fields.is_not)});
   }
   for (auto& [name, fields] : headers) {
     std::vector<ClauseField<TextPattern>> all;
@@ -236,7 +242,7 @@ void Authorization::index(Clauses& clauses, bool of_requests) {
       all.push_back(is_its ? *next : ClauseField<TextPattern>{i, nullptr});
       next += is_its ? 1 : 0;
     }
-    clauses.headers.push_back({name, PatternIndex(clauses.words, all)});
+    clauses.headers.push_back({name, PatternIndex(words, all)});
   }
 }
 
@@ -244,15 +250,22 @@ void Authorization::find_source(const Clauses& clauses, const Address& client, c
   static const Caller kNobody;
   const Caller& who = caller == nullptr ? kNobody : *caller;
   std::copy(clauses.all.begin(), clauses.all.end(), bits);
-  if (clauses.source_texts[0].tells()) {
-    clauses.source_texts[0].narrow(who.principals, bits);
-  }
-  if (clauses.source_texts[1].tells()) {
-    clauses.source_texts[1].narrow(who.namespaces, bits);
-  }
-  for (const AddressIndex& addresses : clauses.source_addresses) {
-    if (addresses.tells()) {
-      addresses.narrow(client, bits);
+  const auto ask = [bits](const Indexes<PatternIndex>& indexes, const std::vector<std::string>& texts) {
+    if (indexes.is.tells()) {
+      indexes.is.narrow(texts, bits);
+    }
+    for (size_t i = 0; indexes.is_not.tells() && i < texts.size(); ++i) {
+      indexes.is_not.remove(texts[i], bits);
+    }
+  };
+  ask(clauses.source_texts[0], who.principals);
+  ask(clauses.source_texts[1], who.namespaces);
+  for (const Indexes<AddressIndex>& addresses : clauses.source_addresses) {
+    if (addresses.is.tells()) {
+      addresses.is.narrow(client, bits);
+    }
+    if (addresses.is_not.tells()) {
+      addresses.is_not.remove(client, bits);
     }
   }
   for (uint32_t word = 0; word < clauses.words; ++word) {
@@ -293,8 +306,12 @@ Judgement Authorization::judge(const HttpRequest& request, const uint64_t* sourc
   std::copy_n(source, requests_.words, bits.begin());
   const std::array<std::string_view, 3> texts = {request.path, request.host, request.method};
   for (size_t i = 0; i < texts.size(); ++i) {
-    if (requests_.operations[i].tells()) {
-      requests_.operations[i].narrow(texts[i], bits.data());
+    const Indexes<PatternIndex>& indexes = requests_.operations[i];
+    if (indexes.is.tells()) {
+      indexes.is.narrow(texts[i], bits.data());
+    }
+    if (indexes.is_not.tells()) {
+      indexes.is_not.remove(texts[i], bits.data());
     }
   }
   for (const HeaderIndex& header : requests_.headers) {
@@ -372,12 +389,12 @@ size_t Authorization::memory_bytes() const {
   for (const Clauses* clauses : {&requests_, &connections_}) {
     bytes += clauses->clauses.capacity() * sizeof(Clause) + size_t{3} * clauses->words * sizeof(uint64_t);
     for (const auto* indexes : {&clauses->source_texts, &clauses->operations}) {
-      for (const PatternIndex& each : *indexes) {
-        bytes += each.memory_bytes();
+      for (const Indexes<PatternIndex>& each : *indexes) {
+        bytes += each.is.memory_bytes() + each.is_not.memory_bytes();
       }
     }
-    for (const AddressIndex& each : clauses->source_addresses) {
-      bytes += each.memory_bytes();
+    for (const Indexes<AddressIndex>& each : clauses->source_addresses) {
+      bytes += each.is.memory_bytes() + each.is_not.memory_bytes();
     }
     for (const HeaderIndex& each : clauses->headers) {
       bytes += each.values.memory_bytes();
@@ -392,14 +409,18 @@ const uint64_t* SourceCache::find(const Authorization& authorization, const Call
     authorization.find_source(client, callers.find(client), room.words.data());
     return room.words.data();
   }
-  Entry& entry = entries_[(HashOfAddress()(client) ^ authorization.id() * kFold >> 32) & mask_];
-  if (entry.authorization != authorization.id() || entry.callers != callers.revision() || entry.client != client) {
-    authorization.find_source(client, callers.find(client), entry.bits.data());
-    entry.authorization = authorization.id();
-    entry.callers = callers.revision();
-    entry.client = client;
+  const uint64_t bucket = ((HashOfAddress()(client) ^ authorization.id() * kFold) >> 32 & mask_) * kWays;
+  for (uint64_t i = bucket; i < bucket + kWays; ++i) {
+    const Key& key = keys_[i];
+    if (key.client == client && key.authorization == authorization.id() && key.callers == callers.revision())
+        [[likely]] {
+      return bits_[i].data();
+    }
   }
-  return entry.bits.data();
+  const uint64_t place = bucket + turn_++ % kWays;
+  keys_[place] = {.authorization = authorization.id(), .callers = callers.revision(), .client = client};
+  authorization.find_source(client, callers.find(client), bits_[place].data());
+  return bits_[place].data();
 }
 
 }  // namespace weft::lb

@@ -19,8 +19,8 @@
 /// - hosts, methods, paths: as routing has them (http_request.h). Methods and paths have case.
 ///
 /// Cost: the source's part of all rules is one set of bits, a client's, which a SourceCache keeps; of a request, one
-/// step a field and an AND of as many words as there are 64 rules. What no index tells (a "not", a template, a header)
-/// is asked of those rules that are left. Immutable; any number of threads may ask, without an allocation.
+/// step a field and an AND of as many words as there are 64 rules. What no index tells (a template, a header, several
+/// sources) is asked of those rules that are left. Immutable; any number of threads may ask, without an allocation.
 #pragma once
 
 #include <array>
@@ -93,6 +93,12 @@ class Authorization {
     uint16_t policy = Judgement::kNone;
     uint16_t number = Judgement::kNone;  ///< of the rule
   };
+  /// Of one field: its values, and those with "not".
+  template <typename Index>
+  struct Indexes {
+    Index is;
+    Index is_not;
+  };
   struct HeaderIndex {
     std::string name;
     PatternIndex values;
@@ -103,11 +109,11 @@ class Authorization {
     std::array<uint32_t, kKinds + 1> first{};  ///< word of each kind
     std::vector<Clause> clauses;               ///< by bit
     ClauseBits all;
-    ClauseBits source_to_check;              ///< of which the indexes do not tell all of the source
-    ClauseBits operation_to_check;           ///< or of the rest
-    std::vector<PatternIndex> source_texts;  ///< principals, namespaces
-    std::vector<AddressIndex> source_addresses;
-    std::vector<PatternIndex> operations;  ///< paths, hosts, methods
+    ClauseBits source_to_check;                       ///< of which the indexes do not tell all of the source
+    ClauseBits operation_to_check;                    ///< or of the rest
+    std::vector<Indexes<PatternIndex>> source_texts;  ///< principals, namespaces
+    std::vector<Indexes<AddressIndex>> source_addresses;
+    std::vector<Indexes<PatternIndex>> operations;  ///< paths, hosts, methods
     std::vector<HeaderIndex> headers;
   };
 
@@ -131,25 +137,28 @@ class Authorization {
 /// an older. 224 bytes each.
 class SourceCache {
  public:
-  /// @param entries a power of two
-  explicit SourceCache(uint32_t entries) : entries_(entries), mask_(entries - 1) {}
+  /// @param entries a power of two, at least 4
+  explicit SourceCache(uint32_t entries) : keys_(entries), bits_(entries), mask_(entries / kWays - 1) {}
 
-  /// Of an Authorization that is too large to be kept, or at the first time, it is worked out into `room`.
+  /// Of an Authorization that is too large to be kept, it is worked out into `room`.
   const uint64_t* find(const Authorization& authorization, const CallerTable& callers, const Address& client,
                        SourceBits& room);
-  size_t memory_bytes() const { return entries_.capacity() * sizeof(Entry); }
+  size_t memory_bytes() const { return keys_.capacity() * sizeof(Key) + bits_.capacity() * sizeof(Bits); }
 
  private:
   static constexpr uint32_t kKept = 24;  ///< words
-  struct alignas(32) Entry {
+  static constexpr uint32_t kWays = 4;   ///< entries side by side, of which any may be a client's
+  struct alignas(32) Key {
     uint64_t authorization = 0;  ///< its number; 0: nobody's
     uint64_t callers = 0;
     Address client;
-    std::array<uint64_t, kKept> bits;
   };
+  using Bits = std::array<uint64_t, kKept>;
 
-  std::vector<Entry> entries_;
+  std::vector<Key> keys_;
+  std::vector<Bits> bits_;
   uint64_t mask_;
+  uint32_t turn_ = 0;  ///< whose place is taken next
 };
 
 }  // namespace weft::lb

@@ -19,6 +19,12 @@ Address last_of(const Prefix& prefix) {
   return bytes;  // an IPv4 address stays one: its mapped form
 }
 
+void take_away(uint64_t* bits, const uint64_t* other, uint32_t words) {
+  for (uint32_t word = 0; word < words; ++word) {
+    bits[word] &= ~other[word];
+  }
+}
+
 void keep_common(uint64_t* bits, const uint64_t* other, uint32_t words) {
   for (uint32_t word = 0; word < words; ++word) {
     bits[word] &= other[word];
@@ -40,7 +46,7 @@ void ClauseSets::close() {
   sets_.shrink_to_fit();
 }
 
-PatternIndex::PatternIndex(uint32_t words, std::span<const ClauseField<TextPattern>> fields)
+PatternIndex::PatternIndex(uint32_t words, std::span<const ClauseField<TextPattern>> fields, Templates templates)
     : words_(words), sets_(words) {
   ClauseBits none(words);  // clauses that hold whatever the text is, even if there is none
   ClauseBits any(words);   // and those that hold of any text
@@ -64,7 +70,9 @@ PatternIndex::PatternIndex(uint32_t words, std::span<const ClauseField<TextPatte
           set_clause(any, clause);
           break;
         case TextPattern::Kind::path_template:
-          set_clause(none, clause);
+          if (templates == Templates::fit_any) {
+            set_clause(none, clause);
+          }
           break;
       }
     }
@@ -187,6 +195,13 @@ void PatternIndex::narrow(std::string_view text, uint64_t* bits) const {
   }
 }
 
+void PatternIndex::remove(std::string_view text, uint64_t* bits) const {
+  take_away(bits, forward(text), words_);
+  if (has_suffixes_) {
+    take_away(bits, backward(text), words_);
+  }
+}
+
 void PatternIndex::narrow(std::span<const std::string> texts, uint64_t* bits) const {
   if (texts.size() <= 1) {
     return narrow(texts.empty() ? std::string_view() : std::string_view(texts.front()), bits);
@@ -243,10 +258,18 @@ AddressIndex::AddressIndex(uint32_t words, std::span<const ClauseField<Prefix>> 
   sets_.close();
 }
 
-void AddressIndex::narrow(const Address& address, uint64_t* bits) const {
+const uint64_t* AddressIndex::find(const Address& address) const {
   const auto behind =
       std::partition_point(edges_.begin(), edges_.end(), [&](const Edge& edge) { return edge.before(address); });
-  keep_common(bits, sets_[behind == edges_.begin() ? outside_ : std::prev(behind)->set], words_);
+  return sets_[behind == edges_.begin() ? outside_ : std::prev(behind)->set];
+}
+
+void AddressIndex::narrow(const Address& address, uint64_t* bits) const {
+  keep_common(bits, find(address), words_);
+}
+
+void AddressIndex::remove(const Address& address, uint64_t* bits) const {
+  take_away(bits, find(address), words_);
 }
 
 }  // namespace weft::lb

@@ -57,14 +57,18 @@ struct ClauseField {
 /// A radix tree of bytes: one step a place where patterns part. A node knows the set of all prefixes on the way to it.
 class PatternIndex {
  public:
-  /// Of templates it knows nothing, and rules out none.
-  PatternIndex(uint32_t words, std::span<const ClauseField<TextPattern>> fields);
+  /// It knows nothing of templates: may they fit any text, or none?
+  enum class Templates : uint8_t { fit_any, fit_none };
+  PatternIndex(uint32_t words, std::span<const ClauseField<TextPattern>> fields,
+               Templates templates = Templates::fit_any);
 
   /// Does any clause say anything that it can tell? If not, it need not be asked.
   bool tells() const { return tells_; }
   /// Leaves in `bits` the clauses of which one of these texts fulfils what they say. No text: as an empty one.
   void narrow(std::string_view text, uint64_t* bits) const;
   void narrow(std::span<const std::string> texts, uint64_t* bits) const;
+  /// Of an index of "not", whose fields all say something: takes from `bits` the clauses of which a pattern fits.
+  void remove(std::string_view text, uint64_t* bits) const;
   size_t memory_bytes() const;
 
  private:
@@ -107,6 +111,7 @@ class AddressIndex {
 
   bool tells() const { return !edges_.empty(); }
   void narrow(const Address& address, uint64_t* bits) const;
+  void remove(const Address& address, uint64_t* bits) const;
   size_t memory_bytes() const { return sets_.memory_bytes() + edges_.capacity() * sizeof(Edge); }
 
  private:
@@ -117,6 +122,8 @@ class AddressIndex {
 
     bool before(const Address& other) const { return address < other || (address == other && !after); }
   };
+
+  const uint64_t* find(const Address& address) const;
 
   uint32_t words_;
   ClauseSets sets_;

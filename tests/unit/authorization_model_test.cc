@@ -288,7 +288,6 @@ TEST(AuthorizationModel, DecidesAsASlowReadingDoes) {
     const Address vip = *parse_address("10.0.0.1");
     const Authorization fast(seed, policies, vip, port_from_host(80));
     const SlowReading slow(policies, 80, vip);
-    SourceCache cache(4);
     for (int i = 0; i < 12; ++i) {
       const Caller caller{.namespaces = make.some(), .principals = make.some()};
       const Address client = *parse_address(make.one_of(kClients));
@@ -311,7 +310,7 @@ TEST(AuthorizationModel, DecidesAsASlowReadingDoes) {
       const Judgement expected = slow.judge(meeting, false);
       ASSERT_EQ(fast.judge(meeting.request, client, meeting.caller), expected) << "seed " << seed << ", " << i;
       SourceBits room;
-      SourceCache fresh(1);
+      SourceCache fresh(4);
       ASSERT_EQ(fast.judge(meeting.request, fresh.find(fast, *callers, client, room)), expected) << "seed " << seed;
       ASSERT_EQ(fast.judge(client, meeting.caller), slow.judge(meeting, true)) << "seed " << seed << ", " << i;
       denied += expected.denied ? 1 : 0;

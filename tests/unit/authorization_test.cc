@@ -390,7 +390,7 @@ TEST(SourceCache, ForgetsWhatPoliciesAndCallersWere) {
   const auto others = callers->with({{client, nullptr}});
   const Authorization of_shop(1, {allow({from({.namespaces = texts({"shop"})})})}, kVip, kPort);
   const Authorization of_others(2, {allow({from({.namespaces = texts({"other"})})})}, kVip, kPort);
-  SourceCache cache(1);  // all in one place
+  SourceCache cache(4);  // all in one place
   SourceBits room;
   const HttpRequest request{.method = "GET", .host = "a", .path = "/", .query = {}, .fields = {}};
   for (int round = 0; round < 2; ++round) {
