@@ -14,8 +14,8 @@ namespace {
 
 using Key = AuthorizationWhen::Key;
 
-constexpr size_t kMostPatterns = 16384;  ///< of one service's policies
-constexpr size_t kMostHeaderIndexes = 4;
+constexpr size_t kMostPatterns = 16384;   ///< of one service's policies
+constexpr size_t kMostHeaderIndexes = 4;  // what a Narrowing has room for
 
 bool is_of_source(Key key) {
   return key == Key::source_ip || key == Key::remote_ip || key == Key::source_namespace || key == Key::source_principal;
@@ -302,16 +302,15 @@ Judgement Authorization::judge(const HttpRequest& request, const Address& client
 }
 
 Judgement Authorization::judge(const HttpRequest& request, const uint64_t* source) const {
-  std::array<uint64_t, kMostClauseWords> bits;
-  std::copy_n(source, requests_.words, bits.begin());
+  Narrowing narrowing;
   const std::array<std::string_view, 3> texts = {request.path, request.host, request.method};
   for (size_t i = 0; i < texts.size(); ++i) {
     const Indexes<PatternIndex>& indexes = requests_.operations[i];
     if (indexes.is.tells()) {
-      indexes.is.narrow(texts[i], bits.data());
+      indexes.is.narrow(texts[i], narrowing);
     }
     if (indexes.is_not.tells()) {
-      indexes.is_not.remove(texts[i], bits.data());
+      indexes.is_not.remove(texts[i], narrowing);
     }
   }
   for (const HeaderIndex& header : requests_.headers) {
@@ -324,9 +323,11 @@ Judgement Authorization::judge(const HttpRequest& request, const uint64_t* sourc
       }
     }
     if (is_alone) {  // else all values count, joined: those that are left are asked
-      header.values.narrow(value == nullptr ? std::string_view() : value->value, bits.data());
+      header.values.narrow(value == nullptr ? std::string_view() : value->value, narrowing);
     }
   }
+  std::array<uint64_t, kMostClauseWords> bits;
+  narrowing.apply(source, bits.data(), requests_.words);
   return settle(requests_, bits.data(), &request);
 }
 

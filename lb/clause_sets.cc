@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lb/clause_sets.h"
 
+#include <immintrin.h>
+
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "lb/bytes.h"
 
@@ -17,6 +18,22 @@ Address last_of(const Prefix& prefix) {
     bytes.bytes[bit / 8] = static_cast<uint8_t>(bytes.bytes[bit / 8] | 0x80 >> bit % 8);
   }
   return bytes;  // an IPv4 address stays one: its mapped form
+}
+
+/// Bytes behind the last node's, which place_of() may read.
+constexpr size_t kPadding = 16;
+
+/// Where a byte stands among `count`, each there once at most; `count`: nowhere. memchr() without the call, which would
+/// cost more than most of these.
+uint32_t place_of(char wanted, const char* bytes, uint32_t count) {
+  for (uint32_t at = 0; at < count; at += 16) {
+    const __m128i some = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + at));
+    const auto equal = static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(some, _mm_set1_epi8(wanted))));
+    if (equal != 0) {
+      return std::min(at + static_cast<uint32_t>(__builtin_ctz(equal)), count);
+    }
+  }
+  return count;
 }
 
 void take_away(uint64_t* bits, const uint64_t* other, uint32_t words) {
@@ -43,6 +60,7 @@ uint32_t ClauseSets::add(const ClauseBits& bits) {
 
 void ClauseSets::close() {
   known_.clear();
+  sets_.resize(sets_.size() + kClauseBlock);
   sets_.shrink_to_fit();
 }
 
@@ -78,7 +96,9 @@ PatternIndex::PatternIndex(uint32_t words, std::span<const ClauseField<TextPatte
     }
     tells_ = true;
   }
+  has_others_ = !starts.empty();
   for (uint32_t word = 0; word < words; ++word) {
+    has_others_ = has_others_ || any[word] != 0;
     any[word] |= none[word];
   }
   const auto by_text = [](const Entry& a, const Entry& b) { return a.text < b.text; };
@@ -89,6 +109,7 @@ PatternIndex::PatternIndex(uint32_t words, std::span<const ClauseField<TextPatte
     tree.nodes.resize(1);
     tree.firsts.resize(1);
     grow(tree, 0, entries, 0, through, &ends);
+    tree.firsts.resize(tree.firsts.size() + kPadding);
   };
   plant(prefixes_, starts, any, none);
   has_suffixes_ = !endings.empty();
@@ -149,12 +170,11 @@ void PatternIndex::grow(Tree& tree, uint32_t node, std::span<const Entry> entrie
 const uint64_t* PatternIndex::forward(std::string_view text) const {
   const Node* node = prefixes_.nodes.data();
   while (!text.empty()) {
-    const char* const firsts = prefixes_.firsts.data() + node->children;
-    const void* const found = node->count == 0 ? nullptr : std::memchr(firsts, text.front(), node->count);
-    if (found == nullptr) {
+    const uint32_t which = place_of(text.front(), prefixes_.firsts.data() + node->children, node->count);
+    if (which == node->count) {
       return sets_[node->through];
     }
-    const Node& child = prefixes_.nodes[node->children + static_cast<size_t>(static_cast<const char*>(found) - firsts)];
+    const Node& child = prefixes_.nodes[node->children + which];
     const std::string_view label(labels_.data() + child.label, child.label_length);
     if (text.size() < label.size() || !same_text(text.substr(0, label.size()), label)) {
       return sets_[node->through];
@@ -168,12 +188,11 @@ const uint64_t* PatternIndex::forward(std::string_view text) const {
 const uint64_t* PatternIndex::backward(std::string_view text) const {
   const Node* node = suffixes_.nodes.data();
   while (!text.empty()) {
-    const char* const firsts = suffixes_.firsts.data() + node->children;
-    const void* const found = node->count == 0 ? nullptr : std::memchr(firsts, text.back(), node->count);
-    if (found == nullptr) {
+    const uint32_t which = place_of(text.back(), suffixes_.firsts.data() + node->children, node->count);
+    if (which == node->count) {
       return sets_[node->through];
     }
-    const Node& child = suffixes_.nodes[node->children + static_cast<size_t>(static_cast<const char*>(found) - firsts)];
+    const Node& child = suffixes_.nodes[node->children + which];
     if (text.size() < child.label_length ||
         !std::equal(text.rbegin(), text.rbegin() + child.label_length, labels_.data() + child.label)) {
       return sets_[node->through];
@@ -192,6 +211,34 @@ void PatternIndex::narrow(std::string_view text, uint64_t* bits) const {
   const uint64_t* const endings = backward(text);
   for (uint32_t word = 0; word < words_; ++word) {
     bits[word] &= starts[word] | endings[word];
+  }
+}
+
+void PatternIndex::narrow(std::string_view text, Narrowing& narrowing) const {
+  const uint64_t* const starts = forward(text);
+  narrowing.keep(starts, has_suffixes_ ? backward(text) : starts);
+}
+
+void PatternIndex::remove(std::string_view text, Narrowing& narrowing) const {
+  if (has_others_) {
+    narrowing.drop(forward(text));
+  }
+  if (has_suffixes_) {
+    narrowing.drop(backward(text));
+  }
+}
+
+void Narrowing::apply(const uint64_t* from, uint64_t* bits, uint32_t words) const {
+  const auto load = [](const uint64_t* at) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)); };
+  for (uint32_t word = 0; word < words; word += kClauseBlock) {
+    __m256i block = load(from + word);
+    for (uint32_t i = 0; i < keeps_; ++i) {
+      block = _mm256_and_si256(block, _mm256_or_si256(load(kept_[i].first + word), load(kept_[i].second + word)));
+    }
+    for (uint32_t i = 0; i < drops_; ++i) {
+      block = _mm256_andnot_si256(load(dropped_[i] + word), block);
+    }
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(bits + word), block);
   }
 }
 

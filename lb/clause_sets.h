@@ -10,11 +10,13 @@
 /// Made once, then only read: by any number of threads, without an allocation.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "lb/authorization_rule.h"
@@ -24,6 +26,9 @@ namespace weft::lb {
 /// At most: what a set takes on the stack.
 inline constexpr uint32_t kMostClauses = 4096;
 inline constexpr uint32_t kMostClauseWords = kMostClauses / 64;
+
+/// Sets are read in blocks of so many words; what lies behind the last one may be read, and means nothing.
+inline constexpr uint32_t kClauseBlock = 4;
 
 using ClauseBits = std::vector<uint64_t>;
 inline void set_clause(ClauseBits& bits, uint32_t clause) {
@@ -54,6 +59,25 @@ struct ClauseField {
   const std::vector<Value>* is = nullptr;
 };
 
+/// Sets that a question's indexes have named, to be put together in one go.
+class Narrowing {
+ public:
+  /// What is in neither is ruled out.
+  void keep(const uint64_t* one, const uint64_t* other) { kept_[keeps_++] = {one, other}; }
+  /// What is in it is.
+  void drop(const uint64_t* set) { dropped_[drops_++] = set; }
+  /// Writes whole blocks: `bits` has room for kMostClauseWords.
+  void apply(const uint64_t* from, uint64_t* bits, uint32_t words) const;
+
+ private:
+  static constexpr size_t kMost = 8;  ///< paths, hosts, methods and four headers; of each but headers, two that drop
+
+  std::array<std::pair<const uint64_t*, const uint64_t*>, kMost> kept_;
+  std::array<const uint64_t*, kMost> dropped_;
+  uint32_t keeps_ = 0;
+  uint32_t drops_ = 0;
+};
+
 /// A radix tree of bytes: one step a place where patterns part. A node knows the set of all prefixes on the way to it.
 class PatternIndex {
  public:
@@ -69,6 +93,9 @@ class PatternIndex {
   void narrow(std::span<const std::string> texts, uint64_t* bits) const;
   /// Of an index of "not", whose fields all say something: takes from `bits` the clauses of which a pattern fits.
   void remove(std::string_view text, uint64_t* bits) const;
+  // The same, together with what other indexes say.
+  void narrow(std::string_view text, Narrowing& narrowing) const;
+  void remove(std::string_view text, Narrowing& narrowing) const;
   size_t memory_bytes() const;
 
  private:
@@ -98,6 +125,7 @@ class PatternIndex {
   uint32_t words_;
   bool tells_ = false;
   bool has_suffixes_ = false;
+  bool has_others_ = false;  ///< patterns, that are no suffixes
   ClauseSets sets_;
   Tree prefixes_;  ///< and exact texts
   Tree suffixes_;  ///< from the end

@@ -71,9 +71,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                     .retry = lb::HttpRetry{.attempts = 2, .codes = {503}, .backoff = std::chrono::milliseconds(20)},
                     .session = lb::SessionPersistence{.name = "s"}};
   rule.backend_timeout = std::chrono::milliseconds(200);
-  mesh.publish({http_service("default/web", 1, {1}),
-                http_service("default/ruled", 2, {1}, {lb::AppProtocol::http, route_table({{"/", rule}})}),
-                http_service("default/mirror", 3, {2})});
+  // With policies of access, which now and then deny all.
+  const auto publish = [&](bool deny_all) {
+    lb::AuthorizationRule denied;
+    denied.to.push_back({.paths = {.is = {{lb::TextPattern::Kind::prefix, deny_all ? "/" : "/5"}}, .is_not = {}}});
+    const std::vector<lb::AuthorizationRules> policies = {{.name = "default/deny", .deny = true, .rules = {denied}}};
+    mesh.publish(
+        {judging(http_service("default/web", 1, {1}), policies),
+         judging(http_service("default/ruled", 2, {1}, {lb::AppProtocol::http, route_table({{"/", rule}})}), policies),
+         http_service("default/mirror", 3, {2})});
+  };
+  publish(false);
   const auto connect = [&](size_t client) {
     return mesh.connect(lb::Address(lb::address_from_host(0x0a600001 + static_cast<uint32_t>(client))));
   };
@@ -108,6 +116,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         clients[more & 1] = more & 2 ? connect(more & 1) : client;
         break;
       case 6:
+        if (more >= 254) {
+          publish(more == 255);
+        }
         mesh.pass(std::chrono::milliseconds(more));
         break;
       default:

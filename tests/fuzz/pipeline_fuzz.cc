@@ -69,8 +69,8 @@ struct World {
            test::make_service("[fd00:96::1]:80", Protocol::tcp, 7, {{"[fd00:2::1]:80", 9}, {"10.2.0.1:80", 10}})})),
       std::make_shared<lb::Snapshot>(
           2, test::kSeed,
-          std::vector{test::make_service("10.96.0.1:80", Protocol::tcp, 0, {{"10.1.0.1:8080", 4}}),
-                      test::make_service("10.96.0.1:53", Protocol::udp, 2, {{"10.2.0.3:53", 5}})},
+          denying_some({test::make_service("10.96.0.1:80", Protocol::tcp, 0, {{"10.1.0.1:8080", 4}}),
+                        test::make_service("10.96.0.1:53", Protocol::udp, 2, {{"10.2.0.3:53", 5}})}),
           std::vector<uint32_t>{0, 1, 2})};
 
   const l4::VipsOfEndpoints vips{*snapshots[0]};
@@ -94,6 +94,13 @@ struct World {
   }
   static uint32_t hash(const lb::Address& address, lb::Port port, Protocol) {
     return address.ipv6().bytes[15] + static_cast<uint32_t>(port);
+  }
+  /// To flows that the other snapshot lets begin.
+  static std::vector<lb::Service> denying_some(std::vector<lb::Service> services) {
+    for (lb::Service& service : services) {
+      service.authorization = test::denying({"10.1.0.0/25"});
+    }
+    return services;
   }
   /// The last but one is fullnat, the last and the one at 10.96.0.4 are tunnels.
   static std::vector<lb::Service> with_policies(std::vector<lb::Service> services) {

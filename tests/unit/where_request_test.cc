@@ -5,6 +5,7 @@
 
 #include <sstream>
 
+#include "lb/authorization.h"
 #include "lb/http_policy.h"
 #include "lb/request_balancer.h"
 
@@ -67,12 +68,21 @@ lb::Http routed(std::vector<lb::MatchedRule> rules) {
 /// Services of `shop`: web is asked, and what it is routed to stands at slots 2 and 3.
 class WhereRequest : public testing::Test {
  protected:
-  void publish(lb::Http http, const lb::RequestPolicy& v1 = {}) {
+  void publish(lb::Http http, const lb::RequestPolicy& v1 = {}, std::vector<lb::AuthorizationRules> web = {},
+               std::vector<lb::AuthorizationRules> of_v2 = {}) {
+    const auto judging = [](lb::Service& service, std::vector<lb::AuthorizationRules> policies) {
+      if (!policies.empty()) {
+        service.authorization =
+            std::make_shared<const lb::Authorization>(1, std::move(policies), service.address, service.port);
+      }
+    };
     std::vector<lb::Service> services;
     services.push_back(service("shop/web", "10.96.0.1", 1, 2, std::move(http)));
+    judging(services.back(), std::move(web));
     services.push_back(service("shop/v1", "10.96.0.2", 2, 3));
     services.back().requests = std::make_shared<const lb::RequestPolicy>(v1);
     services.push_back(service("shop/v2", "10.96.0.3", 3, 1));
+    judging(services.back(), std::move(of_v2));
     services.push_back(service("shop/empty", "10.96.0.4", 4, 0));
     services.push_back(service("shop/packets", "10.96.0.5", 5, 1, std::nullopt));
     snapshot_.emplace(1, 7, std::move(services));
@@ -149,6 +159,41 @@ TEST_F(WhereRequest, AConsumersRoutesAreItsClientsAlone) {
             "the service: the client is of no namespace with routes of its own");
   EXPECT_EQ((*ask("GET http://web.shop/"))["backends"][0]["backend"], "shop/v1:80");
   EXPECT_EQ((*ask("GET http://web.shop/"))["routes_of"], "the service, but for some clients: say from <address>");
+}
+
+lb::AuthorizationRules policy(const std::string& name, bool deny, const std::string& path) {
+  lb::AuthorizationRule rule;
+  rule.to.push_back({.paths = {.is = {{lb::TextPattern::Kind::prefix, path}}, .is_not = {}}});
+  return {.name = name, .deny = deny, .rules = {rule}};
+}
+
+TEST_F(WhereRequest, ThePolicyThatDecides) {
+  lb::AuthorizationRules tried = policy("shop/try", true, "/a");
+  tried.dry_run = true;
+  publish(routed({rule(0, {prefix("/")}, {.backends = {backend("shop/v2", 3)}})}), {},
+          {policy("shop/no-admin", true, "/admin"), policy("shop/all", false, "/a"), tried},
+          {policy("shop/no-ab", true, "/ab")});
+  const Answer denied = ask("GET http://web.shop/x/../admin from 10.0.0.5");
+  ASSERT_TRUE(denied) << denied.error();
+  EXPECT_EQ((*denied)["status"], 403);
+  EXPECT_EQ((*denied)["flags"], "RBAC");
+  EXPECT_EQ((*denied)["access"], "denied by shop/no-admin, rule 0");
+  EXPECT_EQ((*denied)["caller"], "nobody is known at its address");
+  EXPECT_FALSE(denied->contains("backends"));
+  const Answer closed = ask("GET http://web.shop/b");
+  EXPECT_EQ((*closed)["access"], "denied: no ALLOW policy matches");
+  EXPECT_EQ((*closed)["caller"], "nobody: say from <address>");
+  const Answer allowed = ask("GET http://web.shop/a from 10.0.0.5");
+  EXPECT_EQ((*allowed)["access"], "allowed by shop/all, rule 0");
+  EXPECT_EQ((*allowed)["access_dry_run"], "would be denied by shop/try, rule 0");
+  EXPECT_FALSE(allowed->contains("status"));
+  const Answer beyond = ask("GET http://web.shop/ab from 10.0.0.5");
+  EXPECT_EQ((*beyond)["status"], 403) << "by a policy of where the route leads";
+  EXPECT_EQ((*beyond)["backends"][0]["chosen_by"], "nothing: denied by shop/no-ab, rule 0");
+  publish({.protocol = lb::AppProtocol::http}, {}, {policy("shop/no-admin", true, "/admin")});
+  EXPECT_EQ((*ask("GET http://web.shop/a"))["access"], "allowed: no policy denies it, and there is no ALLOW policy");
+  publish({.protocol = lb::AppProtocol::http});
+  EXPECT_FALSE(ask("GET http://web.shop/a")->contains("access"));
 }
 
 TEST_F(WhereRequest, BackendsByTheirShares) {
