@@ -161,7 +161,11 @@ void PatternIndex::grow(Tree& tree, uint32_t node, std::span<const Entry> entrie
     Node& child = tree.nodes[children + i];
     child.label = static_cast<uint32_t>(labels_.size());
     child.label_length = static_cast<uint32_t>(common - depth);
-    labels_ += first.substr(depth, common - depth);
+    if (child.label_length <= Node::kInline) {
+      std::copy_n(first.data() + depth, child.label_length, child.text.begin());
+    } else {
+      labels_ += first.substr(depth, common - depth);
+    }
     tree.firsts[children + i] = first[depth];
     grow(tree, children + i, groups[i], common, through, nullptr);
   }
@@ -170,12 +174,13 @@ void PatternIndex::grow(Tree& tree, uint32_t node, std::span<const Entry> entrie
 const uint64_t* PatternIndex::forward(std::string_view text) const {
   const Node* node = prefixes_.nodes.data();
   while (!text.empty()) {
-    const uint32_t which = place_of(text.front(), prefixes_.firsts.data() + node->children, node->count);
+    const uint32_t which =
+        node->count <= 1 ? 0 : place_of(text.front(), prefixes_.firsts.data() + node->children, node->count);
     if (which == node->count) {
       return sets_[node->through];
     }
     const Node& child = prefixes_.nodes[node->children + which];
-    const std::string_view label(labels_.data() + child.label, child.label_length);
+    const std::string_view label = label_of(child);
     if (text.size() < label.size() || !same_text(text.substr(0, label.size()), label)) {
       return sets_[node->through];
     }
@@ -188,13 +193,14 @@ const uint64_t* PatternIndex::forward(std::string_view text) const {
 const uint64_t* PatternIndex::backward(std::string_view text) const {
   const Node* node = suffixes_.nodes.data();
   while (!text.empty()) {
-    const uint32_t which = place_of(text.back(), suffixes_.firsts.data() + node->children, node->count);
+    const uint32_t which =
+        node->count <= 1 ? 0 : place_of(text.back(), suffixes_.firsts.data() + node->children, node->count);
     if (which == node->count) {
       return sets_[node->through];
     }
     const Node& child = suffixes_.nodes[node->children + which];
-    if (text.size() < child.label_length ||
-        !std::equal(text.rbegin(), text.rbegin() + child.label_length, labels_.data() + child.label)) {
+    const std::string_view label = label_of(child);
+    if (text.size() < label.size() || !std::equal(label.begin(), label.end(), text.rbegin())) {
       return sets_[node->through];
     }
     text.remove_suffix(child.label_length);

@@ -104,13 +104,16 @@ class PatternIndex {
     uint32_t clause;
     bool exact;
   };
-  struct Node {
-    uint32_t label = 0;  ///< of the edge from above, in labels_
+  struct alignas(64) Node {
+    static constexpr uint32_t kInline = 40;  ///< bytes of a label that lie here: most are shorter
+
+    uint32_t label = 0;  ///< of the edge from above, in labels_ if it is longer
     uint32_t label_length = 0;
     uint32_t children = 0;  ///< the first of them; they lie side by side
     uint32_t count = 0;
     uint32_t through = 0;  ///< set of what goes on behind this node
     uint32_t ends = 0;     ///< and of what ends here
+    std::array<char, kInline> text{};
   };
   struct Tree {
     std::vector<Node> nodes;
@@ -119,6 +122,9 @@ class PatternIndex {
 
   void grow(Tree& tree, uint32_t node, std::span<const Entry> entries, size_t depth, ClauseBits through,
             const ClauseBits* ends);
+  std::string_view label_of(const Node& node) const {
+    return {node.label_length <= Node::kInline ? node.text.data() : labels_.data() + node.label, node.label_length};
+  }
   const uint64_t* forward(std::string_view text) const;
   const uint64_t* backward(std::string_view text) const;
 
