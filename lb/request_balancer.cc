@@ -48,22 +48,6 @@ RequestBalancer::RequestBalancer(uint32_t max_services, uint32_t max_endpoints, 
   }
 }
 
-const Target* RequestBalancer::pick(const Service& service, const Asked& asked) {
-  took_probe_ = false;
-  if (service.table->order().total() == 0) {
-    return nullptr;
-  }
-  assert(service.targets.size() == service.table->members().size());
-  const RequestPolicy& policy = service.request_policy();
-  const std::optional<uint64_t> hash =
-      policy.balancing == Balancing::consistent_hash ? hash_of(policy, asked) : std::nullopt;
-  const uint32_t target = choose(service, asked, hash);
-  if (asked.tried.size() <= 1 && !has_ejected(service)) [[likely]] {
-    return &service.targets[target];
-  }
-  return pass_over(service, asked, hash, target);
-}
-
 uint32_t RequestBalancer::choose(const Service& service, const Asked& asked, std::optional<uint64_t> hash) {
   const MaglevTable& table = *service.table;
   const WeightedOrder& order = table.order();
@@ -83,6 +67,22 @@ uint32_t RequestBalancer::choose(const Service& service, const Asked& asked, std
       break;
   }
   return by_chance(order, service, asked.avoid());
+}
+
+const Target* RequestBalancer::pick(const Service& service, const Asked& asked) {
+  took_probe_ = false;
+  if (service.table->order().total() == 0) {
+    return nullptr;
+  }
+  assert(service.targets.size() == service.table->members().size());
+  const RequestPolicy& policy = service.request_policy();
+  const std::optional<uint64_t> hash =
+      policy.balancing == Balancing::consistent_hash ? hash_of(policy, asked) : std::nullopt;
+  const uint32_t target = choose(service, asked, hash);
+  if (asked.tried.size() <= 1 && !has_ejected(service)) [[likely]] {
+    return &service.targets[target];
+  }
+  return pass_over(service, asked, hash, target);
 }
 
 bool RequestBalancer::has_ejected(const Service& service) const {

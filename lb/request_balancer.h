@@ -65,8 +65,10 @@ class RequestBalancer {
   static uint64_t hash_of_value(std::string_view value);
 
  private:
-  uint32_t choose(const Service& service, const Asked& asked, std::optional<uint64_t> hash);
-  const Target* pass_over(const Service& service, const Asked& asked, std::optional<uint64_t> hash, uint32_t target);
+  [[gnu::always_inline]] inline uint32_t choose(const Service& service, const Asked& asked,
+                                                std::optional<uint64_t> hash);
+  [[gnu::cold]] const Target* pass_over(const Service& service, const Asked& asked, std::optional<uint64_t> hash,
+                                        uint32_t target);
   bool has_ejected(const Service& service) const;
   uint32_t least_request(const WeightedOrder& order, const Service& service, uint32_t avoid);
   uint32_t round_robin(const WeightedOrder& order, const Service& service, uint32_t avoid);

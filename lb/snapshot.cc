@@ -56,10 +56,7 @@ std::vector<const Service*> without(const ServiceList& list, const ServiceList& 
 
 }  // namespace
 
-const RequestPolicy& Service::request_policy() const {
-  static const RequestPolicy kDefault;
-  return requests == nullptr ? kDefault : *requests;
-}
+const RequestPolicy kDefaultRequestPolicy;
 
 std::string_view to_string(EndpointState state) {
   switch (state) {

@@ -33,6 +33,8 @@ struct RequestPolicy;  // http_policy.h
 class RouteScratches;  // route_scratch.h
 class RouteTable;      // route_table.h
 
+extern const RequestPolicy kDefaultRequestPolicy;
+
 enum class EndpointState : uint8_t {
   ready,      ///< gets new flows
   draining,   ///< keeps its flows and gets no new ones: asked for by an operator, or terminating in the registry
@@ -83,6 +85,7 @@ struct Service {
   const RequestPolicy& request_policy() const;
   /// Is it known before a connection says anything that nobody will read requests there?
   bool is_opaque() const;
+  const RequestPolicy& request_policy() const { return requests == nullptr ? kDefaultRequestPolicy : *requests; }
   bool answers_names = false;  ///< nobody is behind it: weft itself answers, as a name server
 
   /// Endpoints, targets and table; a table that two services share counts in both.

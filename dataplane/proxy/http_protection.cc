@@ -12,25 +12,30 @@ namespace weft::proxy {
 using lb::BreakerBoard;
 using lb::BreakerLimits;
 
-/// By the service's balancing, and past what is full where its endpoints have bounds.
-const lb::Target* HttpProxy::pick_endpoint(Exchange& x, const lb::Service& service, lb::RequestBalancer::Asked asked) {
-  asked.tried = x.tried.slots();
-  asked.now = turn_.millis;
+/// By the service's balancing. @param asked with what was tried, and the time
+const lb::Target* HttpProxy::pick_endpoint(Exchange& x, const lb::Service& service,
+                                           const lb::RequestBalancer::Asked& asked) {
   const lb::Target* target = balancer_.pick(service, asked);
   if (service.request_policy().breaker.bounds_endpoints()) [[unlikely]] {
-    Tried passed_over = x.tried;
-    for (uint32_t i = 0; i < Tried::kMost && target != nullptr && !balancer_.took_probe() && is_full(service, *target);
-         ++i) {
-      passed_over.add(target->slot);
-      asked.tried = passed_over.slots();
-      target = balancer_.pick(service, asked);
-    }
+    target = pick_with_room(x, service, asked, target);
   }
-  if (target == nullptr && protections_->outliers.any_ejected(service)) {
-    x.decided_by = Protection::all_ejected;
-  }
-  if (target != nullptr && balancer_.took_probe()) {
+  if (target == nullptr) [[unlikely]] {
+    x.decided_by = protections_->outliers.any_ejected(service) ? Protection::all_ejected : x.decided_by;
+  } else if (balancer_.took_probe()) [[unlikely]] {
     x.probe = target->slot;
+  }
+  return target;
+}
+
+/// Past what is full, where the service's endpoints have bounds.
+const lb::Target* HttpProxy::pick_with_room(Exchange& x, const lb::Service& service, lb::RequestBalancer::Asked asked,
+                                            const lb::Target* target) {
+  Tried passed_over = x.tried;
+  for (uint32_t i = 0; i < Tried::kMost && target != nullptr && !balancer_.took_probe() && is_full(service, *target);
+       ++i) {
+    passed_over.add(target->slot);
+    asked.tried = passed_over.slots();
+    target = balancer_.pick(service, asked);
   }
   return target;
 }
@@ -144,8 +149,7 @@ void HttpProxy::end_pending(Exchange& x) {
   }
 }
 
-/// With its attempt, an exchange loses what that counted.
-void HttpProxy::end_attempt(Exchange& x) {
+void HttpProxy::end_counts(Exchange& x) {
   end_pending(x);
   if (x.charged_endpoint != kNobody) {
     protections_->breakers.give_back_of_endpoint(config_.worker, BreakerBoard::requests,

@@ -214,7 +214,9 @@ class HttpProxy {
   bool is_within_limits(uint32_t number, const lb::Service& service, const lb::HttpRule& rule);
 
   // http_protection.cc: circuit breakers, retry budgets, outlier detection.
-  const lb::Target* pick_endpoint(Exchange& x, const lb::Service& service, lb::RequestBalancer::Asked asked);
+  const lb::Target* pick_endpoint(Exchange& x, const lb::Service& service, const lb::RequestBalancer::Asked& asked);
+  const lb::Target* pick_with_room(Exchange& x, const lb::Service& service, lb::RequestBalancer::Asked asked,
+                                   const lb::Target* target);
   bool is_full(const lb::Service& service, const lb::Target& target) const;
   bool admit(uint32_t number, const lb::Service& service, const lb::Target& target);
   bool admit_connection(uint32_t number, uint32_t made, const lb::Service& service);
@@ -222,7 +224,13 @@ class HttpProxy {
   void grant_wishes();
   void overflow(uint32_t number, uint32_t service_slot, Protection bound);
   void end_pending(Exchange& x);
-  void end_attempt(Exchange& x);
+  /// With its attempt, an exchange loses what that counted; most often nothing that was not lost before.
+  void end_attempt(Exchange& x) {
+    if (x.is_pending || (x.charged_endpoint & x.probe) != kNobody) [[unlikely]] {
+      end_counts(x);
+    }
+  }
+  void end_counts(Exchange& x);
   void end_charges(Exchange& x);
   void end_retry(Exchange& x);
   bool take_retry(Exchange& x);

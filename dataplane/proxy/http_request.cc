@@ -294,7 +294,8 @@ const lb::Target* HttpProxy::choose_endpoint(Exchange& x, const lb::Service& ser
   }
   if (target == nullptr) {
     token.begun_s = wall_clock_s();
-    lb::RequestBalancer::Asked asked{.request = &request_.view, .client = x.pair.remote};
+    lb::RequestBalancer::Asked asked{
+        .request = &request_.view, .client = x.pair.remote, .tried = x.tried.slots(), .now = turn_.millis};
     asked.cookie_hash = begin_cookie(service.request_policy(), asked);
     target = pick_endpoint(x, service, asked);
   }
@@ -534,7 +535,7 @@ void HttpProxy::start_mirror(uint32_t of, const lb::RouteTable::Match& match, co
   edits_.clear();
   texts_.clear();
   const lb::Target* const target =
-      pick_endpoint(x, *service, {.request = &request_.view, .client = original.pair.remote});
+      pick_endpoint(x, *service, {.request = &request_.view, .client = original.pair.remote, .now = turn_.millis});
   if (target == nullptr || !write_heads(number, match, nullptr, listener)) {
     if (exchanges_[number].stage != Exchange::Stage::free) {
       close_exchange(number);
