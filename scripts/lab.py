@@ -16,6 +16,8 @@ import sys
 import tempfile
 import time
 
+import metrics
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("WEFT_BUILD", ROOT / "build"))
 GATEWAY = "169.254.1.1"  # every pod's next hop: the host's end of its own veth
@@ -312,6 +314,14 @@ class Lab:
     def ctl(self, *words):
         """A command's answer as data."""
         return json.loads(run(BUILD / "weftctl", "--socket", self.socket, "--json", *words))
+
+    def metrics(self):
+        """What `show metrics` says, read strictly: see metrics.py."""
+        return metrics.read(self.text("show", "metrics"))
+
+    def metric(self, name, **labels):
+        """The sum over what has these labels."""
+        return sum(value for (family, own), value in self.metrics().items() if family == name and labels.items() <= dict(own).items())
 
     def tcp(self, name):
         """What `show tcp` says of it, of all workers together."""

@@ -34,6 +34,7 @@ inline constexpr std::array kCommandTexts = {
     CommandText{"show neighbours", "", "whom the kernel knows on the links of twins"},
     CommandText{"show registry", "", "where the registry is, how current, and what of it is refused or held"},
     CommandText{"show snapshot", "", "what is in force, since when, and what is wrong with the registry"},
+    CommandText{"show metrics", "", "all that is counted, in Prometheus' text format"},
     CommandText{"get httproute", "[<namespace>/<name>]", "what HTTPRoutes are attached to, and why not"},
     CommandText{"get grpcroute", "[<namespace>/<name>]", "GRPCRoutes, and why none is in force"},
     CommandText{"get gateway", "[<namespace>/<name>]", "listeners of Gateways and their conditions"},

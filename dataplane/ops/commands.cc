@@ -13,6 +13,7 @@
 #include "ops/command_texts.h"
 #include "ops/get.h"
 #include "ops/show.h"
+#include "ops/show_metrics.h"
 #include "ops/trace.h"
 #include "registry-sync/diagnostic.h"
 
@@ -23,6 +24,7 @@ struct Command {
   std::string_view words;  ///< those of its text
   Answer (*run)(node::Node&, const Words&);
   Begun (*begin)(node::Node&, const Words&, Form) = nullptr;  ///< instead of run
+  std::string (*tell)(node::Node&) = nullptr;                 ///< likewise: in a text form of its own, not in JSON
 };
 
 Answer help(node::Node& node, const Words& arguments);
@@ -45,6 +47,7 @@ constexpr std::array kCommands = {
     Command{"show neighbours", show_neighbours},
     Command{"show registry", show_registry},
     Command{"show snapshot", show_snapshot},
+    Command{"show metrics", nullptr, nullptr, metrics_of},
     Command{"get httproute", get_httproute},
     Command{"get grpcroute", get_grpcroute},
     Command{"get gateway", get_gateway},
@@ -115,6 +118,13 @@ tl::expected<Reply, std::string> run(node::Node& node, const Command& command, c
       return tl::unexpected(begun.error());
     }
     reply.rest = std::move(*begun);
+    return reply;
+  }
+  if (command.tell != nullptr) {
+    if (form == Form::json) {
+      return tl::unexpected(fmt::format("\"{}\" is in Prometheus' text format, and not in JSON", command.words));
+    }
+    reply.text = command.tell(node);
     return reply;
   }
   const Answer answer = command.run(node, arguments);

@@ -3,7 +3,7 @@
 #include <array>
 
 #include "ops/counter_row.h"
-#include "ops/show.h"
+#include "ops/show_metrics.h"
 
 namespace weft::ops {
 namespace {
@@ -102,6 +102,26 @@ Answer show_dns(node::Node& node, const Words&) {
     shown["upstream_counters"] = counters_of(node.forwarder()->counts());
   }
   return shown;
+}
+
+void add_dns_metrics(node::Node& node, Metrics& metrics) {
+  if (node.config().dns.zone == nullptr) {
+    return;
+  }
+  std::vector<std::pair<size_t, dns::Counters>> names;
+  for (size_t i = 0; i < node.workers().size(); ++i) {
+    names.emplace_back(i, node.workers()[i]->books().names);
+  }
+  metrics.gauge("weft_dns_services", "that have names").add(node.snapshots().current()->names().services());
+  add_counters(metrics, "dns", kNameRows, names, [](std::string_view name) { return name == "tcp_clients"; });
+  if (node.forwarder() != nullptr) {
+    for (const Json& row : counters_of(node.forwarder()->counts())) {
+      const bool gauge = row["name"] == "pending";
+      const std::string name = "weft_dns_upstream_" + row["name"].get<std::string>() + (gauge ? "" : "_total");
+      const std::string help = row["unit"].get<std::string>() + ": " + row["meaning"].get<std::string>();
+      (gauge ? metrics.gauge(name, help) : metrics.counter(name, help)).add(row["count"].get<uint64_t>());
+    }
+  }
 }
 
 }  // namespace weft::ops

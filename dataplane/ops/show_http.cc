@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `show http` shows: of requests that were read, and of the connections that they came and went by.
+#include <algorithm>
 #include <array>
+#include <iterator>
 #include <numeric>
 #include <string_view>
 
 #include "http/http1.h"
 #include "ops/counter_row.h"
-#include "ops/show.h"
+#include "ops/show_metrics.h"
 
 namespace weft::ops {
 namespace {
@@ -137,6 +139,52 @@ Answer show_http(node::Node& node, const Words&) {
               {"workers", workers},
               {"counters", counters_of(kHttpRows, books)},
               {"bad_requests", bad}};
+}
+
+void add_http_metrics(node::Node& node, Metrics& metrics) {
+  std::vector<std::pair<size_t, proxy::HttpBooks>> books;
+  for (size_t i = 0; i < node.workers().size(); ++i) {
+    if (node.workers()[i]->terminator() != nullptr) {
+      books.emplace_back(i, node.workers()[i]->books().tcp.http);
+    }
+  }
+  if (books.empty()) {
+    return;
+  }
+  const auto gauge = [&](const char* name, const char* help, uint32_t proxy::HttpBooks::*value) {
+    metrics.gauge(name, help);
+    for (const auto& [worker, own] : books) {
+      metrics.add(own.*value, {{"worker", std::to_string(worker)}});
+    }
+  };
+  metrics.gauge("weft_http_draining", "1: clients are sent away").add(node.is_draining());
+  gauge("weft_http_clients", "connections of clients, now", &proxy::HttpBooks::clients);
+  gauge("weft_http_exchanges", "requests under way, now", &proxy::HttpBooks::exchanges);
+  gauge("weft_http_upstreams", "connections to endpoints, now", &proxy::HttpBooks::upstreams);
+  gauge("weft_http_parked", "of those, that wait for a request", &proxy::HttpBooks::parked);
+  // What is one thing with several rows is one family with a label.
+  constexpr std::string_view kResponses = "responses_";
+  metrics.counter("weft_http_responses_total", "by the class of their status; none: the client was told nothing");
+  for (const HttpRow& row : kHttpRows) {
+    for (const auto& [worker, own] : books) {
+      if (row.name.starts_with(kResponses)) {
+        metrics.add(row.count(own),
+                    {{"worker", std::to_string(worker)}, {"class", row.name.substr(kResponses.size())}});
+      }
+    }
+  }
+  metrics.counter("weft_http_bad_requests_total", "refused as malformed, by what was wrong: show http");
+  for (const auto& [worker, own] : books) {
+    for (size_t i = 1; i < http::kDefects; ++i) {
+      if (static_cast<http::Defect>(i) != http::Defect::status_line) {
+        metrics.add(own.defects[i], {{"worker", std::to_string(worker)}, {"defect", kDefectNames[i]}});
+      }
+    }
+  }
+  std::vector<HttpRow> others;
+  std::copy_if(kHttpRows.begin(), kHttpRows.end(), std::back_inserter(others),
+               [&](const HttpRow& row) { return !row.name.starts_with(kResponses); });
+  add_counters(metrics, "http", others, books, [](std::string_view) { return false; });
 }
 
 }  // namespace weft::ops

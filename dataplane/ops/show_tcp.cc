@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "ops/counter_row.h"
-#include "ops/show.h"
+#include "ops/show_metrics.h"
 
 namespace weft::ops {
 namespace {
@@ -102,6 +102,36 @@ Answer show_tcp(node::Node& node, const Words&) {
                        {"pieces_limit", limits.pieces}});
   }
   return Json{{"workers", workers}, {"counters", counters_of(kTcpRows, books)}};
+}
+
+void add_tcp_metrics(node::Node& node, Metrics& metrics) {
+  std::vector<std::pair<size_t, runtime::TcpBooks>> books;
+  for (size_t i = 0; i < node.workers().size(); ++i) {
+    if (node.workers()[i]->terminator() != nullptr) {
+      books.emplace_back(i, node.workers()[i]->books().tcp);
+    }
+  }
+  if (books.empty()) {
+    return;
+  }
+  const auto gauge = [&](const char* name, const char* help, auto value) {
+    metrics.gauge(name, help);
+    for (const auto& [worker, own] : books) {
+      metrics.add(value(own, node.workers()[worker]->config().terminator.tcp), {{"worker", std::to_string(worker)}});
+    }
+  };
+  using Own = runtime::TcpBooks;
+  using Limits = tcp::Config;
+  gauge("weft_tcp_sessions", "relayed, now", [](const Own& own, const Limits&) { return own.sessions; });
+  gauge("weft_tcp_connections", "now", [](const Own& own, const Limits&) { return own.connections; });
+  gauge("weft_tcp_connections_limit", "how many there may be",
+        [](const Own&, const Limits& limits) { return limits.connections; });
+  gauge("weft_tcp_half_open", "handshakes, now", [](const Own& own, const Limits&) { return own.half_open; });
+  gauge("weft_tcp_time_waits", "now", [](const Own& own, const Limits&) { return own.time_waits; });
+  gauge("weft_tcp_pieces", "segments' payloads that wait, now",
+        [](const Own& own, const Limits&) { return own.pieces; });
+  gauge("weft_tcp_pieces_limit", "how many may wait", [](const Own&, const Limits& limits) { return limits.pieces; });
+  add_counters(metrics, "tcp", kTcpRows, books, [](std::string_view) { return false; });
 }
 
 }  // namespace weft::ops

@@ -33,6 +33,11 @@ first = shown()
 assert first["source"] == "etcd" and first["ready"] and first["state"] == "current" and first["alarm"] == "", first
 assert first["member"] == store.url(0) and first["connection"] == "connected", first
 assert (first["keys"], first["instances"], first["refused_keys"], first["lists"]) == (5, 4, 0, 1), first
+metrics = mesh.metrics()
+for name, value in {"ready": 1, "connected": 1, "from_cache": 0, "keys": 5, "instances": 4, "refused_keys": 0, "held_keys": 0, "alarm": 0, "lists_total": 1,
+                    "revision": first["revision"], "documents": first["documents"]}.items():
+    assert metrics["weft_registry_" + name, ()] == value, (name, metrics)
+assert metrics["weft_snapshot_endpoints", ()] == 4 and metrics["weft_snapshot_services", ()] == 1, metrics
 assert lab.wait_until("etcd is heard of now and then", lambda: shown()["age_seconds"] <= 5, 30)
 text = mesh.text("show", "registry")
 assert "etcd" in text and store.url(0) in text and "connected" in text, text
@@ -63,6 +68,7 @@ for lease in leases[1:3]:
 lab.wait_until("the alarm is raised", lambda: shown()["alarm"], 30)
 assert endpoints() == {web.name for web in webs}, endpoints()
 held = shown()
+assert (mesh.metric("weft_registry_alarm"), mesh.metric("weft_registry_held_keys")) == (1, 3), mesh.metrics()
 assert held["held_keys"] == 3 and held["held_of"] == ["default/web"] and held["holds"] == 3, held
 assert any("weftctl set registry accept" in error for error in held["errors"]), held
 # Who comes back is held no more; the operator lets the rest go.
@@ -70,6 +76,7 @@ store.instance("web", webs[0])
 lab.wait_until("one is back", lambda: shown()["held_keys"] == 2, 30)
 mesh.ctl("set", "registry", "accept")
 assert endpoints() == {"web0", "web3"} and shown()["alarm"] == "", endpoints()
+assert (mesh.metric("weft_registry_alarm"), mesh.metric("weft_registry_held_keys"), mesh.metric("weft_registry_holds_total")) == (0, 0, 3), mesh.metrics()
 # What somebody deletes goes at once, be it all.
 store.delete("endpoints/default/web/", "--prefix")
 lab.wait_until("all are gone", lambda: not endpoints(), 30)
@@ -81,6 +88,8 @@ lab.wait_until("all are back", lambda: len(endpoints()) == 4, 30)
 store.kill(0)
 away = lab.wait_until("its absence is told", lambda: (now := shown())["connection"] == "away" and now, 30)
 assert away["state"].startswith("away") and away["last_error"] and away["ready"], away
+assert mesh.metric("weft_registry_connected") == 0 and mesh.metric("weft_registry_ready") == 1
+lab.wait_until("its absence grows", lambda: mesh.metric("weft_registry_age_seconds") > 0, 30)
 assert works() and len(endpoints()) == 4
 store.start(0)
 back = lab.wait_until("it is back", lambda: (now := shown())["connection"] == "connected" and now, 30)

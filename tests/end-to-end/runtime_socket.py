@@ -40,6 +40,27 @@ for subject in ("version", "workers", "ports", "services", "endpoints", "flows",
     assert text and not text.startswith("error"), text
     answer = ask(f"json show {subject}\n".encode())
     assert answer.count("\n") == 1 and isinstance(json.loads(answer), (dict, list)), answer
+# Metrics are of Prometheus' format alone, and say what the tables say.
+assert "Prometheus" in json.loads(ask(b"json show metrics\n"))["error"]
+assert client.run("curl", "-sS", "-m", "5", "http://10.96.0.10/", check=False) is not None
+metrics = mesh.metrics()
+assert metrics["weft_build_info", (("version", mesh.ctl("show", "version")["version"]), ("node", mesh.ctl("show", "version")["node"]), ("registry", "files"))] == 1
+for row in mesh.ctl("show", "drops")["workers"]:
+    assert any(name == "weft_packets_total" and dict(labels)["verdict"] == row["name"] and dict(labels)["outcome"] == row["outcome"] for name, labels in metrics), row
+received = sum(value for (name, _), value in metrics.items() if name == "weft_received_packets_total")
+assert received > 0 and mesh.metric("weft_port_received_packets_total", port="pods") >= received
+assert received + mesh.metric("weft_originated_packets_total") <= mesh.metric("weft_packets_total"), metrics
+# As docs/operating.md has it: a scrape, by socat.
+said = f"{lab.BUILD / 'weftctl'} --socket {mesh.socket} show metrics"
+lab.run("ip", "link", "set", "lo", "up")
+scraped = lab.Process(["socat", "TCP-LISTEN:9469,bind=127.0.0.1,reuseaddr,fork",
+                       r"""SYSTEM:'printf "HTTP/1.0 200 OK\r\nContent-Type\: text/plain; version=0.0.4\r\n\r\n"; %s'""" % said], mesh.folder / "socat.log")
+answer = lab.wait_until("it is scraped", lambda: lab.run("curl", "-sS", "-m", "10", "http://127.0.0.1:9469/metrics", check=False).startswith("# HELP") and
+                        lab.run("curl", "-sSi", "-m", "10", "http://127.0.0.1:9469/metrics"), 30)
+head, _, body = answer.replace("\r\n", "\n").partition("\n\n")
+assert "Content-Type: text/plain; version=0.0.4" in head and lab.metrics.read(body), answer
+print(len(body), "bytes of metrics")
+scraped.stop()
 worker, = mesh.ctl("show", "workers")
 assert worker["flow_memory_bytes"] == 65536 * (96 + 160) and worker["burst_sizes"], worker
 service, = mesh.ctl("show", "services")
