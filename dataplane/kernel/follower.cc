@@ -63,9 +63,9 @@ Follower::~Follower() {
   }
 }
 
-void Follower::want(std::vector<lb::Address> endpoints) {
+void Follower::want(const std::vector<Wish>& wishes) {
   const std::lock_guard lock(mutex_);
-  endpoints_ = std::move(endpoints);
+  wishes_.insert(wishes_.end(), wishes.begin(), wishes.end());
 }
 
 Follower::View Follower::view() const {
@@ -171,12 +171,19 @@ void Follower::keep_resolved() {
   for (const Wanted& gateway : router_->gateways()) {
     see_to(gateway);
   }
-  std::vector<lb::Address> endpoints;
+  std::vector<Wish> wishes;
   {
     const std::lock_guard lock(mutex_);
-    endpoints = endpoints_;
+    wishes.swap(wishes_);
   }
-  for (const lb::Address& endpoint : endpoints) {
+  for (const Wish& wish : wishes) {
+    if (wish.wanted) {
+      endpoints_.insert(wish.endpoint);
+    } else {
+      endpoints_.erase(wish.endpoint);
+    }
+  }
+  for (const lb::Address& endpoint : endpoints_) {
     if (const auto neighbour = router_->neighbour_for(endpoint)) {
       see_to(*neighbour);
     }

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <tl/expected.hpp>
@@ -50,9 +51,17 @@ class Follower {
   Follower(const Follower&) = delete;
   Follower& operator=(const Follower&) = delete;
 
+  /// The kernel is to know an endpoint that is on a link, from now on or no more.
+  struct Wish {
+    lb::Address endpoint;
+    bool wanted = true;
+
+    bool operator==(const Wish&) const = default;
+  };
+
   // For any thread.
-  /// Endpoints: the kernel is to know those that are on a link.
-  void want(std::vector<lb::Address> endpoints);
+  /// In order; what was wanted before stays so. Costs what it is given: what becomes of it is the follower's thread's.
+  void want(const std::vector<Wish>& wishes);
   View view() const;
 
  private:
@@ -76,11 +85,12 @@ class Follower {
   Clock::time_point next_upkeep_;
   Clock::time_point next_full_read_;
   std::map<Wanted, Clock::time_point> asked_;
+  std::set<lb::Address> endpoints_;  ///< that are wanted
   bool left_out_ = false;
 
   mutable std::mutex mutex_;
-  std::vector<lb::Address> endpoints_;  ///< under mutex_
-  View view_;                           ///< under mutex_
+  std::vector<Wish> wishes_;  ///< under mutex_: since the last upkeep
+  View view_;                 ///< under mutex_
   std::thread thread_;
 };
 

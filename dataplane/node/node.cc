@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <random>
-#include <set>
 #include <thread>
 
 #include "runtime/pci.h"
@@ -482,17 +481,6 @@ Node::Step Node::follow_registry() {
   return {};
 }
 
-/// Endpoints on a link: at best before the first packet for them.
-void Node::want_resolved(const lb::Snapshot& snapshot) {
-  std::set<lb::Address> endpoints;
-  for (const lb::Service& service : snapshot.services()) {
-    for (const lb::Endpoint& endpoint : service.endpoints) {
-      endpoints.insert(endpoint.address);
-    }
-  }
-  routes_->want({endpoints.begin(), endpoints.end()});
-}
-
 void Node::take(const registry::Publication& publication) {
   if (steering_ == nullptr) {
     snapshots_->publish(publication.snapshot);
@@ -500,7 +488,10 @@ void Node::take(const registry::Publication& publication) {
     report(with_pods([&](pods::Pods&) { return steering_->take(publication); }));
   }
   if (routes_ != nullptr) {
-    want_resolved(*publication.snapshot);
+    // Endpoints on a link: at best before the first packet for them.
+    if (const auto wishes = addresses_.take(publication.endpoints); !wishes.empty()) {
+      routes_->want(wishes);
+    }
   }
 }
 

@@ -17,6 +17,7 @@
 #include "kernel/follower.h"
 #include "lb/session_token.h"
 #include "node/config.h"
+#include "node/endpoint_addresses.h"
 #include "node/ports.h"
 #include "node/steering.h"
 #include "pods/pods.h"
@@ -101,7 +102,6 @@ class Node {
   Step follow_registry();
   Step launch_workers();
   void take(const registry::Publication& publication);
-  void want_resolved(const lb::Snapshot& snapshot);
   void go_on_steering();
   void look_after_protections();
   /// Says it once.
@@ -138,6 +138,7 @@ class Node {
   std::unique_ptr<kernel::Router> router_;  ///< until routes_ takes it over
   std::unique_ptr<kernel::Follower> routes_;
   std::unique_ptr<Steering> steering_;  ///< the registry's thread alone; null without pods
+  EndpointAddresses addresses_;         ///< likewise: for routes_
   std::string steering_error_;          ///< likewise: what was last said of it
   std::unique_ptr<registry::Syncer> syncer_;
   bool launched_ = false;  ///< the workers
