@@ -163,8 +163,8 @@ struct HttpBackend {
 
 /// GEP-1731.
 struct HttpRetry {
-  uint32_t attempts = 0;        ///< beside the first; 0: none
-  std::vector<uint16_t> codes;  ///< of responses, 400 to 599, that are tried again
+  uint32_t attempts = 0;                       ///< beside the first; 0: none
+  std::vector<uint16_t> codes;                 ///< of responses, 400 to 599, that are tried again
   std::chrono::milliseconds backoff{0};        ///< base of what attempts wait for by chance; 0: nothing
   std::chrono::milliseconds least_backoff{0};  ///< what they wait for at any rate
 

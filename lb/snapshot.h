@@ -82,7 +82,6 @@ struct Service {
 
   std::shared_ptr<const Authorization> authorization;  ///< null: everybody may have everything
 
-  const RequestPolicy& request_policy() const;
   /// Is it known before a connection says anything that nobody will read requests there?
   bool is_opaque() const;
   const RequestPolicy& request_policy() const { return requests == nullptr ? kDefaultRequestPolicy : *requests; }
