@@ -175,7 +175,7 @@ void compile(benchmark::State& state) {
 }
 
 BENCHMARK(none)->Name("policy/none")->Unit(benchmark::kMillisecond);
-BENCHMARK(rules)->Name("policy/rules")->Arg(1)->Arg(10)->Arg(1000)->Unit(benchmark::kMillisecond);
+BENCHMARK(rules)->Name("policy")->ArgName("rules")->Arg(1)->Arg(10)->Arg(1000)->Unit(benchmark::kMillisecond);
 BENCHMARK(rules_of_one_path)->Name("policy/one_path")->Arg(1000)->Unit(benchmark::kMillisecond);
 BENCHMARK(judge)->Name("policy/judge")->Arg(1)->Arg(1000);
 BENCHMARK(source)->Name("policy/connection")->Arg(1000);

@@ -19,6 +19,9 @@ void check_authorization(const std::string& key, const ServiceResources& resourc
     const bool deny = policy->action == AuthorizationPolicy::Action::deny;
     if (of_service && resources.services.empty()) {
       add(result.warnings, policy->metadata, "spec.targetRefs", "there is no service " + key + " (yet)");
+    } else if (of_service && resources.services.front()->addresses.empty()) {
+      add(result.warnings, policy->metadata, "spec.targetRefs",
+          "service " + key + " is headless: clients talk to its endpoints by themselves, and no policy is asked");
     }
     for (size_t i = 0; i < policy->rules.size(); ++i) {
       if (deny && denies_opaque(policy->rules[i])) {

@@ -250,13 +250,16 @@ TEST(Authorization, IsWarnedOfWhatItDoesToOpaqueConnections) {
       validated(kWeb + authorization("a", "{targetRefs: [{kind: Service, name: web}], rules: [{}]}") +
                 authorization("b", "{action: DENY, rules: [{to: [{operation: {methods: [GET]}}]}]}") +
                 authorization("c", "{action: DENY, rules: [{to: [{operation: {methods: [GET], ports: ['80']}}]}]}") +
-                authorization("d", "{targetRef: {kind: Service, name: none}, rules: [{}]}"));
+                authorization("d", "{targetRef: {kind: Service, name: none}, rules: [{}]}") + service("alone", "None") +
+                authorization("e", "{targetRef: {kind: Service, name: alone}, rules: [{}]}"));
   EXPECT_THAT(lines(validation.errors), IsEmpty());
   EXPECT_THAT(
       lines(validation.warnings),
       ElementsAre(
           "f.yaml:7: spec.rules[0].to: without ports it denies all connections whose requests weft does not read",
-          "f.yaml:11: spec.targetRefs: there is no service default/none (yet)"));
+          "f.yaml:11: spec.targetRefs: there is no service default/none (yet)",
+          "f.yaml:15: spec.targetRefs: service default/alone is headless: clients talk to its endpoints by themselves, "
+          "and no policy is asked"));
 }
 
 TEST(Authorization, IsNamedOnce) {
