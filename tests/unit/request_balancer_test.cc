@@ -245,5 +245,68 @@ TEST(RequestBalancer, AnyChangeBetweenPicksIsFine) {
   }
 }
 
+/// One lost is as good as none: a hash goes from an ejected endpoint to the same other one whoever asks, and back with
+/// it.
+TEST(RequestBalancer, AHashPassesOverTheEjectedAlike) {
+  RequestPolicy hashed = policy(Balancing::consistent_hash);
+  hashed.outlier = {.enabled = true, .consecutive_5xx = 1, .max_ejection_percent = 100};
+  const Service all = service({{0, 1}, {1, 1}, {2, 1}, {3, 1}, {4, 1}}, hashed);
+  OutlierBoard board(kServices, kEndpoints, 2);
+  RequestBalancer one(kServices, kEndpoints, 1, &board);
+  RequestBalancer other(kServices, kEndpoints, 2, &board);
+  std::map<std::string, uint32_t> homes;
+  const auto pick = [&](RequestBalancer& balancer, const std::string& user) {
+    std::vector<HttpField> fields = {{"x-user", user}};
+    HttpRequest request;
+    request.fields = fields;
+    return balancer.pick(all, {.request = &request, .now = 100});
+  };
+  for (int i = 0; i < 200; ++i) {
+    const std::string user = std::to_string(i);
+    homes[user] = pick(one, user)->slot;
+  }
+  const auto eject = [&](uint32_t slot) {
+    return board.report(0, all.slot, 5, slot, hashed.outlier, {.status = 500}, 0).ejected;
+  };
+  std::set<uint32_t> out;
+  for (const uint32_t slot : {2U, 4U, 0U, 1U}) {
+    ASSERT_EQ(eject(slot), Ejection::consecutive_5xx);
+    out.insert(slot);
+    std::map<uint32_t, int> moved;
+    for (const auto& [user, home] : homes) {
+      const Target* const target = pick(one, user);
+      ASSERT_NE(target, nullptr);
+      ASSERT_EQ(pick(other, user), target);
+      ASSERT_FALSE(out.contains(target->slot));
+      if (!out.contains(home)) {
+        ASSERT_EQ(target->slot, home) << "who need not move stays";
+      } else {
+        ++moved[target->slot];
+      }
+    }
+    EXPECT_EQ(moved.size(), 5 - out.size()) << "those of one endpoint go to all others";
+  }
+  ASSERT_EQ(eject(3), Ejection::consecutive_5xx);
+  EXPECT_EQ(pick(one, "1"), nullptr) << "all are ejected";
+}
+
+/// What others do not get is shared by weight, and goes by the algorithm.
+TEST(RequestBalancer, TheRestShareWhatTheEjectedDoNotGet) {
+  for (const Balancing each : {Balancing::least_request, Balancing::round_robin, Balancing::random}) {
+    RequestPolicy watched = policy(each);
+    watched.outlier = {.enabled = true, .consecutive_5xx = 1, .max_ejection_percent = 100};
+    const Service all = service({{0, 1}, {1, 1}, {2, 1}, {3, 1}}, watched);
+    OutlierBoard board(kServices, kEndpoints, 1);
+    RequestBalancer balancer(kServices, kEndpoints, 3, &board);
+    board.report(0, all.slot, 4, 1, watched.outlier, {.status = 500}, 0);
+    const std::map<uint32_t, int> counts = picks(balancer, all, 3000);
+    ASSERT_EQ(counts.size(), 3U) << static_cast<int>(each);
+    for (const auto& [slot, count] : counts) {
+      EXPECT_NE(slot, 1U);
+      EXPECT_NEAR(count, 1000, each == Balancing::round_robin ? 10 : 150) << static_cast<int>(each);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace weft::lb

@@ -98,7 +98,13 @@ class WhereRequest : public testing::Test {
     if (!question) {
       return tl::unexpected(question.error());
     }
-    return answer_request({.snapshot = *snapshot_, .limits = {}, .session_key = kKey, .now_s = kNow}, *question);
+    return answer_request({.snapshot = *snapshot_,
+                           .limits = {},
+                           .session_key = kKey,
+                           .now_s = kNow,
+                           .outliers = &outliers_,
+                           .millis = 1000},
+                          *question);
   }
   std::string error_of(const std::string& line) {
     const Answer answer = ask(line);
@@ -106,6 +112,7 @@ class WhereRequest : public testing::Test {
   }
 
   std::optional<lb::Snapshot> snapshot_;
+  lb::OutlierBoard outliers_{16, 256, 1};
 };
 
 TEST_F(WhereRequest, TheRuleThatWonAndWhatHeld) {
@@ -215,6 +222,38 @@ TEST_F(WhereRequest, BackendsByTheirShares) {
   EXPECT_EQ(endpoints[0]["endpoint_name"], "shop/v1/pod-20");
   EXPECT_NEAR(endpoints[0]["share_percent"].get<double>(), 33.3, 0.1);
   EXPECT_FALSE(answer->contains("answered_by"));
+}
+
+TEST_F(WhereRequest, WhoIsEjectedIsPassedOverAsAWorkerDoes) {
+  lb::RequestPolicy hashed{.balancing = lb::Balancing::consistent_hash,
+                           .hash = {.kind = lb::HashOn::Kind::header, .name = "x-user"},
+                           .outlier = {.enabled = true, .consecutive_5xx = 1, .max_ejection_percent = 100}};
+  publish(routed({rule(0, {prefix("/")}, {.backends = {backend("shop/v1", 2)}})}), hashed);
+  const lb::Service& v1 = *snapshot_->service_at(2);
+  const auto eject = [&](uint32_t slot) { outliers_.report(0, 2, 3, slot, hashed.outlier, {.status = 500}, 0); };
+  eject(21);
+  lb::RequestBalancer worker(16, 256, 99, &outliers_);
+  int passed_over = 0;
+  for (int i = 0; i < 20; ++i) {
+    const std::string user = std::to_string(i);
+    const lb::HttpField field{"x-user", user};
+    const lb::HttpRequest request{.fields = std::span(&field, 1)};
+    const lb::Target* const taken = worker.pick(v1, {.request = &request, .now = 1000});
+    const Json answer = *ask("GET http://web.shop/ header x-user: " + user);
+    EXPECT_EQ(answer["backends"][0]["endpoint"], lb::to_string(taken->address, taken->port));
+    passed_over += answer["backends"][0]["chosen_by"].get<std::string>().ends_with(
+        "; passed over 10.1.0.21:8080, which is ejected");
+    EXPECT_EQ(answer["endpoints"][0]["passed_over"], "");
+    EXPECT_EQ(answer["endpoints"][1]["passed_over"], "ejected for another 29 s: consecutive_5xx");
+  }
+  EXPECT_GT(passed_over, 0);
+  EXPECT_LT(passed_over, 20);
+  eject(20);
+  eject(22);
+  const Json answer = *ask("GET http://web.shop/ header x-user: 1");
+  EXPECT_EQ(answer["status"], 503);
+  EXPECT_EQ(answer["flags"], "UH");
+  EXPECT_EQ(answer["reason"], "all endpoints of the service are ejected");
 }
 
 TEST_F(WhereRequest, AHashNamesTheEndpointThatAWorkerTakes) {
