@@ -4,8 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <map>
+#include <numeric>
 #include <random>
+#include <thread>
 
 namespace weft::lb {
 namespace {
@@ -129,6 +132,28 @@ TEST(RequestLimiter, KeepsManyKeysApartAndAFloodOfThemTight) {
   for (const auto& [key, count] : passed) {
     ASSERT_NE(limiter.take(key, rate, kSecond), 0U) << "a flood of others gave a key its tokens back";
   }
+}
+
+TEST(RequestLimiter, PassesNoMoreThanTheBurstThoughWorkersRunAtATime) {
+  constexpr uint32_t kWorkers = 4;
+  const RequestRate rate{.interval_ns = RequestRate::kMostTime / 1000, .burst = 1000};
+  SharedRates shared(64, kWorkers);
+  std::array<uint64_t, kWorkers> passed{};
+  std::vector<std::thread> workers;
+  for (uint64_t& mine : passed) {
+    workers.emplace_back([&] {
+      RequestLimiter limiter(shared, 64);
+      for (int i = 0; i < 20'000; ++i) {
+        mine += limiter.take(7, rate, kSecond) == 0;
+      }
+    });
+  }
+  for (std::thread& each : workers) {
+    each.join();
+  }
+  const uint64_t all = std::accumulate(passed.begin(), passed.end(), uint64_t{0});
+  EXPECT_LE(all, rate.burst);
+  EXPECT_GE(all, rate.burst - rate.burst / 16);
 }
 
 TEST(RequestLimiter, OutlivesTheTimeAsItIsKept) {
