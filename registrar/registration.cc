@@ -169,12 +169,15 @@ etcd::Result<void> Registration::step(const std::string& wanted) {
 
 void Registration::say(const std::string& problem) {
   if (problem == problem_) {
+    was_reached_ |= problem.empty();
     return;
   }
   // Messages of one outage differ in details; one is enough.
   if (problem.empty() || problem_.empty()) {
-    log_(problem.empty() ? "etcd is well again" : problem + "; trying again, and the program runs on");
+    const std::string well = was_reached_ ? "etcd is well again" : "etcd is reached";
+    log_(problem.empty() ? well : problem + "; trying again, and the program runs on");
   }
+  was_reached_ |= problem.empty();
   problem_ = problem;
 }
 

@@ -71,6 +71,7 @@ class Registration {
   std::string written_;  ///< what etcd is known to have; empty: that is not known
   Clock::time_point renew_at_{};
   std::string problem_;  ///< what was said last
+  bool was_reached_ = false;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -196,3 +196,13 @@ for tool in ("etcdctl", "curl"):
 etcd.kill()
 away = subprocess.run([WEFTCTL, "deregister", "shop/web", "one"], capture_output=True, text=True)
 assert away.returncode == 69 and away.stderr.startswith("error: etcd: "), away
+
+# An etcd that never was reached can't be well "again".
+etcd.kill()
+registrar = register("sleep", "1000", flags=())
+lab.wait_until("that is said", lambda: "trying again" in registrar.log.read_text(), 30)
+etcd = start_etcd("late-data")
+lab.wait_until("it is registered", lambda: conditions() == READY, 30)
+lab.wait_until("that is said, too", lambda: "etcd is reached" in registrar.log.read_text(), 30)
+assert "well again" not in registrar.log.read_text(), registrar.log.read_text()
+assert registrar.stop(30) == 128 + 15 and value() is None
