@@ -15,10 +15,12 @@
 
 #include "ops/command_texts.h"
 #include "registrar/commands.h"
+#include "registrar/usage.h"
 
 namespace {
 
-constexpr int kCannotConnect = 69;  // EX_UNAVAILABLE of sysexits.h
+constexpr int kWronglyCalled = 64;  // EX_USAGE of sysexits.h
+constexpr int kCannotConnect = 69;  // EX_UNAVAILABLE
 
 int connect_to(const std::string& path) {
   sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
@@ -103,7 +105,11 @@ int main(int argc, char** argv) {
   app.add_flag("--json", json, "answer as JSON");
   app.add_option("command", words, "the words of a command, such as: show services")->required();
   app.set_version_flag("--version", WEFT_VERSION);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return weft::registrar::tell(app, error, kWronglyCalled);
+  }
   if (words == std::vector<std::string>{"help"} && !json) {
     fmt::print("{}", all_commands());
     return 0;

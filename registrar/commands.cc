@@ -13,6 +13,7 @@
 #include "registrar/etcd_store.h"
 #include "registrar/register.h"
 #include "registrar/store.h"
+#include "registrar/usage.h"
 #include "registrar/validate.h"
 #include "registry-sync/yaml_document.h"
 
@@ -313,7 +314,7 @@ int run_own(const std::vector<std::string>& words) {
     // CLI11 takes them from the end.
     app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kWronglyCalled;
+    return tell(app, error, kWronglyCalled);
   }
   return code;
 }

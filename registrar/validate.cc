@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "registrar/document.h"
+#include "registrar/usage.h"
 #include "registry-sync/check.h"
 #include "registry-sync/yaml_document.h"
 
@@ -26,9 +27,18 @@ std::string read_standard_input() {
   return text;
 }
 
+/// Nothing at all is rather a pipe that broke than a registry that is fit.
+tl::expected<registry::CheckReport, std::string> check_documents(const std::string& name, const std::string& text) {
+  registry::CheckReport report = registry::check_text(name, text);
+  if (report.errors.empty() && report.documents == 0) {
+    return tl::make_unexpected(name + ": holds no document");
+  }
+  return report;
+}
+
 tl::expected<registry::CheckReport, std::string> check(const std::string& from) {
   if (from == "-") {
-    return registry::check_text("standard input", read_standard_input());
+    return check_documents("standard input", read_standard_input());
   }
   std::error_code ignored;
   if (std::filesystem::is_directory(from, ignored)) {
@@ -42,7 +52,7 @@ tl::expected<registry::CheckReport, std::string> check(const std::string& from) 
   if (!text) {
     return tl::make_unexpected(registry::escaped(from, 4096) + ": " + text.error().message);
   }
-  return registry::check_text(from, *text);
+  return check_documents(registry::escaped(from, 4096), *text);
 }
 
 Json shown(const std::vector<registry::Diagnostic>& diagnostics) {
@@ -96,7 +106,7 @@ int validate(const std::vector<std::string>& arguments) {
     // CLI11 takes them from the end.
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kUnreadable;
+    return tell(app, error, kUnreadable);
   }
   const tl::expected<registry::CheckReport, std::string> report = check(from);
   if (!report) {

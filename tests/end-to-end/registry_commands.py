@@ -64,6 +64,7 @@ for place in (config("etcd.yaml", {"source": "etcd", "etcd": {"endpoints": [URL]
     assert "there twice" in weftctl("apply", *place, "-f", "-", code=1, input=SERVICE + "---\n" + SERVICE)
     assert weftctl("get", *place, "services") == "shop/web\n"
     assert weftctl("get", *place, "service", "shop/other", code=1) == "error: there is no Service shop/other\n"
+    assert "error: --frob is not known as an option" in weftctl("get", "--frob", code=64)
     assert "unknown kind \"pods\"; expected one of Service, " in weftctl("get", *place, "pods", code=64)
 
     assert weftctl("delete", *place, "service", "shop/web") == "Service shop/web deleted\n"

@@ -68,6 +68,12 @@ assert service["memory_bytes"] >= 2 * 65537, service
 
 assert mesh.ctl("set", "registry", "accept")["epoch"] == 1, "nothing was held"
 
+# What weftctl itself is called with.
+for arguments, message in ((["--frob"], "error: --frob is not known as an option"), (["--frob", "show", "version"], "error: --frob is not known as an option"),
+                           ([], "command is required")):
+    done = lab.subprocess.run([lab.BUILD / "weftctl", *arguments], capture_output=True, text=True)
+    assert done.returncode == 64 and message in done.stdout + done.stderr, (arguments, done)
+
 # Several commands in one go, with and without a last line's end.
 assert len(ask(b"json show version\njson show version\n\njson show version").splitlines()) == 3
 

@@ -51,5 +51,7 @@ with tempfile.TemporaryDirectory() as name:
     assert code == 1 and said.startswith("standard input:1: not valid YAML: "), said
 
     assert validate("-f", folder / "none.yaml") == (2, "", f"{folder}/none.yaml: cannot be read: No such file or directory\n")
-    assert validate()[0] == 2 and validate("-x")[0] == 2
+    assert validate()[0] == 2 and validate("-x") == (2, "", "error: -x is not known as an option: --help says what is\n")
+    for nothing in ("", "# none\n", "---\n"):
+        assert validate("-f", "-", text=nothing) == (2, "", "standard input: holds no document\n"), nothing
     assert validate("--help")[0] == 0
