@@ -33,7 +33,7 @@ constexpr uint64_t ns_of(uint64_t ticks) {
 /// How far in the future a time lies; 0: it does not. What is further away than any bucket is from being full lies in
 /// the past.
 uint64_t ahead_of(uint64_t bucket, uint64_t now) {
-  constexpr uint64_t kMost = ticks_up(RequestRate::kMostTime);
+  constexpr uint64_t kMost = 2 * ticks_up(RequestRate::kMostTime);  // intervals are rounded up, each of a burst
   const uint64_t ahead = (bucket - now) & kTimeMask;
   const bool is_unused = (bucket & kTagMask) == 0;
   return ahead <= kMost && !is_unused ? ahead : 0;

@@ -52,7 +52,7 @@ struct RequestLimit {
   By by = By::all;
   std::string header;  ///< in lower case
   RequestRate rate;
-  uint64_t id = 0;  ///< of the service and the name, the same in each snapshot
+  uint64_t id = 0;  ///< of the service, the name and the rate, the same in each snapshot
 
   bool operator==(const RequestLimit&) const = default;
 };

@@ -60,10 +60,10 @@ class Admission {
       : Admission(inventory, std::move(abilities), guard, Bounds()) {}
 
   /// Leaves the inventory clean: without errors. Parts of a list are decided as they come if there is nothing that they
-  /// could be held against, and all together otherwise: until the last, the inventory says less than is in force.
+  /// could be held against, and all together otherwise: while is_within_list(), the inventory says less than the store.
   void apply(KeyBatch batch, Time now);
-  /// Is the last part of a list still to come?
-  bool is_within_list() const { return list_ != List::none; }
+  /// Does the inventory say a part of a list, whose rest is still to come?
+  bool is_within_list() const { return list_ == List::decided; }
   /// Lets go of all that is held.
   void accept();
 

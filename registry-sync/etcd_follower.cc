@@ -199,8 +199,9 @@ etcd::Result<void> EtcdFollower::list_range(std::string from, const std::string&
     if (bytes_of(page->pairs) < etcd::kMaxMessageBytes / 4) {
       listing.limit = std::min(listing.limit * 2, kKeysAPage);
     }
-    // etcd makes the next page while this one is parsed. Meanwhile nothing else asks the client.
-    std::future<etcd::Result<etcd::Range>> next = std::async(std::launch::async, ask, false);
+    // etcd makes the next page while this one is parsed. Meanwhile nothing else asks the client. If there can't be
+    // another thread, it is asked for when it is wanted.
+    std::future<etcd::Result<etcd::Range>> next = std::async(std::launch::async | std::launch::deferred, ask, false);
     list_page(std::move(page->pairs), too_large, listing);
     page = next.get();
   }

@@ -98,8 +98,8 @@ class Registry {
   bool restore(const CacheContents& contents, Moment now);
   /// Makes the first snapshot, an empty one, of a store that is not there.
   bool begin(Moment now);
-  /// load() that takes it as meant if most endpoints vanish. Of a store: lets go of what is held; an error while it is
-  /// being listed.
+  /// load() that takes it as meant if most endpoints vanish. Of a store: lets go of what is held; an error within its
+  /// first list.
   tl::expected<bool, std::string> accept(Moment now);
   /// Frees what nobody holds.
   bool reclaim(Time now);
@@ -130,7 +130,7 @@ class Registry {
   const FileSource& source() const { return source_; }
   /// Of a store: keys and values that are in force.
   std::vector<KeyEdit> in_force() const { return admission_->in_force(); }
-  /// What of that is not as it was at the last call; none if no cache is asked for, nor in the midst of a list.
+  /// What of that is not as it was at the last call; none if no cache is asked for, nor within the first list.
   CacheWriter::Changes take_cache_changes();
 
  private:

@@ -31,11 +31,12 @@ void apply_protections(const ServicePolicy& own, lb::RequestPolicy& policy) {
   }
 }
 
-/// Ports of a service share its limits.
+/// Ports of a service share its limits. Another rate is another limit: with a full bucket, whatever the old one had.
 std::vector<lb::RequestLimit> limits_of(const Service& service, const ServicePolicy& own) {
   std::vector<lb::RequestLimit> limits = own.request_limits;
   for (lb::RequestLimit& limit : limits) {
-    const std::string name = service.metadata.key() + " " + limit.name;
+    const std::string name = service.metadata.key() + " " + limit.name + " " + std::to_string(limit.rate.interval_ns) +
+                             " " + std::to_string(limit.rate.burst);
     limit.id = XXH3_64bits(name.data(), name.size());
   }
   return limits;

@@ -381,7 +381,7 @@ class Inquiry {
   http::RequestHead request_;
   std::array<char, 16 << 10> path_;
   proxy::Texts texts_;  ///< as much room as a worker has
-  std::string route_;  ///< of the rule that the request falls under
+  std::string route_;   ///< of the rule that the request falls under
   Json answer_;
   Json filters_ = Json::array();
   Json backends_ = Json::array();

@@ -463,6 +463,7 @@ TEST_F(AdmissionTest, GathersTheNextListUntilItsEnd) {
       edit(key_of_service("stays"), json_service("stays", "10.96.0.3"), 0, created_at[key_of_service("stays")]);
   admission.apply(first_part({changed}), now);
   EXPECT_EQ(inventory.find(web), before);
+  EXPECT_FALSE(admission.is_within_list()) << "what is in force is whole";
   admission.apply(first_part({}), now);  // broken off
   admission.apply(last_part({changed, same}), now);
   EXPECT_NE(inventory.find(web), before);

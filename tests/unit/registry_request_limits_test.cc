@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "registry-sync/resources.h"
+#include "registry-sync/resolve.h"
 #include "registry_fixture.h"
 
 namespace weft::registry {
@@ -72,6 +72,24 @@ INSTANTIATE_TEST_SUITE_P(
         BadLimitRow{"[{name: a, requests: 1, by: {source: mood}}]", "[0].by.source: expected"},
         BadLimitRow{"[{name: a, requests: 1, route: a/b/c}]", "[0].route: expected an HTTPRoute's name"},
         BadLimitRow{"[{name: a, requests: 1, unit: 1s}]", "[0].unit: unknown field"}));
+
+uint64_t id_of_first(const std::string& limits) {
+  ServiceResources resources;
+  const auto set = parsed(limited_policy(limits) +
+                          "---\napiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\n"
+                          "spec: {clusterIP: 10.96.0.1, ports: [{port: 80}]}\n");
+  resources.services = set->services;
+  resources.policies = set->policies;
+  return resolve(resources, "").at(0).requests.limits.at(0).id;
+}
+
+TEST(RequestLimits, BeginAnewWithAnotherRateAndWithNothingElse) {
+  const uint64_t id = id_of_first("[{name: a, requests: 5, per: 1h}]");
+  EXPECT_EQ(id_of_first("[{name: a, requests: 5, per: 1h, by: {header: x}}, {name: b, requests: 1}]"), id);
+  EXPECT_NE(id_of_first("[{name: a, requests: 6, per: 1h}]"), id);
+  EXPECT_NE(id_of_first("[{name: a, requests: 5, per: 1h, burst: 6}]"), id);
+  EXPECT_NE(id_of_first("[{name: b, requests: 5, per: 1h}]"), id);
+}
 
 TEST(RequestLimits, AreSixteenAtMost) {
   std::string limits = "[";

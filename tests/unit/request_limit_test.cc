@@ -63,6 +63,20 @@ TEST(RequestLimiter, TakesTheBurstAndThenOneAnInterval) {
   EXPECT_NE(limiter.take(7, rate, now), 0U);
 }
 
+TEST(RequestLimiter, HoldsWhatTakesADayToComeBack) {
+  for (const uint32_t burst : {1U, 7U, 11U, 1000U}) {
+    SharedRates shared(64, 1);
+    RequestLimiter limiter(shared, 64);
+    const RequestRate rate{.interval_ns = RequestRate::kMostTime / burst, .burst = burst};
+    uint32_t passed = 0;
+    for (uint32_t i = 0; i < burst + 50; ++i) {
+      passed += limiter.take(7, rate, kSecond) == 0;
+    }
+    EXPECT_LE(passed, burst);
+    EXPECT_GE(passed, burst - burst / 16);
+  }
+}
+
 struct Scene {
   unsigned seed;
   RequestRate rate;
