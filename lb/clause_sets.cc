@@ -116,6 +116,7 @@ PatternIndex::PatternIndex(uint32_t words, std::span<const ClauseField<TextPatte
   if (has_suffixes_) {
     plant(suffixes_, endings, ClauseBits(words), ClauseBits(words));
   }
+  nothing_ = sets_.add(ClauseBits(words));
   sets_.close();
 }
 
@@ -222,15 +223,21 @@ void PatternIndex::narrow(std::string_view text, uint64_t* bits) const {
 
 void PatternIndex::narrow(std::string_view text, Narrowing& narrowing) const {
   const uint64_t* const starts = forward(text);
-  narrowing.keep(starts, has_suffixes_ ? backward(text) : starts);
+  const uint64_t* const endings = has_suffixes_ ? backward(text) : sets_[nothing_];
+  narrowing.keep(starts, endings == sets_[nothing_] ? starts : endings);
 }
 
 void PatternIndex::remove(std::string_view text, Narrowing& narrowing) const {
+  const auto drop = [&](const uint64_t* set) {
+    if (set != sets_[nothing_]) {
+      narrowing.drop(set);
+    }
+  };
   if (has_others_) {
-    narrowing.drop(forward(text));
+    drop(forward(text));
   }
   if (has_suffixes_) {
-    narrowing.drop(backward(text));
+    drop(backward(text));
   }
 }
 

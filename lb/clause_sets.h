@@ -133,8 +133,9 @@ class PatternIndex {
   bool has_suffixes_ = false;
   bool has_others_ = false;  ///< patterns, that are no suffixes
   ClauseSets sets_;
-  Tree prefixes_;  ///< and exact texts
-  Tree suffixes_;  ///< from the end
+  uint32_t nothing_ = 0;  ///< the empty set, which need not be read
+  Tree prefixes_;         ///< and exact texts
+  Tree suffixes_;         ///< from the end
   std::string labels_;
 };
 
