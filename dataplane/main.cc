@@ -18,6 +18,7 @@
 #include "ops/commands.h"
 #include "ops/server.h"
 #include "registry-sync/check.h"
+#include "registry-sync/check_source.h"
 
 namespace {
 
@@ -36,10 +37,15 @@ std::string counted(size_t count, std::string_view what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
-int check(const weft::node::Config& config) {
+int check(const std::string& file, const weft::node::Config& config) {
   if (config.etcd) {
-    fmt::print("good: the configuration; the registry is in etcd, which is not asked\n");
-    return 0;
+    const auto report =
+        weft::registry::check_source(file, *config.etcd, config.etcd_password_file, config.registry_cache);
+    print("warning", report.warnings);
+    print("error", report.errors);
+    fmt::print("{}: the configuration; the registry is in etcd, which is not asked\n",
+               report.errors.empty() ? "good" : "not good");
+    return report.errors.empty() ? 0 : kBadConfiguration;
   }
   const auto report =
       weft::registry::check(config.registry, {.services = config.max_services, .endpoints = config.max_endpoints},
@@ -134,14 +140,24 @@ int main(int argc, char** argv) {
   std::string file;
   bool only_check = false;
   app.add_option("--config", file, "the node's configuration, a YAML file")->required();
-  app.add_flag("--check", only_check, "validate the configuration and the registry folder, and start nothing");
+  app.add_flag("--check", only_check,
+               "validate the configuration and the registry's folder, or what it says of etcd; start and ask nothing");
   app.set_version_flag("--version", WEFT_VERSION);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // Of what is not known first: of what is missing, CLI11 speaks by itself.
+    if (const auto unknown = app.remaining(); error.get_exit_code() != 0 && !unknown.empty()) {
+      fmt::print(stderr, "error: {} is not known: --help says what is\n", unknown.front().substr(0, 100));
+      return kBadConfiguration;
+    }
+    return app.exit(error) == 0 ? 0 : kBadConfiguration;
+  }
 
   const auto config = weft::node::load_config(file);
   if (!config) {
     print("error", config.error());
     return kBadConfiguration;
   }
-  return only_check ? check(*config) : run(*config);
+  return only_check ? check(file, *config) : run(*config);
 }

@@ -14,7 +14,7 @@ tl::expected<Place, std::string> with_password(etcd::Options options, const std:
   if (!password_file.empty()) {
     tl::expected<std::string, std::string> password = registry::read_password(password_file);
     if (!password) {
-      return tl::make_unexpected(password.error());
+      return tl::make_unexpected("password file " + password.error());
     }
     options.password = std::move(*password);
   }

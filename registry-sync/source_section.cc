@@ -54,7 +54,7 @@ SourceSection read_source_section(Fields fields) {
 tl::expected<std::string, std::string> read_password(const std::filesystem::path& file) {
   const tl::expected<std::string, ReadFailure> text = read_text_file(file);
   if (!text) {
-    return tl::make_unexpected("password file " + in_quotes(file.native()) + ": " + text.error().message);
+    return tl::make_unexpected(in_quotes(file.native()) + ": " + text.error().message);
   }
   return text->substr(0, text->find_first_of("\r\n"));
 }

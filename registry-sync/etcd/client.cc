@@ -80,11 +80,14 @@ Client::~Client() = default;
 tl::expected<std::unique_ptr<Client>, std::string> Client::make(Options options) {
   // gRPC would write to standard error what our callers are told anyway.
   gpr_set_log_function([](gpr_log_func_args*) {});
-  auto members = make_members(options);
-  if (!members) {
-    return tl::make_unexpected(members.error());
+  if (const auto fit = check(options); !fit) {
+    return tl::make_unexpected(fit.error().text());
   }
-  std::unique_ptr<State> state(new State{.cluster = Cluster(std::move(options), std::move(*members))});
+  auto files = read_tls_files(options);
+  if (!files) {
+    return tl::make_unexpected(files.error().text());
+  }
+  std::unique_ptr<State> state(new State{.cluster = Cluster(std::move(options), std::move(*files))});
   return std::unique_ptr<Client>(new Client(std::move(state)));
 }
 

@@ -15,6 +15,10 @@
 /// answering from what it remembers, and ends its watches. HTTP/2 pings find connections that died in silence; a
 /// member that is stopped, but whose kernel still answers, is found by Watch::request_progress().
 ///
+/// TLS files are read again before a call when they look another than before, and new connections are made with them if
+/// they are good; watches that are under way stay on theirs. So a certificate that was renewed is in use before the old
+/// one ends.
+///
 /// A user's token is fetched when it is needed and renewed when etcd does not take it any more.
 ///
 /// One thread at a time, but for shut_down(). gRPC has threads of its own. No exceptions.

@@ -31,7 +31,19 @@ std::string why_not_connected(Member& member) {
 
 }  // namespace
 
+void Cluster::renew() {
+  if (!has_tls_files(options_) || !marks_.changed(options_)) {
+    return;
+  }
+  // In the midst of being written they are not good, and they will look another once they are.
+  if (auto files = read_tls_files(options_); files && *files != files_) {
+    files_ = std::move(*files);
+    members_ = make_members(options_, files_);
+  }
+}
+
 Result<void> Cluster::connect() {
+  renew();
   const auto share = options_.timeout / members_.size();
   for (size_t tried = 0; tried < members_.size(); ++tried) {
     if (connected(*members_[current_].channel, Clock::now() + share, *calls_)) {

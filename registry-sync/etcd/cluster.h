@@ -12,8 +12,14 @@ namespace weft::etcd {
 
 class Cluster {
  public:
-  Cluster(Options options, std::vector<Member> members)
-      : options_(std::move(options)), members_(std::move(members)), calls_(std::make_shared<Calls>()) {}
+  /// @param files as read_tls_files() has them of `options`
+  Cluster(Options options, TlsFiles files)
+      : options_(std::move(options)),
+        files_(std::move(files)),
+        members_(make_members(options_, files_)),
+        calls_(std::make_shared<Calls>()) {
+    marks_.changed(options_);
+  }
 
   enum class Repeat : uint8_t {
     never,   ///< it may have been done though there was no answer
@@ -35,8 +41,12 @@ class Cluster {
   /// The member in use, or the first after it that has a connection, which is in use then.
   Result<void> connect();
   Result<void> authenticate();
+  /// Connects anew if the files are others, and good.
+  void renew();
 
   Options options_;
+  TlsFiles files_;
+  FileMarks marks_;
   std::vector<Member> members_;
   std::shared_ptr<Calls> calls_;
   size_t current_ = 0;

@@ -4,8 +4,7 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
-#include <fstream>
-#include <sstream>
+#include <algorithm>
 
 namespace weft::etcd {
 namespace {
@@ -20,7 +19,7 @@ bool is_https(const std::string& url) {
 /// "HOST:PORT" of a URL, or an error.
 tl::expected<std::string, std::string> authority_of(const std::string& url) {
   const auto wrong = [&](const std::string& what) {
-    return tl::make_unexpected("endpoint \"" + url.substr(0, 256) + "\": " + what +
+    return tl::make_unexpected("\"" + url.substr(0, 256) + "\": " + what +
                                "; write it as http://HOST:PORT or https://HOST:PORT, such as http://10.0.0.1:2379");
   };
   if (!is_https(url) && !url.starts_with(kHttp)) {
@@ -48,34 +47,6 @@ tl::expected<std::string, std::string> authority_of(const std::string& url) {
   return authority;
 }
 
-tl::expected<std::string, std::string> read_pem(const std::string& path, const std::string& what) {
-  if (path.empty()) {
-    return std::string();
-  }
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file || text.str().find("-----BEGIN ") == std::string::npos) {
-    return tl::make_unexpected(what + " " + path + (file ? ": holds nothing in PEM" : ": can't be read"));
-  }
-  return text.str();
-}
-
-tl::expected<std::shared_ptr<grpc::ChannelCredentials>, std::string> tls_of(const Options& options) {
-  if (options.cert_file.empty() != options.key_file.empty()) {
-    return tl::make_unexpected(std::string("a client certificate and its key go together: one is missing"));
-  }
-  const auto ca = read_pem(options.ca_file, "ca");
-  const auto certificate = read_pem(options.cert_file, "certificate");
-  const auto key = read_pem(options.key_file, "key");
-  for (const auto* each : {&ca, &certificate, &key}) {
-    if (!*each) {
-      return tl::make_unexpected(each->error());
-    }
-  }
-  return grpc::SslCredentials({.pem_root_certs = *ca, .pem_private_key = *key, .pem_cert_chain = *certificate});
-}
-
 grpc::ChannelArguments arguments() {
   grpc::ChannelArguments args;
   args.SetMaxReceiveMessageSize(static_cast<int>(kMaxMessageBytes));
@@ -95,22 +66,38 @@ grpc::ChannelArguments arguments() {
 
 }  // namespace
 
-tl::expected<std::vector<Member>, std::string> make_members(const Options& options) {
+tl::expected<void, OptionError> check(const Options& options) {
   if (options.endpoints.empty()) {
-    return tl::make_unexpected(std::string("no endpoint of etcd is given"));
+    return tl::make_unexpected(OptionError{.option = "endpoints", .message = "none is given"});
   }
-  auto tls = tls_of(options);
-  if (!tls) {
-    return tl::make_unexpected(tls.error());
+  for (size_t i = 0; i < options.endpoints.size(); ++i) {
+    const std::string& url = options.endpoints[i];
+    const auto authority = authority_of(url);
+    const auto first = std::find(options.endpoints.begin(), options.endpoints.end(), url);
+    if (authority && first == options.endpoints.begin() + static_cast<std::ptrdiff_t>(i)) {
+      continue;
+    }
+    return tl::make_unexpected(
+        OptionError{.option = "endpoints[" + std::to_string(i) + "]",
+                    .message = authority ? "\"" + url.substr(0, 256) + "\" is there twice" : authority.error()});
   }
+  if (has_tls_files(options) && std::none_of(options.endpoints.begin(), options.endpoints.end(), is_https)) {
+    return tl::make_unexpected(OptionError{
+        .option = !options.ca_file.empty()     ? "ca"
+                  : !options.cert_file.empty() ? "certificate"
+                                               : "key",
+        .message = "is for https://, and no endpoint is: connections to them would be neither encrypted nor proved"});
+  }
+  return read_tls_files(options).map([](const TlsFiles&) {});
+}
+
+std::vector<Member> make_members(const Options& options, const TlsFiles& files) {
+  const auto tls = grpc::SslCredentials(
+      {.pem_root_certs = files.ca, .pem_private_key = files.key, .pem_cert_chain = files.certificate});
   std::vector<Member> members;
   for (const std::string& url : options.endpoints) {
-    const auto authority = authority_of(url);
-    if (!authority) {
-      return tl::make_unexpected(authority.error());
-    }
-    auto channel = grpc::CreateCustomChannel("dns:///" + *authority,
-                                             is_https(url) ? *tls : grpc::InsecureChannelCredentials(), arguments());
+    auto channel = grpc::CreateCustomChannel("dns:///" + authority_of(url).value(),
+                                             is_https(url) ? tls : grpc::InsecureChannelCredentials(), arguments());
     members.push_back({.url = url,
                        .channel = channel,
                        .kv = etcdserverpb::KV::NewStub(channel),

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "etcd/types.h"
+#include "etcd/tls_files.h"
 #include "rpc.grpc.pb.h"
 
 namespace weft::etcd {
@@ -22,7 +22,7 @@ struct Member {
   std::unique_ptr<etcdserverpb::Auth::Stub> auth;
 };
 
-/// In the order of the options. The error names what is wrong with them.
-tl::expected<std::vector<Member>, std::string> make_members(const Options& options);
+/// In the order of the options. Precondition: check(options) has nothing to say.
+std::vector<Member> make_members(const Options& options, const TlsFiles& files);
 
 }  // namespace weft::etcd

@@ -23,6 +23,17 @@ struct Options {
   std::chrono::milliseconds timeout{2000};
 };
 
+/// What is wrong with options.
+struct OptionError {
+  std::string option;   ///< as the section registry.etcd calls it: "endpoints[1]", "ca"
+  std::string message;  ///< with the value
+
+  std::string text() const { return option + ": " + message; }
+};
+
+/// Of what can be told without asking anybody, the first thing that is wrong: endpoints, and the files, which are read.
+tl::expected<void, OptionError> check(const Options& options);
+
 struct Error {
   enum class Kind : uint8_t {
     unavailable,      ///< no member answers, or they have no leader: try again later

@@ -224,6 +224,7 @@ TEST(EtcdClient, SpeaksTls) {
   const std::string script = "set -e; cd " + folder + R"(; exec > log 2>&1
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=ca
     printf 'subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n' > ext
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout other.key -out other.pem -days 2 -subj /CN=other
     for name in server client; do
       openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout $name.key -out $name.csr -subj /CN=$name
       openssl x509 -req -in $name.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out $name.pem
@@ -250,9 +251,60 @@ TEST(EtcdClient, SpeaksTls) {
     const std::string why = client_of(stranger)->put("a", "1").error().message;
     EXPECT_NE(why.find("handshake failed"), std::string::npos) << why;
     EXPECT_EQ(Client::make({.endpoints = bed.urls(), .ca_file = folder + "/log"}).error(),
-              "ca " + folder + "/log: holds nothing in PEM");
+              "ca: " + folder + "/log: holds nothing in PEM");
     EXPECT_EQ(Client::make({.endpoints = bed.urls(), .cert_file = folder + "/client.pem"}).error(),
-              "a client certificate and its key go together: one is missing");
+              "key: a client certificate and its key go together: this one is missing");
+    const auto why_not = [](const Options& options) {
+      const auto fit = check(options);
+      return fit ? "" : fit.error().text();
+    };
+    EXPECT_EQ(why_not(whole), "");
+    Options unfit = whole;
+    unfit.key_file = folder + "/server.key";
+    EXPECT_EQ(why_not(unfit), "key: " + unfit.key_file + ": is not the key of the certificate in " + whole.cert_file);
+    unfit.key_file = folder + "/ca.pem";
+    EXPECT_EQ(why_not(unfit), "key: " + unfit.key_file + ": holds no private key that can be read without a password");
+    unfit = whole;
+    unfit.cert_file = folder + "/client.key";
+    EXPECT_EQ(why_not(unfit), "certificate: " + unfit.cert_file + ": holds no certificate that can be read");
+    unfit = whole;
+    unfit.ca_file = folder + "/none.pem";
+    EXPECT_EQ(why_not(unfit), "ca: " + unfit.ca_file + ": can't be read: No such file or directory");
+    unfit = whole;
+    unfit.endpoints = {"http://h:1"};
+    EXPECT_EQ(why_not(unfit).substr(0, 35), "ca: is for https://, and no endpoint");
+    unfit.endpoints = {"https://h:1", "https://h:2", "https://h:1"};
+    EXPECT_EQ(why_not(unfit), "endpoints[2]: \"https://h:1\" is there twice");
+
+    // A certificate that etcd does not take is put in another's place, the key first: the client goes on by itself.
+    const auto put_in_place = [&](const std::string& from, const std::string& to) {
+      std::filesystem::copy_file(folder + "/" + from, folder + "/new");
+      std::filesystem::rename(folder + "/new", folder + "/" + to);
+    };
+    put_in_place("other.pem", "own.pem");
+    put_in_place("other.key", "own.key");
+    Options rotated = whole;
+    rotated.cert_file = folder + "/own.pem";
+    rotated.key_file = folder + "/own.key";
+    rotated.timeout = 1s;
+    const auto renewing = client_of(rotated);
+    EXPECT_FALSE(renewing->put("a", "2"));
+    put_in_place("client.key", "own.key");
+    EXPECT_FALSE(renewing->put("a", "2")) << "half of it is no pair";
+    put_in_place("client.pem", "own.pem");
+    EXPECT_TRUE(comes_true([&] { return renewing->put("a", "2").has_value(); }));
+    auto watch = renewing->watch("b", "", 0);
+    ASSERT_TRUE(watch);
+    // What is no good is not taken, and what there was goes on. So does a watch while its files are others.
+    put_in_place("log", "own.pem");
+    EXPECT_TRUE(renewing->put("a", "3"));
+    put_in_place("server.key", "own.key");
+    put_in_place("server.pem", "own.pem");
+    EXPECT_TRUE(comes_true([&] { return renewing->put("b", "4").has_value(); }));
+    EXPECT_TRUE(comes_true([&] {
+      const auto batch = (*watch)->next(1s);
+      return batch && *batch && !(*batch)->events.empty();
+    }));
   }
   std::filesystem::remove_all(folder);
 }
@@ -270,9 +322,10 @@ TEST(EtcdClient, EndsWhenItIsToldTo) {
 
 TEST(EtcdClient, RefusesWhatIsNoEndpoint) {
   const auto error_of = [](const std::string& url) { return Client::make({.endpoints = {url}}).error(); };
-  EXPECT_EQ(error_of("10.0.0.1:2379"),
-            "endpoint \"10.0.0.1:2379\": neither http:// nor https:// is in front; write it as http://HOST:PORT or "
-            "https://HOST:PORT, such as http://10.0.0.1:2379");
+  EXPECT_EQ(
+      error_of("10.0.0.1:2379"),
+      "endpoints[0]: \"10.0.0.1:2379\": neither http:// nor https:// is in front; write it as http://HOST:PORT or "
+      "https://HOST:PORT, such as http://10.0.0.1:2379");
   EXPECT_NE(error_of("http://10.0.0.1").find("there is no port"), std::string::npos);
   EXPECT_NE(error_of("http://[::1]").find("there is no port"), std::string::npos);
   EXPECT_NE(error_of("http://:2379").find("no host name"), std::string::npos);
@@ -280,7 +333,7 @@ TEST(EtcdClient, RefusesWhatIsNoEndpoint) {
   EXPECT_NE(error_of("http://a:0").find("the port is no number"), std::string::npos);
   EXPECT_NE(error_of("http://a:99999").find("the port is no number"), std::string::npos);
   EXPECT_TRUE(Client::make({.endpoints = {"http://[::1]:2379/", "https://etcd-1.local:2379"}}));
-  EXPECT_EQ(Client::make({}).error(), "no endpoint of etcd is given");
+  EXPECT_EQ(Client::make({}).error(), "endpoints: none is given");
 }
 
 }  // namespace
