@@ -9,6 +9,8 @@
 #include <random>
 #include <thread>
 
+#include "node/diagnostic_log.h"
+#include "registry-sync/source_section.h"
 #include "runtime/pci.h"
 
 namespace weft::node {
@@ -42,14 +44,20 @@ void log_connection(const registry::FollowerStatus& store) {
   }
 }
 
-void log_diagnostics(const registry::Status& status) {
-  for (const registry::Diagnostic& warning : status.warnings) {
-    spdlog::warn("registry: {}", to_string(warning));
+/// What is wrong with the registry, each of it once.
+struct DiagnosticLog {
+  NewDiagnostics warnings;
+  NewDiagnostics errors;
+
+  void operator()(const registry::Status& status) {
+    for (const registry::Diagnostic& warning : warnings.of(status.warnings)) {
+      spdlog::warn("registry: {}", to_string(warning));
+    }
+    for (const registry::Diagnostic& error : errors.of(status.errors)) {
+      spdlog::error("registry: {}", to_string(error));
+    }
   }
-  for (const registry::Diagnostic& error : status.errors) {
-    spdlog::error("registry: {}", to_string(error));
-  }
-}
+};
 
 /// What a start came to where etcd was away.
 void log_cache(const registry::Status& status) {
@@ -69,11 +77,11 @@ void log_cache(const registry::Status& status) {
 tl::expected<etcd::Options, std::string> etcd_options(const Config& config) {
   etcd::Options options = *config.etcd;
   if (!config.etcd_password_file.empty()) {
-    const auto text = registry::read_text_file(config.etcd_password_file);
-    if (!text) {
-      return tl::unexpected("registry.etcd.password_file: " + text.error().message);
+    auto password = registry::read_password(config.etcd_password_file);
+    if (!password) {
+      return tl::unexpected("registry.etcd.password_file: " + password.error());
     }
-    options.password = text->substr(0, text->find_first_of("\r\n"));
+    options.password = std::move(*password);
   }
   return options;
 }
@@ -421,6 +429,18 @@ Node::Step Node::follow_routes() {
 }
 
 Node::Step Node::launch_workers() {
+  const std::lock_guard lock(launch_mutex_);
+  postponed_ = !is_ready_;
+  if (postponed_) {
+    spdlog::warn(
+        "registry: not ready; the virtual addresses of the weftd before stay taken, and what comes to them is dropped "
+        "until it was read");
+    return {};
+  }
+  return launch();
+}
+
+Node::Step Node::launch() {
   vips_at_start_ = std::make_unique<l4::VipsOfEndpoints>(*snapshots_->current());
   for (uint32_t number = 0; number < workers_.size(); ++number) {
     workers_[number]->recover_by(vips_at_start_.get());
@@ -435,6 +455,9 @@ Node::Step Node::launch_workers() {
 Node::Step Node::follow_registry() {
   if (pods_ != nullptr) {
     steering_ = std::make_unique<Steering>(*pods_, [this](const auto& snapshot) { snapshots_->publish(snapshot); });
+    // Workers that know no service would leave to the kernel what the weftd before had asked for, and the kernel
+    // refuses it. Where they serve twins, too, these are worth more.
+    waits_ = steering_->took_over() && ports_->twins().empty();
   }
   // While workers choose by an older snapshot, what the latest is without may still get flows.
   const auto behind = [this] { return steering_ != nullptr && steering_->is_behind(); };
@@ -459,11 +482,16 @@ Node::Step Node::follow_registry() {
             go_on_steering();
             look_after_protections();
           },
+      .loaded = DiagnosticLog(),
+      .each_second = [this] { go_on_steering(); },
       .connection = log_connection};
   if (config_.etcd) {
     auto store = etcd_options(config_);
     if (!store) {
       return tl::unexpected(store.error());
+    }
+    if (const auto fit = etcd::check(*store); !fit) {
+      return tl::unexpected("registry.etcd." + fit.error().text());
     }
     auto followed = registry::Syncer::start(std::move(*store), std::move(options), std::move(hooks));
     if (!followed) {
@@ -482,7 +510,8 @@ Node::Step Node::follow_registry() {
 }
 
 void Node::take(const registry::Publication& publication) {
-  if (steering_ == nullptr) {
+  waits_ = waits_ && !publication.whole;
+  if (steering_ == nullptr || waits_) {
     snapshots_->publish(publication.snapshot);
   } else {
     report(with_pods([&](pods::Pods&) { return steering_->take(publication); }));
@@ -491,6 +520,16 @@ void Node::take(const registry::Publication& publication) {
     // Endpoints on a link: at best before the first packet for them.
     if (const auto wishes = addresses_.take(publication.endpoints); !wishes.empty()) {
       routes_->want(wishes);
+    }
+  }
+  const std::lock_guard lock(launch_mutex_);
+  is_ready_ = !waits_;
+  if (postponed_ && is_ready_) {
+    postponed_ = false;
+    if (const Step launched = launch(); !launched) {
+      spdlog::error(launched.error());
+    } else {
+      spdlog::info("registry: it was read, and the workers run");
     }
   }
 }
