@@ -476,14 +476,12 @@ Node::Step Node::follow_registry() {
                  .endpoints = [=, this](uint32_t slot) { return behind() || active_flows_of_endpoint(slot) > 0; },
                  .service_freed = [this](uint32_t slot) { reset_service(slot); },
                  .endpoint_freed = [this](uint32_t slot) { reset_endpoint(slot); }},
-      .loaded = log_diagnostics,
+      .loaded = DiagnosticLog(),
       .each_second =
           [this] {
             go_on_steering();
             look_after_protections();
           },
-      .loaded = DiagnosticLog(),
-      .each_second = [this] { go_on_steering(); },
       .connection = log_connection};
   if (config_.etcd) {
     auto store = etcd_options(config_);
