@@ -272,7 +272,7 @@ TEST(EtcdClient, SpeaksTls) {
     EXPECT_EQ(why_not(unfit), "ca: " + unfit.ca_file + ": can't be read: No such file or directory");
     unfit = whole;
     unfit.endpoints = {"http://h:1"};
-    EXPECT_EQ(why_not(unfit).substr(0, 35), "ca: is for https://, and no endpoint");
+    EXPECT_EQ(why_not(unfit).substr(0, 36), "ca: is for https://, and no endpoint");
     unfit.endpoints = {"https://h:1", "https://h:2", "https://h:1"};
     EXPECT_EQ(why_not(unfit), "endpoints[2]: \"https://h:1\" is there twice");
 
