@@ -96,6 +96,7 @@ struct ExchangeState {
   bool answered = false;          ///< something of a response has gone to the client
   bool upgrades = false;          ///< the client asked for another protocol
   bool reused = false;            ///< the endpoint's connection had served before
+  bool is_edited = false;         ///< its endpoint gets another request than the client sent: received_request.h
   bool is_local = false;          ///< the response is weft's own
   bool wishes_known = false;      ///< what its rule says of time and of trying again was copied
   bool waits_for_client = false;  ///< there is room for more of its body, and it was not told to wait
@@ -128,6 +129,7 @@ struct ExchangeState {
   Body response_body;
 
   Retries retries;
+  uint64_t received = 0;  ///< fingerprint of what its endpoint gets; 0: nobody judged it
   uint8_t attempts = 0;
   uint32_t backend_timeout_ms = 0;  ///< 0: none
   time::Millis moved_at = 0;        ///< something of either body

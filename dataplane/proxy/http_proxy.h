@@ -37,6 +37,7 @@
 #include "proxy/head_source.h"
 #include "proxy/http_books.h"
 #include "proxy/kept_body.h"
+#include "proxy/received_request.h"
 #include "proxy/request_writer.h"
 #include "proxy/response_writer.h"
 #include "proxy/session_info.h"
@@ -173,11 +174,14 @@ class HttpProxy {
   void drop_input(uint32_t number);
   void look_again(uint32_t number);
 
-  // http_access.cc: may the client have it? request_ is what it asks for.
-  lb::Judgement judge(const lb::Service& service, const lb::Address& client);
-  bool authorize(uint32_t number, const lb::Service& service);
+  // http_access.cc: may the client have it?
+  lb::Judgement judge(const lb::Service& service, const lb::Address& client, const lb::HttpRequest& request);
+  bool authorize(uint32_t number, const lb::Service& service, const lb::HttpRequest& request);
+  bool authorize_received(uint32_t number, const lb::Service& service, const lb::RouteTable::Match& match,
+                          const lb::HttpBackend* backend);
   void note_denied(Exchange& x, const lb::Service& service, const lb::Judgement& judgement);
   const lb::Service* forbidding(const Exchange& x, lb::Judgement& judgement);
+  std::optional<lb::HttpRequest> received_again(const Exchange& x, const lb::Service& listener);
   void judge_again();
 
   // http_request.cc: from a head to an attempt.
@@ -313,6 +317,7 @@ class HttpProxy {
   Texts texts_;                  ///< of the request that is routed
   http::Date date_;
   std::array<char, kLongestPath> path_;
+  ReceivedRequest received_;
   std::vector<Call> calls_;
   std::vector<Change> changes_;
   std::vector<AccessRecord> records_;
@@ -331,6 +336,7 @@ class HttpProxy {
   lb::SourceCache sources_{kSources};
   uint64_t authorized_since_ = 0;
   uint32_t to_judge_ = 0;  ///< exchanges that were not looked at since policies of access changed
+  uint32_t judged_ = 0;    ///< the one that was looked at last
 };
 
 }  // namespace weft::proxy

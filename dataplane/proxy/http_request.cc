@@ -73,8 +73,11 @@ void HttpProxy::route(uint32_t number) {
     return fail(number, {400, response_flag::downstream_protocol_error, "the path is ambiguous"});
   }
   request_.view.path = *path;
-  if (listener->authorization != nullptr && !authorize(number, *listener)) {
-    return;
+  if (listener->authorization != nullptr) {
+    if (!authorize(number, *listener, request_.view)) {
+      return;
+    }
+    books_.authorized += x.attempts == 0 ? 1 : 0;  // another attempt is not another request
   }
   lb::RouteTable::Match match{&kOwnRule, nullptr};
   if (const lb::RouteTable* const routes = listener->http->routes_for(x.pair.remote)) {
@@ -172,8 +175,7 @@ bool HttpProxy::write_heads(uint32_t number, const lb::RouteTable::Match& match,
   const lb::HttpFilters& filters = match.rule->filters;
   edits_.clear();
   edits_.add(filters.request);
-  const std::optional<lb::Rewrite>& rewrite =
-      backend != nullptr && backend->filters.rewrite ? backend->filters.rewrite : filters.rewrite;
+  const std::optional<lb::Rewrite>& rewrite = rewrite_of(*match.rule, backend);
   if (backend != nullptr) {
     edits_.add(backend->filters.request);
   }
@@ -256,8 +258,11 @@ void HttpProxy::route_by(uint32_t number, const lb::Service& listener, const lb:
     }
   }
   x.backend_slot = service->slot;
-  if (service != &listener && service->authorization != nullptr && !authorize(number, *service)) {
-    return;  // else a route would be a way around the policies of where it leads
+  x.is_edited = is_edited(rule, backend);
+  x.received = 0;
+  if (service->authorization != nullptr && (service != &listener || x.is_edited) &&
+      !authorize_received(number, *service, match, backend)) {
+    return;
   }
   if (is_first && !service->request_policy().limits.empty() && !is_within_limits(number, *service, rule)) {
     return;
@@ -503,9 +508,12 @@ void HttpProxy::start_mirror(uint32_t of, const lb::RouteTable::Match& match, co
   if (service == nullptr) {
     return;
   }
-  if (service->authorization != nullptr && judge(*service, exchanges_[of].pair.remote).denied) {
-    ++books_.mirrors_left_out;
-    return;
+  if (service->authorization != nullptr) {
+    const std::optional<lb::HttpRequest> received = received_.make(request_.view, match.match, *match.rule, nullptr);
+    if (!received || judge(*service, exchanges_[of].pair.remote, *received).denied) {
+      ++books_.mirrors_left_out;
+      return;
+    }
   }
   // One whose answers do not come has a part of what there is, and others go on.
   const uint32_t number = mirrors_ < std::max(config_.exchanges / 8, 1U) ? open_exchange(kNobody) : kNobody;
