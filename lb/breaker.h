@@ -19,6 +19,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "lb/wish_ring.h"
+
 namespace weft::lb {
 
 /// Of a service, node-wide.
@@ -52,7 +54,7 @@ struct RetryBudget {
 struct BreakerShare {
   std::atomic<uint32_t> used{0};  ///< written by its worker alone
   uint32_t held = 0;              ///< of the shared number; at least what is used
-  uint32_t limit = 0;             ///< that chunk is of
+  uint32_t limit = 0;             ///< that chunk is of; 0: none, until the next use
   uint32_t chunk = 1;
 
   uint32_t in_use() const { return used.load(std::memory_order_relaxed); }
@@ -62,7 +64,9 @@ struct BreakerShare {
 /// The shared number: units that workers hold.
 class SharedBound {
  public:
-  static uint32_t chunk_of(uint32_t limit, uint32_t workers) { return std::clamp(limit / (16 * workers), 1U, 64U); }
+  static uint32_t chunk_of(uint32_t limit, uint32_t workers) {
+    return limit == BreakerLimits::kNone ? 1 : std::clamp(limit / (16 * workers), 1U, 64U);
+  }
 
   /// @returns false: the bound is reached
   bool take(BreakerShare& share, uint32_t limit, uint32_t workers) {
@@ -84,7 +88,15 @@ class SharedBound {
       return_down_to(share, used + share.chunk - 1);
     }
   }
+  /// Others wish for it.
+  void return_spare(BreakerShare& share) {
+    return_down_to(share, share.in_use());
+    share.limit = 0;
+    share.chunk = 1;
+  }
   uint32_t held() const { return held_.load(std::memory_order_relaxed); }
+
+  WishRing::Said wished;  ///< for what others have to spare
 
  private:
   /// The bound is another one: what is to spare was taken under the last one.
@@ -94,8 +106,10 @@ class SharedBound {
     share.chunk = chunk_of(limit, workers);
   }
   void return_down_to(BreakerShare& share, uint32_t rest) {
-    held_.fetch_sub(share.held - rest, std::memory_order_relaxed);
-    share.held = rest;
+    if (share.held != rest) {
+      held_.fetch_sub(share.held - rest, std::memory_order_relaxed);
+      share.held = rest;
+    }
   }
   bool fetch(BreakerShare& share, uint32_t limit) {
     uint32_t held = held_.load(std::memory_order_relaxed);
@@ -119,9 +133,9 @@ class BreakerBoard {
   enum Kind : uint8_t { connections, pending, requests };
   static constexpr size_t kKinds = 3;
 
-  /// Throws std::bad_alloc. 20 bytes a service slot and 8 an endpoint slot, and for each worker 48 and 32.
+  /// Throws std::bad_alloc. 32 bytes a service slot and 16 an endpoint slot, and for each worker 48 and 32.
   BreakerBoard(uint32_t services, uint32_t endpoints, uint32_t workers)
-      : services_(services), endpoints_(endpoints), workers_(workers) {
+      : services_(services), endpoints_(endpoints), workers_(workers), wishes_(workers) {
     for (Worker& each : workers_) {
       each.services = std::vector<ServiceShares>(services);
       each.endpoints = std::vector<EndpointShares>(endpoints);
@@ -129,19 +143,46 @@ class BreakerBoard {
   }
 
   bool take(uint32_t worker, Kind kind, uint32_t service, uint32_t limit) {
-    return services_[service].bounds[kind].take(workers_[worker].services[service].shares[kind], limit, workers());
+    SharedBound& bound = services_[service].bounds[kind];
+    if (bound.take(workers_[worker].services[service].shares[kind], limit, workers())) [[likely]] {
+      return true;
+    }
+    if (in_use(kind, service) < limit) {
+      wishes_.say(worker, number_of({.slot = service, .at = kind}), bound.wished);
+    }
+    return false;
   }
   void give_back(uint32_t worker, Kind kind, uint32_t service) {
     services_[service].bounds[kind].give_back(workers_[worker].services[service].shares[kind]);
   }
   /// @param kind not pending
   bool take_of_endpoint(uint32_t worker, Kind kind, uint32_t endpoint, uint32_t limit) {
-    const size_t at = kind == requests;
-    return endpoints_[endpoint].bounds[at].take(workers_[worker].endpoints[endpoint].shares[at], limit, workers());
+    const uint32_t at = kind == requests;
+    SharedBound& bound = endpoints_[endpoint].bounds[at];
+    if (bound.take(workers_[worker].endpoints[endpoint].shares[at], limit, workers())) [[likely]] {
+      return true;
+    }
+    if (endpoint_in_use(kind, endpoint) < limit) {
+      wishes_.say(worker, number_of({.of_endpoint = true, .slot = endpoint, .at = at}), bound.wished);
+    }
+    return false;
   }
   void give_back_of_endpoint(uint32_t worker, Kind kind, uint32_t endpoint) {
     const size_t at = kind == requests;
     endpoints_[endpoint].bounds[at].give_back(workers_[worker].endpoints[endpoint].shares[at]);
+  }
+
+  /// Each worker, now and then: what it has to spare, and others wish for, goes back.
+  void hear_wishes(uint32_t worker) {
+    wishes_.hear(worker, [&](uint32_t number) {
+      const Bound wished = bound_of(number);
+      if (wished.of_endpoint) {
+        endpoints_[wished.slot].bounds[wished.at].return_spare(
+            workers_[worker].endpoints[wished.slot].shares[wished.at]);
+      } else {
+        services_[wished.slot].bounds[wished.at].return_spare(workers_[worker].services[wished.slot].shares[wished.at]);
+      }
+    });
   }
 
   /// Node-wide, now; what changes meanwhile may be missed.
@@ -230,10 +271,29 @@ class BreakerBoard {
     std::vector<ServiceShares> services;
     std::vector<EndpointShares> endpoints;
   };
+  /// As wishes name it.
+  struct Bound {
+    bool of_endpoint = false;
+    uint32_t slot = 0;
+    uint32_t at = 0;  ///< among the slot's
+  };
+
+  uint32_t number_of(const Bound& bound) const {
+    const auto services = static_cast<uint32_t>(services_.size() * kKinds);
+    return bound.of_endpoint ? services + bound.slot * 2 + bound.at
+                             : bound.slot * static_cast<uint32_t>(kKinds) + bound.at;
+  }
+  Bound bound_of(uint32_t number) const {
+    const auto services = static_cast<uint32_t>(services_.size() * kKinds);
+    return number < services
+               ? Bound{.slot = number / uint32_t{kKinds}, .at = number % uint32_t{kKinds}}
+               : Bound{.of_endpoint = true, .slot = (number - services) / 2, .at = (number - services) % 2};
+  }
 
   std::vector<ServiceBounds> services_;
   std::vector<EndpointBounds> endpoints_;
   std::vector<Worker> workers_;
+  WishRing wishes_;
   std::atomic<uint32_t> wanted_{0};  ///< over all services
 };
 

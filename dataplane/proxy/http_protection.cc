@@ -118,10 +118,12 @@ bool HttpProxy::end_parked_of(const lb::Service& service) {
   return false;
 }
 
-/// Other workers were refused connections: those that wait here and are not needed are ended for them.
+/// Other workers were refused: what this one has to spare goes back, and connections that wait here and are not needed
+/// are ended for them.
 void HttpProxy::grant_wishes() {
   constexpr uint32_t kLookedAt = 64;
   BreakerBoard& board = protections_->breakers;
+  board.hear_wishes(config_.worker);
   if (!board.any_wanted()) [[likely]] {
     return;
   }

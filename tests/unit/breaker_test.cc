@@ -128,6 +128,105 @@ TEST(Breaker, TheSharedNumberMovesByChunks) {
   }
 }
 
+/// Others' units to spare, of an old bound or a slot's last owner, come back as soon as those workers hear of a
+/// refusal, whether or not they ever use the slot again.
+TEST(Breaker, WhatOthersKeepToSpareComesBack) {
+  struct Row {
+    uint32_t before;
+    uint32_t after;
+  };
+  for (const Row& row : std::vector<Row>{{1024, 40}, {BreakerLimits::kNone - 1, 2}, {3000, 1}, {1024, 1024}}) {
+    constexpr uint32_t kWorkers = 4;
+    BreakerBoard board(2, 2, kWorkers);
+    for (const bool of_endpoint : {false, true}) {
+      const auto take = [&](uint32_t worker, uint32_t limit) {
+        return of_endpoint ? board.take_of_endpoint(worker, kRequests, 1, limit)
+                           : board.take(worker, kRequests, 1, limit);
+      };
+      const auto give_back = [&](uint32_t worker) {
+        of_endpoint ? board.give_back_of_endpoint(worker, kRequests, 1) : board.give_back(worker, kRequests, 1);
+      };
+      for (uint32_t worker = 1; worker < kWorkers; ++worker) {
+        ASSERT_TRUE(take(worker, row.before));
+        give_back(worker);
+      }
+      uint32_t taken = 0;
+      for (int turn = 0; turn < 2; ++turn) {
+        while (take(0, row.after)) {
+          ++taken;
+        }
+        for (uint32_t worker = 0; worker < kWorkers; ++worker) {
+          board.hear_wishes(worker);
+        }
+      }
+      while (take(0, row.after)) {
+        ++taken;
+      }
+      EXPECT_EQ(taken, row.after) << row.before;
+      for (; taken > 0; --taken) {
+        give_back(0);
+      }
+    }
+  }
+}
+
+TEST(Breaker, ABoundWhereNoneWasCountsWhatIsUnderWayAndNothingElse) {
+  BreakerBoard board(1, 1, 4);
+  const auto take = [&](uint32_t worker, uint32_t limit) {
+    return board.take_of_endpoint(worker, BreakerBoard::connections, 0, limit);
+  };
+  for (uint32_t worker = 1; worker < 4; ++worker) {
+    ASSERT_TRUE(take(worker, BreakerLimits::kNone));
+  }
+  board.give_back_of_endpoint(1, BreakerBoard::connections, 0);
+  EXPECT_TRUE(take(0, 3)) << "at once: two are under way";
+  EXPECT_FALSE(take(0, 3));
+  EXPECT_FALSE(take(3, 3));
+}
+
+/// Between what was used under the last bound and what is kept under the next there is no more to spare.
+TEST(Breaker, WhatIsGivenBackAfterAWishIsNotKept) {
+  BreakerBoard board(1, 1, 2);
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(board.take(1, kRequests, 0, 1024));
+  }
+  while (board.take(0, kRequests, 0, 30)) {
+  }
+  board.hear_wishes(1);
+  for (int i = 0; i < 20; ++i) {
+    board.give_back(1, kRequests, 0);
+    EXPECT_TRUE(board.take(0, kRequests, 0, 30)) << i;
+  }
+  EXPECT_FALSE(board.take(0, kRequests, 0, 30));
+}
+
+TEST(Wishes, AreHeardOnceByEachWorker) {
+  WishRing ring(3);
+  std::vector<WishRing::Said> said(1000);
+  const auto heard_by = [&](uint32_t worker) {
+    std::vector<uint32_t> heard;
+    ring.hear(worker, [&](uint32_t wish) { heard.push_back(wish); });
+    return heard;
+  };
+  EXPECT_EQ(heard_by(0), std::vector<uint32_t>());
+  for (int i = 0; i < 1000; ++i) {
+    ring.say(0, 7, said[7]);
+  }
+  ring.say(1, 7, said[7]);
+  ring.say(1, 9, said[9]);
+  EXPECT_EQ(heard_by(0), (std::vector<uint32_t>{7, 9})) << "once, however often it was said";
+  EXPECT_EQ(heard_by(0), std::vector<uint32_t>());
+  ring.say(0, 7, said[7]);
+  EXPECT_EQ(heard_by(0), (std::vector<uint32_t>{7})) << "again";
+  EXPECT_EQ(heard_by(2), (std::vector<uint32_t>{7, 9, 7}));
+  for (uint32_t wish = 0; wish < 1000; ++wish) {
+    ring.say(0, wish, said[wish]);
+  }
+  const std::vector<uint32_t> last = heard_by(2);
+  EXPECT_EQ(last.size(), 256U) << "who is late misses the first";
+  EXPECT_EQ(last.back(), 999U);
+}
+
 TEST(Breaker, HoldsBetweenThreads) {
   for (const uint32_t limit : {3U, 500U}) {
     constexpr uint32_t kWorkers = 4;
@@ -154,6 +253,7 @@ TEST(Breaker, HoldsBetweenThreads) {
             all.fetch_sub(1);
             board.give_back(worker, kRequests, 0);
           }
+          board.hear_wishes(worker);
         }
         for (; used > 0; --used) {
           all.fetch_sub(1);

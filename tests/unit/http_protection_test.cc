@@ -236,6 +236,51 @@ TEST_F(HttpProtected, AllIsGivenBack) {
   expect_nothing_in_use();
 }
 
+/// Two workers of a node: what each of them has is no other's to take.
+class HttpWorkers : public ::testing::Test {
+ protected:
+  static HttpConfig worker(uint32_t number, Protections& protections) {
+    HttpConfig config;
+    config.worker = number;
+    config.protections = &protections;
+    return config;
+  }
+  void publish(const std::vector<uint32_t>& endpoints, const RequestPolicy& policy) {
+    for (HttpMesh* each : {&idle, &busy}) {
+      each->publish({asking(http_service("default/web", 1, endpoints), policy)});
+      each->proxy().http().want_records(true);
+    }
+  }
+  /// A client of this worker asks, and whoever hears it says that all is well. @returns the first line of the response
+  static std::string ask(HttpMesh& of) {
+    const auto client = of.connect();
+    of.say(client, kGet);
+    for (const auto& heard : of.heard()) {
+      of.say(heard.id, kOk);
+    }
+    const std::string line = first_line(of.hear_client(client));
+    of.reset(client);
+    return line;
+  }
+
+  Protections protections{64, 256, 2};
+  HttpMesh idle{worker(0, protections)};
+  HttpMesh busy{worker(1, protections)};
+};
+
+constexpr std::string_view kOkLine = "HTTP/1.1 200 OK";
+
+TEST_F(HttpWorkers, ALowerBoundIsNotHeldByWhoHasNothingUnderWay) {
+  publish({1}, {.breaker = {.max_requests = 3000}});
+  EXPECT_EQ(ask(idle), kOkLine);
+  publish({1}, {.breaker = {.max_requests = 2}});
+  ask(busy);
+  idle.pass(milliseconds(5));
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(ask(busy), kOkLine);
+  }
+}
+
 class HttpOutlier : public HttpProtected {
  protected:
   void watch(lb::OutlierPolicy policy, const std::vector<uint32_t>& endpoints = {1, 2, 3, 4, 5},
