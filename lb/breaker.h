@@ -133,7 +133,7 @@ class BreakerBoard {
   enum Kind : uint8_t { connections, pending, requests };
   static constexpr size_t kKinds = 3;
 
-  /// Throws std::bad_alloc. 32 bytes a service slot and 16 an endpoint slot, and for each worker 48 and 32.
+  /// Throws std::bad_alloc. 32 bytes a service slot and 20 an endpoint slot, and for each worker 48 and 32.
   BreakerBoard(uint32_t services, uint32_t endpoints, uint32_t workers)
       : services_(services), endpoints_(endpoints), workers_(workers), wishes_(workers) {
     for (Worker& each : workers_) {
@@ -173,12 +173,17 @@ class BreakerBoard {
   }
 
   /// Each worker, now and then: what it has to spare, and others wish for, goes back.
-  void hear_wishes(uint32_t worker) {
+  /// @param use(endpoint slot) of each that others were refused connections to
+  template <typename Use>
+  void hear_wishes(uint32_t worker, Use use) {
     wishes_.hear(worker, [&](uint32_t number) {
       const Bound wished = bound_of(number);
       if (wished.of_endpoint) {
         endpoints_[wished.slot].bounds[wished.at].return_spare(
             workers_[worker].endpoints[wished.slot].shares[wished.at]);
+        if (wished.at == connections) {
+          use(wished.slot);
+        }
       } else {
         services_[wished.slot].bounds[wished.at].return_spare(workers_[worker].services[wished.slot].shares[wished.at]);
       }
@@ -219,8 +224,7 @@ class BreakerBoard {
 
   /// A worker was refused a connection of the service: another one may have some that only wait.
   void want_connection(uint32_t service) {
-    constexpr uint32_t kMost = 64;
-    if (services_[service].wanted.load(std::memory_order_relaxed) < kMost) {
+    if (services_[service].wanted.load(std::memory_order_relaxed) < kMostWanted) {
       services_[service].wanted.fetch_add(1, std::memory_order_relaxed);
       wanted_.fetch_add(1, std::memory_order_relaxed);
     }
@@ -228,20 +232,31 @@ class BreakerBoard {
   bool any_wanted() const { return wanted_.load(std::memory_order_relaxed) > 0; }
   /// Is one that only waits to be ended, of this service? That wish is fulfilled then.
   bool grant_connection(uint32_t service) {
-    std::atomic<uint32_t>& wanted = services_[service].wanted;
-    uint32_t now = wanted.load(std::memory_order_relaxed);
-    while (now > 0) {
-      if (wanted.compare_exchange_weak(now, now - 1, std::memory_order_relaxed)) {
-        wanted_.fetch_sub(1, std::memory_order_relaxed);
-        return true;
-      }
+    if (!grant(services_[service].wanted)) {
+      return false;
     }
-    return false;
+    wanted_.fetch_sub(1, std::memory_order_relaxed);
+    return true;
   }
+  /// The same of one endpoint, whatever service is refused.
+  void want_connection_to(uint32_t worker, uint32_t endpoint) {
+    EndpointBounds& at = endpoints_[endpoint];
+    if (at.wanted.load(std::memory_order_relaxed) < kMostWanted) {
+      at.wanted.fetch_add(1, std::memory_order_relaxed);
+    }
+    wishes_.say(worker, number_of({.of_endpoint = true, .slot = endpoint, .at = connections}),
+                at.bounds[connections].wished);
+  }
+  bool grant_connection_to(uint32_t endpoint) { return grant(endpoints_[endpoint].wanted); }
   /// Of wishes that nobody could fulfil: now and then, by one thread.
   void forget_wishes() {
     for (uint32_t service = 0; any_wanted() && service < services_.size(); ++service) {
       while (grant_connection(service)) {
+      }
+    }
+    for (EndpointBounds& each : endpoints_) {
+      if (each.wanted.load(std::memory_order_relaxed) > 0) {
+        each.wanted.store(0, std::memory_order_relaxed);
       }
     }
   }
@@ -253,6 +268,15 @@ class BreakerBoard {
   }
 
  private:
+  static constexpr uint32_t kMostWanted = 64;
+
+  static bool grant(std::atomic<uint32_t>& wanted) {
+    uint32_t now = wanted.load(std::memory_order_relaxed);
+    while (now > 0 && !wanted.compare_exchange_weak(now, now - 1, std::memory_order_relaxed)) {
+    }
+    return now > 0;
+  }
+
   struct ServiceBounds {
     SharedBound bounds[kKinds];
     std::atomic<uint32_t> retries{0};
@@ -260,6 +284,7 @@ class BreakerBoard {
   };
   struct EndpointBounds {
     SharedBound bounds[2];  ///< connections, requests
+    std::atomic<uint32_t> wanted{0};
   };
   struct ServiceShares {
     BreakerShare shares[kKinds];

@@ -99,6 +99,7 @@ bool HttpProxy::admit_connection(uint32_t number, uint32_t made, const lb::Servi
   if (!board.take_of_endpoint(worker, BreakerBoard::connections, upstreams_[made].endpoint_slot,
                               limits.endpoint_max_connections)) {
     board.give_back(worker, BreakerBoard::connections, service.slot);
+    board.want_connection_to(worker, upstreams_[made].endpoint_slot);
     return refuse_for(Protection::endpoint_max_connections);
   }
   return true;
@@ -123,7 +124,11 @@ bool HttpProxy::end_parked_of(const lb::Service& service) {
 void HttpProxy::grant_wishes() {
   constexpr uint32_t kLookedAt = 64;
   BreakerBoard& board = protections_->breakers;
-  board.hear_wishes(config_.worker);
+  board.hear_wishes(config_.worker, [&](uint32_t endpoint) {
+    while (upstreams_.has_parked(endpoint) && board.grant_connection_to(endpoint)) {
+      end_upstream(upstreams_.take_parked(endpoint));
+    }
+  });
   if (!board.any_wanted()) [[likely]] {
     return;
   }

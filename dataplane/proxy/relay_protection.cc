@@ -61,6 +61,7 @@ bool Relay::admit(const lb::Service& service, const lb::Target& target) {
   if (!board.take_of_endpoint(config_.worker, lb::BreakerBoard::connections, target.slot,
                               limits.endpoint_max_connections)) {
     board.give_back(config_.worker, lb::BreakerBoard::connections, service.slot);
+    board.want_connection_to(config_.worker, target.slot);
     return refuse_for(Protection::endpoint_max_connections);
   }
   return true;

@@ -156,7 +156,7 @@ TEST(Breaker, WhatOthersKeepToSpareComesBack) {
           ++taken;
         }
         for (uint32_t worker = 0; worker < kWorkers; ++worker) {
-          board.hear_wishes(worker);
+          board.hear_wishes(worker, [](uint32_t) {});
         }
       }
       while (take(0, row.after)) {
@@ -192,7 +192,7 @@ TEST(Breaker, WhatIsGivenBackAfterAWishIsNotKept) {
   }
   while (board.take(0, kRequests, 0, 30)) {
   }
-  board.hear_wishes(1);
+  board.hear_wishes(1, [](uint32_t) {});
   for (int i = 0; i < 20; ++i) {
     board.give_back(1, kRequests, 0);
     EXPECT_TRUE(board.take(0, kRequests, 0, 30)) << i;
@@ -253,7 +253,7 @@ TEST(Breaker, HoldsBetweenThreads) {
             all.fetch_sub(1);
             board.give_back(worker, kRequests, 0);
           }
-          board.hear_wishes(worker);
+          board.hear_wishes(worker, [](uint32_t) {});
         }
         for (; used > 0; --used) {
           all.fetch_sub(1);
@@ -283,6 +283,24 @@ TEST(Breaker, AWishForAConnectionIsGrantedOnce) {
   board.want_connection(1);
   board.forget_wishes();
   EXPECT_FALSE(board.any_wanted());
+}
+
+TEST(Breaker, AWishForAnEndpointsConnectionIsGrantedOnce) {
+  BreakerBoard board(1, 3, 2);
+  const auto heard_by = [&](uint32_t worker) {
+    std::vector<uint32_t> heard;
+    board.hear_wishes(worker, [&](uint32_t endpoint) { heard.push_back(endpoint); });
+    return heard;
+  };
+  board.want_connection_to(0, 2);
+  EXPECT_EQ(heard_by(1), (std::vector<uint32_t>{2}));
+  EXPECT_EQ(heard_by(0), (std::vector<uint32_t>{2}));
+  EXPECT_FALSE(board.grant_connection_to(1));
+  EXPECT_TRUE(board.grant_connection_to(2));
+  EXPECT_FALSE(board.grant_connection_to(2));
+  board.want_connection_to(0, 1);
+  board.forget_wishes();
+  EXPECT_FALSE(board.grant_connection_to(1));
 }
 
 TEST(RetryBudget, IsAShareOfFirstAttemptsOrSoMany) {

@@ -281,6 +281,16 @@ TEST_F(HttpWorkers, ALowerBoundIsNotHeldByWhoHasNothingUnderWay) {
   }
 }
 
+TEST_F(HttpWorkers, AnEndpointsConnectionThatWaitsElsewhereMakesRoom) {
+  publish({1}, {.breaker = {.endpoint_max_connections = 1}});
+  EXPECT_EQ(ask(idle), kOkLine);
+  EXPECT_EQ(idle.books().parked, 1U);
+  EXPECT_EQ(ask(busy), "HTTP/1.1 503 Service Unavailable");
+  idle.pass(milliseconds(5));
+  EXPECT_EQ(idle.books().parked, 0U);
+  EXPECT_EQ(ask(busy), kOkLine);
+}
+
 class HttpOutlier : public HttpProtected {
  protected:
   void watch(lb::OutlierPolicy policy, const std::vector<uint32_t>& endpoints = {1, 2, 3, 4, 5},
