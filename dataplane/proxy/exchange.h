@@ -57,6 +57,7 @@ class Tried {
   bool has(uint32_t slot) const {
     return std::find(slots_.begin(), slots_.begin() + count_, slot) != slots_.begin() + count_;
   }
+  bool is_full() const { return count_ == kMost; }
   std::span<const uint32_t> slots() const { return {slots_.data(), count_}; }
 
  private:

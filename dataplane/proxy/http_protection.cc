@@ -27,17 +27,40 @@ const lb::Target* HttpProxy::pick_endpoint(Exchange& x, const lb::Service& servi
   return target;
 }
 
-/// Past what is full, where the service's endpoints have bounds.
+/// Past what is full, where the service's endpoints have bounds: the algorithm is asked a few times more, and then the
+/// targets are walked from there. If all are full, it is one of them, which refuses the request.
 const lb::Target* HttpProxy::pick_with_room(Exchange& x, const lb::Service& service, lb::RequestBalancer::Asked asked,
                                             const lb::Target* target) {
   Tried passed_over = x.tried;
-  for (uint32_t i = 0; i < Tried::kMost && target != nullptr && !balancer_.took_probe() && is_full(service, *target);
-       ++i) {
+  const auto is_settled = [&] { return target == nullptr || balancer_.took_probe() || !is_full(service, *target); };
+  bool settled = is_settled();
+  while (!settled && !passed_over.is_full() && !passed_over.has(target->slot)) {
     passed_over.add(target->slot);
     asked.tried = passed_over.slots();
     target = balancer_.pick(service, asked);
+    settled = is_settled();
   }
-  return target;
+  return settled ? target : walk_for_room(x, service, *target);
+}
+
+/// First one that the request has not tried, from this target on. @returns this one: all are full
+const lb::Target* HttpProxy::walk_for_room(const Exchange& x, const lb::Service& service, const lb::Target& from) {
+  const std::span<const lb::Target> targets = service.targets;
+  const auto start = static_cast<size_t>(&from - targets.data());
+  for (const bool again : {false, true}) {
+    for (size_t i = 0; i < targets.size(); ++i) {
+      const size_t each = (start + i) % targets.size();
+      const lb::Target& target = targets[each];
+      if (service.table->order().weight(static_cast<uint32_t>(each)) > 0 && x.tried.has(target.slot) == again &&
+          !is_full(service, target) && balancer_.admits(service, target.slot, turn_.millis)) {
+        return &target;
+      }
+    }
+    if (x.tried.slots().empty()) {
+      break;
+    }
+  }
+  return &from;
 }
 
 bool HttpProxy::is_full(const lb::Service& service, const lb::Target& target) const {

@@ -221,6 +221,7 @@ class HttpProxy {
   const lb::Target* pick_endpoint(Exchange& x, const lb::Service& service, const lb::RequestBalancer::Asked& asked);
   const lb::Target* pick_with_room(Exchange& x, const lb::Service& service, lb::RequestBalancer::Asked asked,
                                    const lb::Target* target);
+  const lb::Target* walk_for_room(const Exchange& x, const lb::Service& service, const lb::Target& from);
   bool is_full(const lb::Service& service, const lb::Target& target) const;
   bool admit(uint32_t number, const lb::Service& service, const lb::Target& target);
   bool admit_connection(uint32_t number, uint32_t made, const lb::Service& service);

@@ -164,6 +164,34 @@ TEST_F(HttpProtected, AnEndpointThatIsFullIsPassedOver) {
   expect_nothing_in_use();
 }
 
+/// However few of many have room: each request finds them, until all are full.
+TEST_F(HttpProtected, OnlyIfAllEndpointsAreFullIsARequestRefused) {
+  constexpr uint32_t kEndpoints = 30;
+  std::vector<uint32_t> endpoints;
+  for (uint32_t endpoint = 1; endpoint <= kEndpoints; ++endpoint) {
+    endpoints.push_back(endpoint);
+  }
+  for (const auto balancing : {lb::Balancing::least_request, lb::Balancing::round_robin, lb::Balancing::random,
+                               lb::Balancing::consistent_hash}) {
+    publish(endpoints, {.balancing = balancing, .breaker = {.endpoint_max_requests = 1}});
+    std::vector<tcp::ConnectionId> clients;
+    for (uint32_t i = 0; i < kEndpoints; ++i) {
+      clients.push_back(ask());
+    }
+    const auto heard = mesh.heard();
+    EXPECT_EQ(heard.size(), kEndpoints) << static_cast<int>(balancing);
+    EXPECT_EQ(first_line_of(ask()), "HTTP/1.1 503 Service Unavailable");
+    for (const auto& each : heard) {
+      mesh.say(each.id, kOk);
+    }
+    for (const auto client : clients) {
+      EXPECT_EQ(mesh.hear_client(client), kOkHeard);
+      mesh.reset(client);
+    }
+  }
+  expect_nothing_in_use();
+}
+
 TEST_F(HttpProtected, RelayedConnectionsAreBounded) {
   mesh.publish({asking(http_service("default/web", 1, {1}, {.protocol = lb::AppProtocol::opaque}),
                        {.breaker = {.max_connections = 2}})});
