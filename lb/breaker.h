@@ -173,19 +173,19 @@ class BreakerBoard {
   }
 
   /// Each worker, now and then: what it has to spare, and others wish for, goes back.
-  /// @param use(endpoint slot) of each that others were refused connections to
-  template <typename Use>
-  void hear_wishes(uint32_t worker, Use use) {
+  /// @param of_service(slot) of each that others were refused connections to, @param of_endpoint(slot) too
+  template <typename OfService, typename OfEndpoint>
+  void hear_wishes(uint32_t worker, OfService of_service, OfEndpoint of_endpoint) {
     wishes_.hear(worker, [&](uint32_t number) {
       const Bound wished = bound_of(number);
       if (wished.of_endpoint) {
         endpoints_[wished.slot].bounds[wished.at].return_spare(
             workers_[worker].endpoints[wished.slot].shares[wished.at]);
-        if (wished.at == connections) {
-          use(wished.slot);
-        }
       } else {
         services_[wished.slot].bounds[wished.at].return_spare(workers_[worker].services[wished.slot].shares[wished.at]);
+      }
+      if (wished.at == connections) {
+        wished.of_endpoint ? of_endpoint(wished.slot) : of_service(wished.slot);
       }
     });
   }
@@ -223,42 +223,31 @@ class BreakerBoard {
   uint32_t retries(uint32_t service) const { return services_[service].retries.load(std::memory_order_relaxed); }
 
   /// A worker was refused a connection of the service: another one may have some that only wait.
-  void want_connection(uint32_t service) {
-    if (services_[service].wanted.load(std::memory_order_relaxed) < kMostWanted) {
-      services_[service].wanted.fetch_add(1, std::memory_order_relaxed);
-      wanted_.fetch_add(1, std::memory_order_relaxed);
-    }
+  void want_connection(uint32_t worker, uint32_t service) {
+    want(services_[service].wanted);
+    wishes_.say(worker, number_of({.slot = service, .at = connections}), services_[service].bounds[connections].wished);
   }
-  bool any_wanted() const { return wanted_.load(std::memory_order_relaxed) > 0; }
   /// Is one that only waits to be ended, of this service? That wish is fulfilled then.
-  bool grant_connection(uint32_t service) {
-    if (!grant(services_[service].wanted)) {
-      return false;
-    }
-    wanted_.fetch_sub(1, std::memory_order_relaxed);
-    return true;
-  }
+  bool grant_connection(uint32_t service) { return grant(services_[service].wanted); }
   /// The same of one endpoint, whatever service is refused.
   void want_connection_to(uint32_t worker, uint32_t endpoint) {
     EndpointBounds& at = endpoints_[endpoint];
-    if (at.wanted.load(std::memory_order_relaxed) < kMostWanted) {
-      at.wanted.fetch_add(1, std::memory_order_relaxed);
-    }
+    want(at.wanted);
     wishes_.say(worker, number_of({.of_endpoint = true, .slot = endpoint, .at = connections}),
                 at.bounds[connections].wished);
   }
   bool grant_connection_to(uint32_t endpoint) { return grant(endpoints_[endpoint].wanted); }
   /// Of wishes that nobody could fulfil: now and then, by one thread.
   void forget_wishes() {
-    for (uint32_t service = 0; any_wanted() && service < services_.size(); ++service) {
-      while (grant_connection(service)) {
+    const auto forget = [](auto& all) {
+      for (auto& each : all) {
+        if (each.wanted.load(std::memory_order_relaxed) > 0) {
+          each.wanted.store(0, std::memory_order_relaxed);
+        }
       }
-    }
-    for (EndpointBounds& each : endpoints_) {
-      if (each.wanted.load(std::memory_order_relaxed) > 0) {
-        each.wanted.store(0, std::memory_order_relaxed);
-      }
-    }
+    };
+    forget(services_);
+    forget(endpoints_);
   }
 
   uint32_t workers() const { return static_cast<uint32_t>(workers_.size()); }
@@ -270,6 +259,11 @@ class BreakerBoard {
  private:
   static constexpr uint32_t kMostWanted = 64;
 
+  static void want(std::atomic<uint32_t>& wanted) {
+    if (wanted.load(std::memory_order_relaxed) < kMostWanted) {
+      wanted.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
   static bool grant(std::atomic<uint32_t>& wanted) {
     uint32_t now = wanted.load(std::memory_order_relaxed);
     while (now > 0 && !wanted.compare_exchange_weak(now, now - 1, std::memory_order_relaxed)) {
@@ -319,7 +313,6 @@ class BreakerBoard {
   std::vector<EndpointBounds> endpoints_;
   std::vector<Worker> workers_;
   WishRing wishes_;
-  std::atomic<uint32_t> wanted_{0};  ///< over all services
 };
 
 }  // namespace weft::lb

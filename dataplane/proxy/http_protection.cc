@@ -113,9 +113,9 @@ bool HttpProxy::admit_connection(uint32_t number, uint32_t made, const lb::Servi
   x.is_pending = true;
   if (!board.take(worker, BreakerBoard::connections, service.slot, limits.max_connections)) {
     // One that waits for a request that may not come makes room: of this worker now, of another one soon.
-    if (!end_parked_of(service) ||
+    if (!end_parked_of(service.slot) ||
         !board.take(worker, BreakerBoard::connections, service.slot, limits.max_connections)) {
-      board.want_connection(service.slot);
+      board.want_connection(worker, service.slot);
       return refuse_for(Protection::max_connections);
     }
   }
@@ -128,41 +128,33 @@ bool HttpProxy::admit_connection(uint32_t number, uint32_t made, const lb::Servi
   return true;
 }
 
-/// Any of the service's endpoints'. @returns false: none waits in this worker
-bool HttpProxy::end_parked_of(const lb::Service& service) {
-  constexpr uint32_t kLookedAt = 256;
-  uint32_t looked_at = 0;
-  for (uint32_t parked = upstreams_.oldest_parked(); parked != Upstreams::kNone && looked_at < kLookedAt;
-       parked = upstreams_[parked].newer, ++looked_at) {
-    if (upstreams_[parked].service_slot == service.slot) {
-      end_upstream(parked);
-      return true;
-    }
+/// The one that has waited longest for a request to any of the service's endpoints. @returns false: none waits in this
+/// worker
+bool HttpProxy::end_parked_of(uint32_t service_slot) {
+  const uint32_t parked = upstreams_.oldest_parked_of(service_slot);
+  if (parked == Upstreams::kNone) {
+    return false;
   }
-  return false;
+  end_upstream(parked);
+  return true;
 }
 
 /// Other workers were refused: what this one has to spare goes back, and connections that wait here and are not needed
 /// are ended for them.
 void HttpProxy::grant_wishes() {
-  constexpr uint32_t kLookedAt = 64;
   BreakerBoard& board = protections_->breakers;
-  board.hear_wishes(config_.worker, [&](uint32_t endpoint) {
-    while (upstreams_.has_parked(endpoint) && board.grant_connection_to(endpoint)) {
-      end_upstream(upstreams_.take_parked(endpoint));
-    }
-  });
-  if (!board.any_wanted()) [[likely]] {
-    return;
-  }
-  uint32_t parked = upstreams_.oldest_parked();
-  for (uint32_t i = 0; i < kLookedAt && parked != Upstreams::kNone; ++i) {
-    const uint32_t next = upstreams_[parked].newer;
-    if (board.grant_connection(upstreams_[parked].service_slot)) {
-      end_upstream(parked);
-    }
-    parked = next;
-  }
+  board.hear_wishes(
+      config_.worker,
+      [&](uint32_t service) {
+        while (upstreams_.oldest_parked_of(service) != Upstreams::kNone && board.grant_connection(service)) {
+          end_parked_of(service);
+        }
+      },
+      [&](uint32_t endpoint) {
+        while (upstreams_.has_parked(endpoint) && board.grant_connection_to(endpoint)) {
+          end_upstream(upstreams_.take_parked(endpoint));
+        }
+      });
 }
 
 void HttpProxy::overflow(uint32_t number, uint32_t service_slot, Protection bound) {

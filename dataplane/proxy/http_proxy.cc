@@ -26,7 +26,7 @@ HttpProxy::HttpProxy(tcp::Engine& engine, buffer::Pool& buffers, const HttpConfi
       response_heads_(engine, config.limits.head, config.gathered_heads / 4),
       kept_(kept_slices(config.exchanges, engine.most_pieces())),
       writer_(buffers),
-      upstreams_(config.upstreams, config.endpoint_slots, time::to_millis(now)),
+      upstreams_(config.upstreams, config.service_slots, config.endpoint_slots, time::to_millis(now)),
       own_protections_(
           config.protections != nullptr
               ? nullptr

@@ -225,7 +225,7 @@ class HttpProxy {
   bool is_full(const lb::Service& service, const lb::Target& target) const;
   bool admit(uint32_t number, const lb::Service& service, const lb::Target& target);
   bool admit_connection(uint32_t number, uint32_t made, const lb::Service& service);
-  bool end_parked_of(const lb::Service& service);
+  bool end_parked_of(uint32_t service_slot);
   void grant_wishes();
   void overflow(uint32_t number, uint32_t service_slot, Protection bound);
   void end_pending(Exchange& x);

@@ -56,6 +56,7 @@ bool Relay::admit(const lb::Service& service, const lb::Target& target) {
     return false;
   };
   if (!board.take(config_.worker, lb::BreakerBoard::connections, service.slot, limits.max_connections)) {
+    board.want_connection(config_.worker, service.slot);  // of those that wait for requests, if it has any
     return refuse_for(Protection::max_connections);
   }
   if (!board.take_of_endpoint(config_.worker, lb::BreakerBoard::connections, target.slot,

@@ -5,8 +5,8 @@
 
 namespace weft::proxy {
 
-Upstreams::Upstreams(uint32_t connections, uint32_t endpoint_slots, time::Millis now)
-    : upstreams_(connections), parked_of_(endpoint_slots, kNone), wheel_(connections, now) {
+Upstreams::Upstreams(uint32_t connections, uint32_t service_slots, uint32_t endpoint_slots, time::Millis now)
+    : upstreams_(connections), parked_of_(endpoint_slots, kNone), of_service_(service_slots), wheel_(connections, now) {
   free_.reserve(connections);
   for (uint32_t number = connections; number-- > 0;) {
     free_.push_back(number);
@@ -49,6 +49,11 @@ void Upstreams::park(uint32_t number, time::Millis until) {
   upstream.newer = kNone;
   upstream.older = std::exchange(newest_, number);
   (upstream.older == kNone ? oldest_ : upstreams_[upstream.older].newer) = number;
+  Ends& of_service = of_service_[upstream.service_slot];
+  upstream.newer_of_service = kNone;
+  upstream.older_of_service = std::exchange(of_service.newest, number);
+  (upstream.older_of_service == kNone ? of_service.oldest : upstreams_[upstream.older_of_service].newer_of_service) =
+      number;
   ++parked_;
   wheel_.arm(number, until);  // lazily: it stays armed while it is taken out and parked again
 }
@@ -71,12 +76,17 @@ void Upstreams::unlink(Upstream& upstream) {
   }
   (upstream.older == kNone ? oldest_ : upstreams_[upstream.older].newer) = upstream.newer;
   (upstream.newer == kNone ? newest_ : upstreams_[upstream.newer].older) = upstream.older;
+  Ends& of_service = of_service_[upstream.service_slot];
+  (upstream.older_of_service == kNone ? of_service.oldest : upstreams_[upstream.older_of_service].newer_of_service) =
+      upstream.newer_of_service;
+  (upstream.newer_of_service == kNone ? of_service.newest : upstreams_[upstream.newer_of_service].older_of_service) =
+      upstream.older_of_service;
   --parked_;
 }
 
 size_t Upstreams::memory_bytes() const {
   return upstreams_.size() * (sizeof(Upstream) + sizeof(uint32_t)) + parked_of_.size() * sizeof(uint32_t) +
-         wheel_.memory_bytes();
+         of_service_.size() * sizeof(Ends) + wheel_.memory_bytes();
 }
 
 }  // namespace weft::proxy

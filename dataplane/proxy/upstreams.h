@@ -37,6 +37,8 @@ struct Upstream {
   uint32_t next = UINT32_MAX;
   uint32_t older = UINT32_MAX;  ///< parked ones of all endpoints
   uint32_t newer = UINT32_MAX;
+  uint32_t older_of_service = UINT32_MAX;
+  uint32_t newer_of_service = UINT32_MAX;
   time::Millis parked_until = 0;
   time::Millis began_at = 0;
   time::Millis moved_at = 0;  ///< the last response was over
@@ -46,7 +48,7 @@ class Upstreams {
  public:
   static constexpr uint32_t kNone = UINT32_MAX;
 
-  Upstreams(uint32_t connections, uint32_t endpoint_slots, time::Millis now);
+  Upstreams(uint32_t connections, uint32_t service_slots, uint32_t endpoint_slots, time::Millis now);
 
   Upstream& operator[](uint32_t number) { return upstreams_[number]; }
   const Upstream& operator[](uint32_t number) const { return upstreams_[number]; }
@@ -59,6 +61,8 @@ class Upstreams {
   bool has_parked(uint32_t endpoint_slot) const { return parked_of_[endpoint_slot] != kNone; }
   /// The one that has waited longest; kNone: none waits.
   uint32_t oldest_parked() const { return oldest_; }
+  /// Of those that were made for the service.
+  uint32_t oldest_parked_of(uint32_t service_slot) const { return of_service_[service_slot].oldest; }
   /// One that is to be made; kNone: as many as there may be.
   uint32_t make(uint32_t service_slot, uint32_t endpoint_slot);
   void park(uint32_t number, time::Millis until);
@@ -87,11 +91,17 @@ class Upstreams {
   size_t memory_bytes() const;
 
  private:
+  struct Ends {
+    uint32_t oldest = kNone;
+    uint32_t newest = kNone;
+  };
+
   void unlink(Upstream& upstream);
 
   std::vector<Upstream> upstreams_;
   std::vector<uint32_t> free_;
   std::vector<uint32_t> parked_of_;  ///< by endpoint slot: the first
+  std::vector<Ends> of_service_;     ///< parked, by service slot
   time::Wheel wheel_;
   uint32_t oldest_ = kNone;  ///< parked,
   uint32_t newest_ = kNone;

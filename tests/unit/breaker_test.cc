@@ -156,7 +156,8 @@ TEST(Breaker, WhatOthersKeepToSpareComesBack) {
           ++taken;
         }
         for (uint32_t worker = 0; worker < kWorkers; ++worker) {
-          board.hear_wishes(worker, [](uint32_t) {});
+          board.hear_wishes(
+              worker, [](uint32_t) {}, [](uint32_t) {});
         }
       }
       while (take(0, row.after)) {
@@ -192,7 +193,8 @@ TEST(Breaker, WhatIsGivenBackAfterAWishIsNotKept) {
   }
   while (board.take(0, kRequests, 0, 30)) {
   }
-  board.hear_wishes(1, [](uint32_t) {});
+  board.hear_wishes(
+      1, [](uint32_t) {}, [](uint32_t) {});
   for (int i = 0; i < 20; ++i) {
     board.give_back(1, kRequests, 0);
     EXPECT_TRUE(board.take(0, kRequests, 0, 30)) << i;
@@ -253,7 +255,8 @@ TEST(Breaker, HoldsBetweenThreads) {
             all.fetch_sub(1);
             board.give_back(worker, kRequests, 0);
           }
-          board.hear_wishes(worker, [](uint32_t) {});
+          board.hear_wishes(
+              worker, [](uint32_t) {}, [](uint32_t) {});
         }
         for (; used > 0; --used) {
           all.fetch_sub(1);
@@ -270,37 +273,33 @@ TEST(Breaker, HoldsBetweenThreads) {
   }
 }
 
-TEST(Breaker, AWishForAConnectionIsGrantedOnce) {
-  BreakerBoard board(3, 1, 2);
-  EXPECT_FALSE(board.any_wanted());
-  board.want_connection(2);
-  EXPECT_TRUE(board.any_wanted());
+TEST(Breaker, AWishForAConnectionIsHeardByAllAndGrantedOnce) {
+  BreakerBoard board(3, 3, 2);
+  using Slots = std::vector<uint32_t>;
+  const auto heard_by = [&](uint32_t worker) {
+    std::pair<Slots, Slots> heard;
+    board.hear_wishes(
+        worker, [&](uint32_t service) { heard.first.push_back(service); },
+        [&](uint32_t endpoint) { heard.second.push_back(endpoint); });
+    return heard;
+  };
+  board.want_connection(0, 2);
+  board.want_connection_to(0, 1);
+  for (const uint32_t worker : {0U, 1U}) {
+    EXPECT_EQ(heard_by(worker), (std::pair<Slots, Slots>{{2}, {1}}));
+    EXPECT_EQ(heard_by(worker), (std::pair<Slots, Slots>{}));
+  }
   EXPECT_FALSE(board.grant_connection(1));
   EXPECT_TRUE(board.grant_connection(2));
   EXPECT_FALSE(board.grant_connection(2));
-  EXPECT_FALSE(board.any_wanted());
-  board.want_connection(0);
-  board.want_connection(1);
-  board.forget_wishes();
-  EXPECT_FALSE(board.any_wanted());
-}
-
-TEST(Breaker, AWishForAnEndpointsConnectionIsGrantedOnce) {
-  BreakerBoard board(1, 3, 2);
-  const auto heard_by = [&](uint32_t worker) {
-    std::vector<uint32_t> heard;
-    board.hear_wishes(worker, [&](uint32_t endpoint) { heard.push_back(endpoint); });
-    return heard;
-  };
-  board.want_connection_to(0, 2);
-  EXPECT_EQ(heard_by(1), (std::vector<uint32_t>{2}));
-  EXPECT_EQ(heard_by(0), (std::vector<uint32_t>{2}));
-  EXPECT_FALSE(board.grant_connection_to(1));
-  EXPECT_TRUE(board.grant_connection_to(2));
   EXPECT_FALSE(board.grant_connection_to(2));
-  board.want_connection_to(0, 1);
-  board.forget_wishes();
+  EXPECT_TRUE(board.grant_connection_to(1));
   EXPECT_FALSE(board.grant_connection_to(1));
+  board.want_connection(0, 0);
+  board.want_connection_to(1, 0);
+  board.forget_wishes();
+  EXPECT_FALSE(board.grant_connection(0));
+  EXPECT_FALSE(board.grant_connection_to(0));
 }
 
 TEST(RetryBudget, IsAShareOfFirstAttemptsOrSoMany) {

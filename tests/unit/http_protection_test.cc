@@ -132,10 +132,10 @@ TEST_F(HttpProtected, AnotherWorkersWishEndsAConnectionThatWaits) {
   publish({1}, {});
   EXPECT_EQ(exchange_once(kGet).client, kOkHeard);
   EXPECT_EQ(mesh.books().parked, 1U);
-  protections.breakers.want_connection(2);
+  protections.breakers.want_connection(0, 2);
   mesh.pass(milliseconds(10));
   EXPECT_EQ(mesh.books().parked, 1U) << "another service's";
-  protections.breakers.want_connection(1);
+  protections.breakers.want_connection(0, 1);
   mesh.pass(milliseconds(10));
   EXPECT_EQ(mesh.books().parked, 0U);
   expect_nothing_in_use();
@@ -291,8 +291,17 @@ class HttpWorkers : public ::testing::Test {
     return line;
   }
 
+  static HttpConfig wide(HttpConfig config) {
+    config.clients = config.exchanges = config.upstreams = 400;
+    return config;
+  }
+  static lb::Address endpoint_of_service(uint32_t number) {
+    return lb::Address(lb::address_from_host(0x0a600000 + number));
+  }
+
   Protections protections{64, 256, 2};
   HttpMesh idle{worker(0, protections)};
+  HttpMesh many{wide(worker(0, protections))};  ///< instead of that one
   HttpMesh busy{worker(1, protections)};
 };
 
@@ -316,6 +325,29 @@ TEST_F(HttpWorkers, AnEndpointsConnectionThatWaitsElsewhereMakesRoom) {
   EXPECT_EQ(ask(busy), "HTTP/1.1 503 Service Unavailable");
   idle.pass(milliseconds(5));
   EXPECT_EQ(idle.books().parked, 0U);
+  EXPECT_EQ(ask(busy), kOkLine);
+}
+
+/// Of a service whose own waits behind more of another's than anybody would look at in a turn.
+TEST_F(HttpWorkers, AConnectionThatWaitsBehindManyOthersMakesRoom) {
+  constexpr int kOthers = 300;
+  RequestPolicy policy{.breaker = {.max_connections = 1}};
+  for (HttpMesh* each : {&many, &busy}) {
+    each->publish({asking(http_service("default/web", 1, {1}), policy), http_service("default/other", 2, {2})});
+  }
+  std::vector<tcp::ConnectionId> clients;
+  for (int i = 0; i < kOthers; ++i) {
+    clients.push_back(many.connect(endpoint_of_service(2)));
+    many.say(clients.back(), kGet);
+  }
+  for (const auto& heard : many.heard()) {
+    many.say(heard.id, kOk);
+  }
+  EXPECT_EQ(ask(many), kOkLine);
+  ASSERT_EQ(many.books().parked, kOthers + 1U);
+  EXPECT_EQ(ask(busy), "HTTP/1.1 503 Service Unavailable");
+  many.pass(milliseconds(5));
+  EXPECT_EQ(many.books().parked, static_cast<uint32_t>(kOthers)) << "the service's own, and no other";
   EXPECT_EQ(ask(busy), kOkLine);
 }
 
