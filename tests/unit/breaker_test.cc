@@ -195,6 +195,10 @@ TEST(Breaker, WhatIsGivenBackAfterAWishIsNotKept) {
   }
   board.hear_wishes(
       1, [](uint32_t) {}, [](uint32_t) {});
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_TRUE(board.take(0, kRequests, 0, 30)) << i;
+  }
+  EXPECT_FALSE(board.take(0, kRequests, 0, 30));
   for (int i = 0; i < 20; ++i) {
     board.give_back(1, kRequests, 0);
     EXPECT_TRUE(board.take(0, kRequests, 0, 30)) << i;
