@@ -265,10 +265,16 @@ void OutlierBoard::forget_who_left(const Snapshot& snapshot, uint32_t now) {
   }
 }
 
+/// Intervals follow each other while there is detection; the first of them begins as it is turned on. A beginning may
+/// lie behind by more than half of what the numbers reach, as a slot may have been nobody's for long: so no is_past().
 bool OutlierBoard::is_interval_over(const Service& service, uint32_t now) {
   const OutlierPolicy& policy = service.request_policy().outlier;
   uint32_t& began = interval_began_[service.slot];
-  if (!policy.enabled || !is_past(began + static_cast<uint32_t>(policy.interval.count()), now)) {
+  if (!policy.enabled) {
+    began = now;
+    return false;
+  }
+  if (now - began < static_cast<uint32_t>(policy.interval.count())) {
     return false;
   }
   began = now;

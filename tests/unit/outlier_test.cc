@@ -323,6 +323,60 @@ TEST(Outlier, StaysDueWithoutRequests) {
   EXPECT_EQ(board.leave_for(0, now), Leave::as_probe);
 }
 
+/// Whatever the clock said when detection was turned on, or when it was on last.
+TEST(Outlier, IntervalsGoOnHoweverLongThereWasNoDetection) {
+  OutlierPolicy policy = kPolicy;
+  policy.consecutive_5xx = 0;
+  policy.success_rate.stdev_factor_permille = 1900;
+  const std::vector<uint32_t> slots = {0, 1, 2, 3, 4};
+  const Snapshot on = snapshot_of({outlier_service(slots, policy)});
+  const Snapshot off = snapshot_of({outlier_service(slots, OutlierPolicy{})});
+  constexpr uint32_t kDay = 24 * 3600 * 1000;
+  for (const bool is_there : {false, true}) {  // the service, while it has no detection
+    for (const uint32_t days_off : {0, 1, 24, 25, 26, 40, 49, 50, 70, 75, 80}) {
+      OutlierBoard board(4, 8, 1);
+      uint32_t now = 5'000;
+      const auto look_after = [&](const Snapshot& snapshot) {
+        board.look_after(snapshot, now, [](uint32_t, auto&) {});
+      };
+      const auto serve_an_interval = [&] {
+        for (uint32_t second = 0; second <= 10; ++second) {
+          for (const uint32_t host : slots) {
+            for (int i = 0; i < 100; ++i) {
+              tell(board, policy, host == 4 ? 500 : 200, host, 5, now);
+            }
+          }
+          now += 1000;
+          look_after(on);
+        }
+      };
+      serve_an_interval();
+      serve_an_interval();
+      ASSERT_EQ(board.ejected(kService), 1U);
+      for (uint32_t hour = 0; is_there && hour < 24 * days_off; ++hour) {
+        now += kDay / 24;
+        look_after(off);
+      }
+      now += is_there ? 0 : days_off * kDay;
+      board.forget(4);
+      serve_an_interval();
+      serve_an_interval();
+      EXPECT_EQ(board.ejected(kService), 1U) << days_off << " days off";
+    }
+  }
+  OutlierBoard late(4, 8, 1);
+  uint32_t now = (1U << 31) + 12'345;
+  late.look_after(on, now, [](uint32_t, auto&) {});
+  for (const uint32_t host : slots) {
+    for (int i = 0; i < 100; ++i) {
+      tell(late, policy, host == 4 ? 500 : 200, host, 5, now);
+    }
+  }
+  now += 10'000;
+  late.look_after(on, now, [](uint32_t, auto&) {});
+  EXPECT_EQ(late.ejected(kService), 1U) << "turned on when half of the numbers were over";
+}
+
 /// What the board does, without its atomics, words and shortcuts.
 class OutlierModel {
  public:
