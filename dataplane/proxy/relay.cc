@@ -136,17 +136,18 @@ void Relay::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::Mill
   const uint32_t number = free_.back();
   free_.pop_back();
   const uint32_t generation = sessions_[number].generation + 1;
-  sessions_[number] = {.client = {.id = id, .open = true},
-                       .to_endpoint = {.remote = decision.target->address, .remote_port = decision.target->port},
-                       .service_slot = decision.service->slot,
-                       .endpoint_slot = decision.target->slot,
-                       .in_use = true,
-                       .tells_client = decision.service->policy.proxy_protocol,
-                       .is_watched = is_probe || decision.service->request_policy().outlier.enabled,
-                       .is_probe = is_probe,
-                       .generation = generation,
-                       .moved_at = now,
-                       .began_at = now};
+  sessions_[number] = {
+      .client = {.id = id, .open = true},
+      .to_endpoint = {.remote = decision.target->address, .remote_port = decision.target->port},
+      .service_slot = decision.service->slot,
+      .endpoint_slot = decision.target->slot,
+      .in_use = true,
+      .tells_client = decision.service->policy.proxy_protocol,
+      .is_watched = config_.protections != nullptr && (is_probe || decision.service->request_policy().outlier.enabled),
+      .is_probe = is_probe,
+      .generation = generation,
+      .moved_at = now,
+      .began_at = now};
   engine_.set_user(id, user_of(number, true));
   changes_.push_back(
       {.what = Change::What::began, .service_slot = decision.service->slot, .endpoint_slot = decision.target->slot});

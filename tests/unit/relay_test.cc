@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 
+#include "lb/http_policy.h"
 #include "tcp_host.h"
 
 namespace weft::proxy {
@@ -344,6 +345,21 @@ TEST_F(Relayed, GoToOneEndpointForAllOfAClientsIfTheServiceAsks) {
   outside.engine.listen(other, kPort, 0);
   EXPECT_EQ(chosen(0), 2);
   EXPECT_EQ(chosen(10'800), 1);
+}
+
+/// There is nobody to tell.
+TEST_F(Relayed, AreNotWatchedWithoutProtections) {
+  lb::Service watched = service(false, true);
+  watched.requests = std::make_shared<lb::RequestPolicy>(lb::RequestPolicy{.outlier = {.enabled = true}});
+  publish(lb::ServiceList({std::make_shared<lb::Service>(std::move(watched))}));
+  open();
+  write(client, "question");
+  EXPECT_EQ(outside.read(endpoint), "question");
+  pass(milliseconds(20));
+  outside.engine.abort(client);
+  settle();
+  pass(milliseconds(20));
+  expect_nothing_left();
 }
 
 TEST_F(Relayed, EndWhenNothingMovesForTooLong) {
