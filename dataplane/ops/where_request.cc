@@ -20,6 +20,7 @@
 #include "ops/policy_report.h"
 #include "ops/rule_report.h"
 #include "ops/service_names.h"
+#include "proxy/received_request.h"
 #include "proxy/response_flag.h"
 #include "proxy/texts.h"
 
@@ -87,7 +88,7 @@ class Inquiry {
     answer_["host"] = request_.view.host;
     answer_["path"] = *path;
     if (listener_.authorization != nullptr) {
-      const lb::Judgement judgement = judged(listener_);
+      const lb::Judgement judgement = judged(listener_, request_.view);
       add_judgement(answer_, view_.snapshot, listener_, question_.client, judgement);
       if (judgement.denied) {
         add_reply(answer_, 403, flag::denied_by_policy, "access denied by policy");
@@ -108,10 +109,24 @@ class Inquiry {
 
  private:
   /// Of a client that is not said, by an address that is nobody's.
-  lb::Judgement judged(const lb::Service& service) const {
+  lb::Judgement judged(const lb::Service& service, const lb::HttpRequest& request) const {
     const lb::Address client = question_.client.value_or(lb::Address());
     const lb::Caller* const caller = question_.client ? view_.snapshot.callers().find(client) : nullptr;
-    return service.authorization->judge(request_.view, client, caller);
+    return service.authorization->judge(request, client, caller);
+  }
+
+  /// Why the policies of where a route leads do not let it have what its endpoint would get; "": they do.
+  std::string forbidden(const lb::Service& service) {
+    if (service.authorization == nullptr || (&service == &listener_ && !goes_.is_edited)) {
+      return "";
+    }
+    const auto received = goes_.is_edited ? received_.make(request_.view, goes_.match, *goes_.rule, goes_.backend)
+                                          : std::optional(request_.view);
+    if (!received) {
+      return std::string(kUnjudged);
+    }
+    const lb::Judgement judgement = judged(service, *received);
+    return judgement.denied ? told(service, judgement) : "";
   }
 
   void ask_service() {
@@ -185,6 +200,7 @@ class Inquiry {
     for (const lb::HttpBackend& backend : rule.backends) {
       const std::string name = fmt::format("{}:{}", backend.port.service, lb::to_host(backend.port.port));
       const uint32_t slot = backend.port.slot_for(listener_.address.family());
+      goes_ = {&rule, &match, &backend, proxy::is_edited(rule, &backend)};
       add_backend(name, backend.weight, total,
                   slot == lb::BackendPort::kNone ? nullptr : view_.snapshot.service_at(slot),
                   rule.session ? &*rule.session : nullptr);
@@ -222,9 +238,10 @@ class Inquiry {
     if (service == nullptr) {
       row["status"] = 500;
       row["chosen_by"] = "nothing: the route leads to no service that takes its requests";
-    } else if (service != &listener_ && service->authorization != nullptr && judged(*service).denied) {
-      row["status"] = 403;
-      row["chosen_by"] = "nothing: " + told(*service, judged(*service));
+    } else if (const std::string why = forbidden(*service); !why.empty()) {
+      row["status"] = why == kUnjudged ? 500 : 403;
+      row["chosen_by"] = "nothing: " + why;
+      is_unjudged_ |= why == kUnjudged;
     } else if (service->targets.empty()) {
       row["status"] = 503;
       row["chosen_by"] = "nothing: the service has no endpoint that is ready";
@@ -341,7 +358,8 @@ class Inquiry {
 
   void add_failure(uint16_t status) {
     if (status == 500) {
-      add_reply(answer_, 500, flag::no_route, "the route leads to no service that takes its requests");
+      add_reply(answer_, 500, flag::no_route,
+                is_unjudged_ ? kUnjudged : "the route leads to no service that takes its requests");
     } else if (status == 403) {
       add_reply(answer_, 403, flag::denied_by_policy, "access denied by policy");
     } else if (status == 503) {
@@ -375,11 +393,23 @@ class Inquiry {
     }
   }
 
+  /// By which rule and backend a request goes on; nothing: by none.
+  struct Goes {
+    const lb::HttpRule* rule = nullptr;
+    const lb::HttpMatch* match = nullptr;
+    const lb::HttpBackend* backend = nullptr;
+    bool is_edited = false;
+  };
+  static constexpr std::string_view kUnjudged = "the rewritten path is ambiguous or too long to be judged";
+
   const RequestView& view_;
   const RequestQuestion& question_;
   const lb::Service& listener_;
   http::RequestHead request_;
   std::array<char, 16 << 10> path_;
+  proxy::ReceivedRequest received_;
+  Goes goes_;
+  bool is_unjudged_ = false;
   proxy::Texts texts_;  ///< as much room as a worker has
   std::string route_;   ///< of the rule that the request falls under
   Json answer_;

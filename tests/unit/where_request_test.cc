@@ -203,6 +203,28 @@ TEST_F(WhereRequest, ThePolicyThatDecides) {
   EXPECT_FALSE(ask("GET http://web.shop/a")->contains("access"));
 }
 
+TEST_F(WhereRequest, ABackendsPoliciesJudgeWhatItsEndpointGets) {
+  const auto rewriting = [](const std::string& value, const lb::HttpBackend& to) {
+    lb::HttpRule made{.backends = {to}};
+    made.filters.rewrite = lb::Rewrite{.host = "", .path = {lb::PathEdit::Kind::prefix, value}};
+    return routed({rule(0, {prefix("/api")}, made)});
+  };
+  publish(rewriting("/", backend("shop/v2", 3)), {}, {}, {policy("shop/no-admin", true, "/admin")});
+  const Answer denied = ask("GET http://web.shop/api/admin from 10.0.0.5");
+  ASSERT_TRUE(denied) << denied.error();
+  EXPECT_EQ((*denied)["status"], 403);
+  EXPECT_EQ((*denied)["backends"][0]["chosen_by"], "nothing: denied by shop/no-admin, rule 0");
+  EXPECT_FALSE(ask("GET http://web.shop/api/a from 10.0.0.5")->contains("status"));
+  publish(rewriting("/open", backend("shop/v2", 3)), {}, {}, {policy("shop/no-api", true, "/api")});
+  EXPECT_FALSE(ask("GET http://web.shop/api/a from 10.0.0.5")->contains("status"));
+  publish(rewriting("/", backend("shop/web", 1)), {}, {policy("shop/no-admin", true, "/admin")});
+  EXPECT_EQ((*ask("GET http://web.shop/api/admin from 10.0.0.5"))["status"], 403) << "back to the service asked";
+  publish(rewriting("/x/..%5c", backend("shop/v2", 3)), {}, {}, {policy("shop/no-admin", true, "/admin")});
+  const Answer ambiguous = ask("GET http://web.shop/api/admin from 10.0.0.5");
+  EXPECT_EQ((*ambiguous)["status"], 500);
+  EXPECT_EQ((*ambiguous)["reason"], "the rewritten path is ambiguous or too long to be judged");
+}
+
 TEST_F(WhereRequest, BackendsByTheirShares) {
   publish(routed(
       {rule(0, {prefix("/")},
