@@ -218,7 +218,7 @@ bool Registry::judge(const std::vector<CheckVerdict>& verdicts, Time now) {
 }
 
 Publication Registry::publish() {
-  return {.snapshot = builder_.snapshot(), .endpoints = builder_.take_changes(), .whole = status_.whole};
+  return {.snapshot = builder_.snapshot(), .endpoints = builder_.take_changes()};
 }
 
 }  // namespace weft::registry

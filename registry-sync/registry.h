@@ -66,7 +66,6 @@ struct Status {
 struct Publication {
   std::shared_ptr<const lb::Snapshot> snapshot;  ///< never null; the one before if only lingering endpoints went
   TrackedChanges endpoints;                      ///< since the publication before; in the first, all
-  bool whole = true;                             ///< false: nothing was read yet, neither the source nor its cache
 };
 
 /// Both clocks of one moment: the one that people are told of, and the one that deadlines are counted on.

@@ -429,18 +429,6 @@ Node::Step Node::follow_routes() {
 }
 
 Node::Step Node::launch_workers() {
-  const std::lock_guard lock(launch_mutex_);
-  postponed_ = !is_ready_;
-  if (postponed_) {
-    spdlog::warn(
-        "registry: not ready; the virtual addresses of the weftd before stay taken, and what comes to them is dropped "
-        "until it was read");
-    return {};
-  }
-  return launch();
-}
-
-Node::Step Node::launch() {
   vips_at_start_ = std::make_unique<l4::VipsOfEndpoints>(*snapshots_->current());
   for (uint32_t number = 0; number < workers_.size(); ++number) {
     workers_[number]->recover_by(vips_at_start_.get());
@@ -455,9 +443,6 @@ Node::Step Node::launch() {
 Node::Step Node::follow_registry() {
   if (pods_ != nullptr) {
     steering_ = std::make_unique<Steering>(*pods_, [this](const auto& snapshot) { snapshots_->publish(snapshot); });
-    // Workers that know no service would leave to the kernel what the weftd before had asked for, and the kernel
-    // refuses it. Where they serve twins, too, these are worth more.
-    waits_ = steering_->took_over() && ports_->twins().empty();
   }
   // While workers choose by an older snapshot, what the latest is without may still get flows.
   const auto behind = [this] { return steering_ != nullptr && steering_->is_behind(); };
@@ -508,8 +493,7 @@ Node::Step Node::follow_registry() {
 }
 
 void Node::take(const registry::Publication& publication) {
-  waits_ = waits_ && !publication.whole;
-  if (steering_ == nullptr || waits_) {
+  if (steering_ == nullptr) {
     snapshots_->publish(publication.snapshot);
   } else {
     report(with_pods([&](pods::Pods&) { return steering_->take(publication); }));
@@ -518,16 +502,6 @@ void Node::take(const registry::Publication& publication) {
     // Endpoints on a link: at best before the first packet for them.
     if (const auto wishes = addresses_.take(publication.endpoints); !wishes.empty()) {
       routes_->want(wishes);
-    }
-  }
-  const std::lock_guard lock(launch_mutex_);
-  is_ready_ = !waits_;
-  if (postponed_ && is_ready_) {
-    postponed_ = false;
-    if (const Step launched = launch(); !launched) {
-      spdlog::error(launched.error());
-    } else {
-      spdlog::info("registry: it was read, and the workers run");
     }
   }
 }

@@ -101,7 +101,6 @@ class Node {
   Step follow_routes();
   Step follow_registry();
   Step launch_workers();
-  Step launch();
   void take(const registry::Publication& publication);
   void go_on_steering();
   void look_after_protections();
@@ -142,12 +141,7 @@ class Node {
   EndpointAddresses addresses_;         ///< likewise: for routes_
   std::string steering_error_;          ///< likewise: what was last said of it
   std::unique_ptr<registry::Syncer> syncer_;
-  bool waits_ =
-      false;  ///< the registry's thread alone: what the weftd before steered stays until the registry was read
-  std::mutex launch_mutex_;
-  bool is_ready_ = true;    ///< under launch_mutex_: nothing waits_
-  bool postponed_ = false;  ///< under launch_mutex_: the workers, until it is ready
-  bool launched_ = false;   ///< the workers
+  bool launched_ = false;  ///< the workers
   bool draining_ = false;
 };
 

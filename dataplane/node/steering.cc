@@ -16,10 +16,8 @@ pods::DirectEndpoint direct_of(const registry::TrackedEndpoint& tracked) {
 
 }  // namespace
 
-Steering::Steering(pods::SteeringMaps& maps, Publish publish) : Steering(maps, std::move(publish), maps.steered()) {}
-
-Steering::Steering(pods::SteeringMaps& maps, Publish publish, const pods::Steered& left)
-    : maps_(maps), publish_(std::move(publish)), took_over_(!left.vips.empty()) {
+Steering::Steering(pods::SteeringMaps& maps, Publish publish) : maps_(maps), publish_(std::move(publish)) {
+  const pods::Steered left = maps.steered();
   for (const lb::Address& vip : left.vips) {
     vips_.found(vip);
   }

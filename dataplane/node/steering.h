@@ -73,14 +73,10 @@ class Steering {
   /// Goes on where take() ended with an error; does nothing after one without.
   Done retry();
 
-  /// Did a weftd before this one leave virtual addresses in the maps?
-  bool took_over() const { return took_over_; }
   /// Is a snapshot held back?
   bool is_behind() const { return pending_ != nullptr; }
 
  private:
-  Steering(pods::SteeringMaps& maps, Publish publish, const pods::Steered& left);
-
   struct Slot {
     registry::TrackedEndpoint tracked;
     bool direct = false;  ///< flows were made for it while its service's mode was dsr, and may be there still
@@ -96,7 +92,6 @@ class Steering {
 
   pods::SteeringMaps& maps_;
   Publish publish_;
-  const bool took_over_;
   std::map<uint32_t, Slot> slots_;
   lb::ServiceList::Shared services_;  ///< of the latest snapshot taken
   Wanted<lb::Address> vips_;

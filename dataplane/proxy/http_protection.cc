@@ -43,12 +43,15 @@ const lb::Target* HttpProxy::pick_with_room(Exchange& x, const lb::Service& serv
   return settled ? target : walk_for_room(x, service, *target);
 }
 
-/// First one that the request has not tried, from this target on. @returns this one: all are full
+/// First one that the request has not tried, from this target on. Not so far that a service that is full would keep
+/// its neighbours waiting. @returns this one: all that were looked at are full
 const lb::Target* HttpProxy::walk_for_room(const Exchange& x, const lb::Service& service, const lb::Target& from) {
+  constexpr size_t kMostWalked = 64;
   const std::span<const lb::Target> targets = service.targets;
+  const size_t most = std::min(targets.size(), kMostWalked);
   const auto start = static_cast<size_t>(&from - targets.data());
   for (const bool again : {false, true}) {
-    for (size_t i = 0; i < targets.size(); ++i) {
+    for (size_t i = 0; i < most; ++i) {
       const size_t each = (start + i) % targets.size();
       const lb::Target& target = targets[each];
       if (service.table->order().weight(static_cast<uint32_t>(each)) > 0 && x.tried.has(target.slot) == again &&

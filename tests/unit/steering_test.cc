@@ -131,13 +131,6 @@ TEST_F(SteeringTest, EndpointsComeBeforeTheSnapshotAndVipsAfterIt) {
               ElementsAre("+ endpoint 10.1.0.1:8080", "+ endpoint 10.1.0.2:8080", "publish 1", "+ vip 10.96.0.1"));
 }
 
-TEST_F(SteeringTest, KnowsWhetherAWeftdBeforeLeftVirtualAddresses) {
-  EXPECT_FALSE(steering->took_over());
-  edits(web(1, 2));
-  EXPECT_FALSE(steering->took_over()) << "these are its own";
-  EXPECT_TRUE(Steering(maps, [](const auto&) {}).took_over());
-}
-
 TEST_F(SteeringTest, EditsWhatChangedAndNoMore) {
   edits(web(1, 50));
   EXPECT_THAT(edits(web(1, 51)), ElementsAre("+ endpoint 10.1.0.51:8080", "publish 2"));
