@@ -366,12 +366,12 @@ TEST(Authorization, IsSharedAsLongAsItSaysTheSame) {
   EXPECT_EQ(bench.snapshot().authorized_since(), since);
   // Flows of a service that was there before may linger: they are judged when it comes back.
   bench.build(service("web", "10.96.0.10", "[{port: 80}]", "251") + slice("w", "web", endpoints(1, 3)) +
-              slice("x", "other", endpoints(7, 7)) + policy);
+              service("z", "10.96.0.20", "[{port: 80}]", "251") + policy);
   EXPECT_EQ(bench.snapshot().services().shared()[0]->authorization, before->authorization);
   EXPECT_EQ(bench.snapshot().authorized_since(), bench.snapshot().epoch());
   const uint64_t epoch = bench.snapshot().epoch();
   bench.build(service("web", "10.96.0.10", "[{port: 80}]", "251") + slice("w", "web", endpoints(1, 3)) +
-              slice("x", "other", endpoints(7, 7)) +
+              service("z", "10.96.0.20", "[{port: 80}]", "251") +
               enforced("a", "{rules: [{from: [{source: {namespaces: [dev]}}]}]}"));
   EXPECT_EQ(bench.snapshot().epoch(), epoch + 1) << "a change of policy makes one snapshot";
   EXPECT_NE(bench.snapshot().services().shared()[0]->authorization, before->authorization);
