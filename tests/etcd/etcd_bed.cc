@@ -152,6 +152,7 @@ void EtcdBed::kill(size_t member) {
 
 void EtcdBed::pause(size_t member) {
   ::kill(pids_[member], SIGSTOP);
+  waitpid(pids_[member], nullptr, WUNTRACED);  // else a thread of it may still give an answer
 }
 
 void EtcdBed::resume(size_t member) {

@@ -33,7 +33,7 @@ class EtcdBed {
 
   void kill(size_t member);
   void start(size_t member);
-  void pause(size_t member);
+  void pause(size_t member);  ///< once it stands still
   void resume(size_t member);
   bool runs(size_t member) const { return pids_[member] > 0; }
   /// Runs etcdctl against member 0; its exit status.
