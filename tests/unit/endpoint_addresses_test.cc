@@ -68,7 +68,11 @@ TEST(EndpointAddresses, AreThoseOfAllEndpointsWhateverHappened) {
     }
     for (const Wish& wish : addresses.take(changes)) {
       ASSERT_EQ(wish.wanted, wanted.count(wish.endpoint) == 0);
-      wish.wanted ? wanted.insert(wish.endpoint).second : wanted.erase(wish.endpoint) > 0;
+      if (wish.wanted) {
+        wanted.insert(wish.endpoint);
+      } else {
+        wanted.erase(wish.endpoint);
+      }
     }
     std::set<lb::Address> expected;
     for (const auto& [slot, each] : there) {
