@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// @file Limits of the rate of requests, held by all workers of a node together without an atomic on each request.
+/// @file Limits of the rate of requests, held by all workers of a node together, with an atomic a chunk of tokens.
 ///
 /// A limit is a token bucket: so many at once, and so many a time after that; all requests of a service share it, or
 /// those alike in a header's value or in who asks each have one. SharedRates keeps the buckets as GCRA does (ITU-T
