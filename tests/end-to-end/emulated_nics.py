@@ -20,7 +20,7 @@ WEB, DNS, ECHO = 80, 53, 7
 NAT, FULLNAT, FULLNAT6 = "10.96.0.10", "10.96.0.11", "fd00:96::11"
 PROXY, PROXY6 = "10.96.0.12", "fd00:96::12"
 PORTS = ((WEB, 8080, "TCP"), (DNS, 5353, "UDP"), (ECHO, 7, "TCP"))
-BODY = 64 << 20  # bytes of /stream
+BODY = 16 << 20  # bytes that are read of /stream
 # Who writes the checksums of what weft's own TCP sends, and cuts it into segments, when the device is asked to.
 SEGMENTS = {"virtio-net-pci": "device", "vmxnet3": "device", "e1000e": "device: checksums"}
 SLOTS = {"virtio-net-pci": 8, "vmxnet3": 10, "e1000e": 12}  # and the next one: a NIC towards clients, and one towards servers
@@ -198,12 +198,29 @@ def large(weft):
 
 
 def stream(weft, address):
-    """A large body. @returns bytes a second"""
-    said = weft.front.run("curl", "-sS", "--fail", "-m", "300", "-o", "/dev/null", "-w", "%{size_download} %{speed_download}",
-                          f"http://{address}:{WEB}/stream")
+    """The beginning of a large body. @returns bytes a second"""
+    change = Change(weft)
+    try:
+        said = weft.front.run("curl", "-sS", "--fail", "-m", "300", "-r", f"0-{BODY - 1}", "-o", "/dev/null",
+                              "-w", "%{size_download} %{speed_download}", f"http://{address}:{WEB}/stream")
+    except lab.LabError:
+        explain(weft, change)
+        raise
     size, speed = map(int, said.split())
     assert size == BODY, size
     return speed
+
+
+def explain(weft, change):
+    """Prints where a stream's packets were lost, if they were."""
+    print("verdicts:", {name: change.of(name) for name in change.before if change.of(name)})
+    for what in ("ports", "workers"):
+        for row in weft.ctl("show", what):
+            print(f"{what}:", {name: value for name, value in row.items() if value})
+    for host in (weft.front, weft.back):
+        print(host.name, host.run("nstat", "-az", "TcpRetransSegs", "TcpOutRsts", "TcpInErrs", "TcpInCsumErrors", "TcpExtTCPTimeouts",
+                                  "TcpExtTCPAbort*", check=False))
+        print(host.run("ip", "-s", "link", "show", host.nic.tap))
 
 
 def sent(weft):
@@ -219,7 +236,7 @@ def relayed(weft):
         change, before = Change(weft), sent(weft)
         assert weft.front.fetch(f"{address}:{WEB}", 10) == 10
         stream(weft, address)
-        assert change.of("delivered") > 1000, change.of("delivered")
+        assert change.of("delivered") > 500, change.of("delivered")
         packets, size = (now - first for now, first in zip(sent(weft), before))
         print(f"{model}: relayed to {address} in packets of {size / packets:.0f} bytes")
         # The engine's segments fit every port and a plain buffer: longer ones are the device's to cut.
