@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -15,6 +16,7 @@
 
 #include "ops/command_texts.h"
 #include "registrar/commands.h"
+#include "registrar/fault_flags.h"
 #include "registrar/usage.h"
 
 namespace {
@@ -93,8 +95,14 @@ std::string all_commands() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (const std::vector<std::string> called(argv + 1, argv + argc); weft::registrar::is_own(called)) {
+  const std::vector<std::string> called(argv + 1, argv + argc);
+  if (weft::registrar::is_own(called)) {
     return weft::registrar::run_own(called);
+  }
+  auto arguments = weft::registrar::with_fault_words(called);
+  if (!arguments) {
+    fmt::print(stderr, "error: {}\n", arguments.error());
+    return kWronglyCalled;
   }
   CLI::App app("weftctl: asks or tells a node of the weft service mesh, or works on its registry");
   app.footer(all_commands());
@@ -106,7 +114,8 @@ int main(int argc, char** argv) {
   app.add_option("command", words, "the words of a command, such as: show services")->required();
   app.set_version_flag("--version", WEFT_VERSION);
   try {
-    app.parse(argc, argv);
+    std::reverse(arguments->begin(), arguments->end());  // as CLI11 takes them
+    app.parse(*arguments);
   } catch (const CLI::ParseError& error) {
     return weft::registrar::tell(app, error, kWronglyCalled);
   }

@@ -112,7 +112,8 @@ Snapshot::Snapshot(const Snapshot& before, uint64_t epoch, ServiceList services,
       scratches_(before.scratches_),
       names_(names != nullptr ? std::move(names) : before.names_),
       callers_(callers != nullptr ? std::move(callers) : before.callers_),
-      authorized_since_(before.authorized_since_) {
+      authorized_since_(before.authorized_since_),
+      faulted_(before.faulted_) {
   const std::vector<const Service*> gone = without(before.services_, services_);
   const std::vector<const Service*> come = without(services_, before.services_);
   for (const Service* service : come) {
@@ -124,6 +125,7 @@ Snapshot::Snapshot(const Snapshot& before, uint64_t epoch, ServiceList services,
   // All that goes before all that comes: an endpoint's slot may be in both.
   for (const Service* service : gone) {
     by_slot_[service->slot] = nullptr;
+    faulted_ -= service->faults == nullptr ? 0 : 1;
     for (const Endpoint& endpoint : service->endpoints) {
       endpoints_[endpoint.slot] = {};
     }
@@ -144,6 +146,7 @@ void Snapshot::admit(const Service& service) {
     by_slot_.resize(service.slot + 1);
   }
   by_slot_[service.slot] = &service;
+  faulted_ += service.faults == nullptr ? 0 : 1;
   for (const Endpoint& endpoint : service.endpoints) {
     info(endpoint.slot).fate = Fate::kept;
   }

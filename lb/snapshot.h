@@ -28,6 +28,7 @@ namespace weft::lb {
 
 class Authorization;   // authorization.h
 class CallerTable;     // caller_table.h
+struct Fault;          // fault.h
 struct Http;           // http_policy.h
 struct RequestPolicy;  // http_policy.h
 class RouteScratches;  // route_scratch.h
@@ -81,6 +82,7 @@ struct Service {
   std::shared_ptr<const RequestPolicy> requests;
 
   std::shared_ptr<const Authorization> authorization;  ///< null: everybody may have everything
+  std::shared_ptr<const std::vector<Fault>> faults;    ///< that are injected on purpose; null: none
 
   /// Is it known before a connection says anything that nobody will read requests there?
   bool is_opaque() const;
@@ -164,6 +166,8 @@ class Snapshot {
   const NameTable& names() const { return *names_; }
   /// Who is behind clients' addresses; nobody is known while no service asks.
   const CallerTable& callers() const { return *callers_; }
+  /// Has any service faults?
+  bool has_faults() const { return faulted_ > 0; }
   /// The first epoch with the policies of access that are in force: what was allowed before is to be judged anew.
   uint64_t authorized_since() const { return authorized_since_; }
 
@@ -207,6 +211,7 @@ class Snapshot {
   std::shared_ptr<const NameTable> names_;      ///< never null
   std::shared_ptr<const CallerTable> callers_;  ///< never null
   uint64_t authorized_since_ = 0;
+  uint32_t faulted_ = 0;  ///< services that have
 };
 
 }  // namespace weft::lb

@@ -17,8 +17,8 @@ namespace {
 using registry::Diagnostic;
 using registry::YamlNode;
 
-constexpr std::array<std::string_view, 10> kKinds = {
-    "Service", "EndpointSlice", "ServicePolicy",  "HTTPRoute",       "GRPCRoute",
+constexpr std::array<std::string_view, 11> kKinds = {
+    "Service", "EndpointSlice", "ServicePolicy",  "FaultInjection",  "HTTPRoute",          "GRPCRoute",
     "Gateway", "GatewayClass",  "ReferenceGrant", "DestinationRule", "AuthorizationPolicy"};
 
 /// A plain scalar by YAML's core schema, as far as resources have such.

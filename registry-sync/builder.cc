@@ -18,7 +18,7 @@ bool same(const lb::Endpoint& a, const lb::Endpoint& b) {
 /// last one if it says the same.
 bool same(const lb::Service& a, const lb::Service& b) {
   return a.port_name == b.port_name && a.slot == b.slot && a.policy == b.policy && a.table == b.table &&
-         a.http == b.http && a.requests == b.requests && a.authorization == b.authorization &&
+         a.http == b.http && a.requests == b.requests && a.authorization == b.authorization && a.faults == b.faults &&
          std::equal(a.endpoints.begin(), a.endpoints.end(), b.endpoints.begin(), b.endpoints.end(),
                     [](const lb::Endpoint& x, const lb::Endpoint& y) { return same(x, y); });
 }
@@ -152,6 +152,9 @@ Builder::Outcome Builder::build(Updates updates, std::set<Drain>& drains, const 
   slots_freed_ = false;
   judged_.clear();
   std::vector<std::string> changed = compile_all(keys, updates, drains, now);
+  for (std::string& key : inject_all(keys, now)) {
+    changed.push_back(std::move(key));
+  }
   for (std::string& key : authorize_all(keys)) {
     changed.push_back(std::move(key));
   }
@@ -161,6 +164,8 @@ Builder::Outcome Builder::build(Updates updates, std::set<Drain>& drains, const 
   for (const std::string& key : keys) {
     if (groups_[key].resources.empty()) {
       groups_.erase(key);
+      faulted_.erase(key);
+      faulted_by_source_.erase(key);
       unsure_.erase(key);
     }
   }
@@ -181,6 +186,9 @@ Builder::Outcome Builder::build(Updates updates, std::set<Drain>& drains, const 
     for (const Diagnostic& error : groups_[key].unsure) {
       report(outcome.errors, error);
     }
+  }
+  for (const Diagnostic& error : fault_problems_) {
+    report(outcome.errors, error);
   }
   return outcome;
 }
@@ -333,6 +341,7 @@ std::optional<Builder::Port> Builder::compile_port(ResolvedPort& resolved, Group
   service.http = http_for(resolved, before);
   service.requests = requests_for(resolved, before);
   service.authorization = before == nullptr ? nullptr : before->authorization;  // until authorize() looks at it
+  service.faults = before == nullptr ? nullptr : before->faults;                // and inject()
   service.table = table_for(candidates, choice.shares, resolved.table_size, seed_, before);
   // In the order of the table's members, which is that of the candidates: both are sorted by identity.
   for (const Share& share : choice.shares) {
@@ -465,6 +474,9 @@ std::optional<Time> Builder::next_deadline() const {
   std::optional<Time> next = endpoint_slots_.next_reset();
   for (const auto& [key, at] : next_step_) {
     next = std::min(next.value_or(at), at);
+  }
+  for (const auto& [name, live] : live_faults_) {
+    next = std::min(next.value_or(live.until), live.until);
   }
   return next;
 }

@@ -29,6 +29,7 @@
 #include "registry-sync/client_ledger.h"
 #include "registry-sync/diagnostic.h"
 #include "registry-sync/endpoint_ledger.h"
+#include "registry-sync/fault_ledger.h"
 #include "registry-sync/resolve.h"
 #include "registry-sync/route_status.h"
 
@@ -85,6 +86,12 @@ class Builder {
   /// What checks found of take_check_changes()' targets: for the next build(). Is there anything new to it?
   bool judge(const std::vector<CheckVerdict>& verdicts);
   CheckChanges take_check_changes() { return checks_.take_changes(); }
+
+  /// A fault for a while, from the next build() on. @returns why not; empty: it will be
+  std::string start_fault(LiveFault live);
+  /// Ends it, or all: likewise.
+  std::string stop_fault(const std::optional<std::string>& name);
+  const std::map<std::string, LiveFault>& live_faults() const { return live_faults_; }
 
   /// Frees the slots that nobody holds any more. Did tracked() change?
   bool reclaim(const SlotUse& in_use);
@@ -176,6 +183,21 @@ class Builder {
                                                             const std::vector<lb::AuthorizationRules>& rules,
                                                             const lb::Service& service, const Metadata& at);
   void know_callers();
+  // builder_faults.cc: what is injected on purpose.
+  struct Injected {
+    const FaultInjection* what;
+    const LiveFault* live;  ///< null: it is the registry's
+  };
+  /// Gives all that these changes may be about the faults of now. @returns the keys of those that changed
+  std::vector<std::string> inject_all(const std::set<std::string>& keys, Time now);
+  std::set<std::string> to_inject(const std::set<std::string>& keys) const;
+  std::vector<Injected> faults_about(const std::string& key, const Group& group) const;
+  /// @returns whether a service changed
+  bool inject(const std::string& key, Group& group);
+  void end_live_faults(Time now);
+  void tell_unattached();
+  bool is_attached_anywhere(const std::string& route) const;
+  static uint32_t share_at(const FaultInjection& injection, const Group& group);
   /// Lets go of the slots that `before` has and `now_in_force` has not.
   void retire(const std::vector<Port>& before, const std::vector<Port>& now_in_force, Time now);
   /// @param changed keys of the groups whose ports are not those of the snapshot in force
@@ -201,11 +223,18 @@ class Builder {
   std::set<std::string> consumers_;             ///< namespaces whose clients are told apart
   std::map<std::string, uint32_t> namespaces_;  ///< their numbers, which stay
   std::shared_ptr<const lb::ClientNamespaces> clients_;
-  uint64_t authorizations_ = 0;                ///< made so far
-  std::set<std::string> authorized_;           ///< groups with policies of access
-  std::set<std::string> unsure_;               ///< groups whose policies are not all clear
-  std::optional<CallerLedger> caller_ledger_;  ///< while there are any
-  std::set<std::string> limited_by_service_;   ///< groups with limits of requests that ask who the client is
+  uint64_t authorizations_ = 0;                   ///< made so far
+  std::set<std::string> authorized_;              ///< groups with policies of access
+  std::set<std::string> unsure_;                  ///< groups whose policies are not all clear
+  std::optional<CallerLedger> caller_ledger_;     ///< while there are any
+  std::set<std::string> limited_by_service_;      ///< groups with limits of requests that ask who the client is
+  std::map<std::string, LiveFault> live_faults_;  ///< by name
+  std::set<std::string> live_turned_;             ///< what those are about that came or went since the last build
+  FaultLedger fault_ledger_;
+  std::set<std::string> with_faults_;        ///< keys of FaultInjections
+  std::set<std::string> faulted_;            ///< groups that have any in force
+  std::set<std::string> faulted_by_source_;  ///< of those, groups where it matters who the client is
+  std::vector<Diagnostic> fault_problems_;
   std::shared_ptr<const lb::CallerTable> callers_ = std::make_shared<const lb::CallerTable>();
   bool callers_changed_ = false;                               ///< since the last snapshot
   std::multimap<std::string, std::string> dependents_;         ///< from a backend to the groups whose routes name it

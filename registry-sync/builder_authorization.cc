@@ -209,9 +209,9 @@ std::vector<std::string> Builder::authorize_all(const std::set<std::string>& key
   return changed;
 }
 
-/// Only while any service has policies, or limits by service: else nobody asks.
+/// Only while any service has policies, or limits or faults by service: else nobody asks.
 void Builder::know_callers() {
-  if (authorized_.empty() && limited_by_service_.empty()) {
+  if (authorized_.empty() && limited_by_service_.empty() && faulted_by_source_.empty()) {
     if (caller_ledger_) {
       caller_ledger_.reset();
       callers_ = std::make_shared<const lb::CallerTable>();

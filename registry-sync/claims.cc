@@ -118,6 +118,10 @@ void Claims::change(const AuthorizationPolicy& policy, int sign) {
   change("AuthorizationPolicy " + policy.metadata.key(), policy.metadata, sign);
 }
 
+void Claims::change(const FaultInjection& fault, int sign) {
+  change("FaultInjection " + fault.metadata.key(), fault.metadata, sign);
+}
+
 std::set<std::string> Claims::files_in_conflict() const {
   std::set<std::string> files;
   for (const std::string& name : contested_names_) {

@@ -47,6 +47,10 @@ Keys keys_of(const AuthorizationPolicy& policy) {
                                  : Keys(policy.services.begin(), policy.services.end());
 }
 
+Keys keys_of(const FaultInjection& fault) {
+  return {fault.key()};
+}
+
 auto& list_of(ServiceResources& resources, const Service&) {
   return resources.services;
 }
@@ -74,6 +78,9 @@ auto& list_of(ServiceResources& resources, const GrpcRoute&) {
 auto& list_of(ServiceResources& resources, const AuthorizationPolicy&) {
   return resources.authorizations;
 }
+auto& list_of(ServiceResources& resources, const FaultInjection&) {
+  return resources.faults;
+}
 
 /// Of the documents' own kinds, with `each(document)`.
 template <typename Each>
@@ -92,6 +99,7 @@ void for_each_of(const ResourceSet& documents, Each each) {
   go_through(documents.grants);
   go_through(documents.grpc_routes);
   go_through(documents.authorizations);
+  go_through(documents.faults);
 }
 
 void append(ResourceSet& all, const ResourceSet& some) {
@@ -107,6 +115,7 @@ void append(ResourceSet& all, const ResourceSet& some) {
   append_kind(all.grants, some.grants);
   append_kind(all.grpc_routes, some.grpc_routes);
   append_kind(all.authorizations, some.authorizations);
+  append_kind(all.faults, some.faults);
 }
 
 /// Addresses that others may claim too, with whether each is one of a front's; none of most kinds.
@@ -224,6 +233,7 @@ void Inventory::put(const ResourceSet& documents, const ResourceSet* but, int si
   put_each(documents.grants, but == nullptr ? nullptr : &but->grants);
   put_each(documents.grpc_routes, but == nullptr ? nullptr : &but->grpc_routes);
   put_each(documents.authorizations, but == nullptr ? nullptr : &but->authorizations);
+  put_each(documents.faults, but == nullptr ? nullptr : &but->faults);
 }
 
 void Inventory::revalidate(std::set<std::string> touched) {
@@ -295,7 +305,7 @@ std::set<std::string> Inventory::contested() const {
     ResourceSet all;
     const ServiceResources& own = entry->second.resources;
     append(all, {own.services, own.slices, own.policies, own.routes, own.rules, own.gateways, own.grants,
-                 own.grpc_routes, own.authorizations});
+                 own.grpc_routes, own.authorizations, own.faults});
     for_each_of(all, [&](const auto& document) { files.insert(document.metadata.file); });
   }
   return files;

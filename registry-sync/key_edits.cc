@@ -29,6 +29,7 @@ Identity identity_of(const ResourceSet& documents) {
   look("ReferenceGrant", documents.grants);
   look("GRPCRoute", documents.grpc_routes);
   look("AuthorizationPolicy", documents.authorizations);
+  look("FaultInjection", documents.faults);
   return identity;
 }
 

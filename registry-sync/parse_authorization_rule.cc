@@ -264,12 +264,18 @@ std::vector<Fields> parse_items(Fields& rule, std::string_view key) {
 
 }  // namespace
 
-AuthorizationRule parse_authorization_rule(Fields& rule) {
-  AuthorizationRule result;
+std::vector<AuthorizationSource> parse_sources(Fields& rule) {
+  std::vector<AuthorizationSource> sources;
   for (Fields& item : parse_items(rule, "from")) {
-    result.from.push_back(parse_source(item.required_mapping("source")));
+    sources.push_back(parse_source(item.required_mapping("source")));
     item.finish();
   }
+  return sources;
+}
+
+AuthorizationRule parse_authorization_rule(Fields& rule) {
+  AuthorizationRule result;
+  result.from = parse_sources(rule);
   for (Fields& item : parse_items(rule, "to")) {
     result.to.push_back(parse_operation(item.required_mapping("operation")));
     item.finish();

@@ -13,6 +13,7 @@ namespace weft::registry {
 void parse_service(Fields& document, ResourceSet& resources);
 void parse_endpoint_slice(Fields& document, ResourceSet& resources);
 void parse_service_policy(Fields& document, ResourceSet& resources);
+void parse_fault_injection(Fields& document, ResourceSet& resources);
 void parse_http_route(Fields& document, ResourceSet& resources);
 void parse_grpc_route(Fields& document, ResourceSet& resources);
 void parse_gateway(Fields& document, ResourceSet& resources);

@@ -213,6 +213,20 @@ tl::expected<bool, std::string> Registry::set_endpoint(const std::string& servic
   return build({}, now);
 }
 
+tl::expected<bool, std::string> Registry::start_fault(LiveFault live, Time now) {
+  if (std::string problem = builder_.start_fault(std::move(live)); !problem.empty()) {
+    return tl::make_unexpected(std::move(problem));
+  }
+  return build({}, now);
+}
+
+tl::expected<bool, std::string> Registry::stop_fault(const std::optional<std::string>& name, Time now) {
+  if (std::string problem = builder_.stop_fault(name); !problem.empty()) {
+    return tl::make_unexpected(std::move(problem));
+  }
+  return build({}, now);
+}
+
 bool Registry::judge(const std::vector<CheckVerdict>& verdicts, Time now) {
   return builder_.judge(verdicts) && build({}, now);
 }

@@ -113,6 +113,11 @@ class Registry {
   tl::expected<bool, std::string> set_endpoint(const std::string& service, const std::string& endpoint, Override wish,
                                                Time now);
 
+  /// A fault for a while; the error says why not. @returns whether there is something new to publish
+  tl::expected<bool, std::string> start_fault(LiveFault live, Time now);
+  /// Ends one that was started, or all.
+  tl::expected<bool, std::string> stop_fault(const std::optional<std::string>& name, Time now);
+
   /// What checks of take_check_changes()' targets found; what is of others is passed over.
   bool judge(const std::vector<CheckVerdict>& verdicts, Time now);
   /// Whom to check, of the services of which that changed since the last call.

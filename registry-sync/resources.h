@@ -18,6 +18,7 @@
 #include "lb/request_limit.h"
 #include "lb/snapshot.h"
 #include "registry-sync/authorization.h"
+#include "registry-sync/fault_injection.h"
 #include "registry-sync/grpc_resources.h"
 #include "registry-sync/health_check.h"
 #include "registry-sync/http_resources.h"
@@ -100,10 +101,12 @@ struct ResourceSet {
   std::vector<std::shared_ptr<const ReferenceGrant>> grants;
   std::vector<std::shared_ptr<const GrpcRoute>> grpc_routes;
   std::vector<std::shared_ptr<const AuthorizationPolicy>> authorizations;
+  std::vector<std::shared_ptr<const FaultInjection>> faults;
 };
 
 /// All documents that speak of one service, in no order; or of one Gateway (gateway_key()), of what one namespace
-/// grants (grants_key()), or of who may ask what in one (authorization_key()).
+/// grants (grants_key()), of who may ask what in one (authorization_key()), or of faults of one HTTPRoute
+/// (route_faults_key()).
 struct ServiceResources {
   std::vector<std::shared_ptr<const Service>> services;  ///< more than one is an error
   std::vector<std::shared_ptr<const EndpointSlice>> slices;
@@ -114,10 +117,11 @@ struct ServiceResources {
   std::vector<std::shared_ptr<const ReferenceGrant>> grants;
   std::vector<std::shared_ptr<const GrpcRoute>> grpc_routes;  ///< with a parent that is this one
   std::vector<std::shared_ptr<const AuthorizationPolicy>> authorizations;
+  std::vector<std::shared_ptr<const FaultInjection>> faults;
 
   bool empty() const {
     return services.empty() && slices.empty() && policies.empty() && routes.empty() && rules.empty() &&
-           gateways.empty() && grants.empty() && grpc_routes.empty() && authorizations.empty();
+           gateways.empty() && grants.empty() && grpc_routes.empty() && authorizations.empty() && faults.empty();
   }
 };
 

@@ -113,6 +113,14 @@ tl::expected<void, std::string> Syncer::set_endpoint(std::string service, std::s
   });
 }
 
+tl::expected<void, std::string> Syncer::start_fault(LiveFault live) {
+  return order([live = std::move(live)](Registry& registry) { return registry.start_fault(live, Clock::now()); });
+}
+
+tl::expected<void, std::string> Syncer::stop_fault(std::optional<std::string> name) {
+  return order([name = std::move(name)](Registry& registry) { return registry.stop_fault(name, Clock::now()); });
+}
+
 tl::expected<void, std::string> Syncer::accept() {
   return order([](Registry& registry) { return registry.accept(moment()); });
 }

@@ -63,6 +63,9 @@ class Syncer {
 
   /// Returns once the sink has the snapshot with the change, if it is one; see Registry::set_endpoint().
   tl::expected<void, std::string> set_endpoint(std::string service, std::string endpoint, Override wish);
+  /// Returns as set_endpoint(); see Registry.
+  tl::expected<void, std::string> start_fault(LiveFault live);
+  tl::expected<void, std::string> stop_fault(std::optional<std::string> name);
   /// Takes what the folder holds as meant, though most endpoints vanish by it; see Registry. Returns as set_endpoint().
   tl::expected<void, std::string> accept();
   Status status() const;

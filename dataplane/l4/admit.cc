@@ -78,6 +78,11 @@ Verdict FamilyPipeline<Key>::admit(Packet packet, const lb::Decision& decision, 
   if (judgement.denied) {
     return deny(packet, *decision.service, view);
   }
+  if (!proxied && decision.service != nullptr && decision.service->faults != nullptr &&
+      is_reset_by_fault(packet, *decision.service, view)) [[unlikely]] {
+    context_.counters.service[decision.service->slot].refused.add(1);
+    return refuse(packet, Verdict::refused_by_fault, view);
+  }
   const bool hairpin = decision.rule == lb::Rule::only_itself && !context_.own_ports.empty();
   // Requests may go to other services' endpoints; a client of whom none can, is told so.
   const bool reads_requests =

@@ -20,7 +20,9 @@
 #include "l4/recovery.h"
 #include "l4/tunnel_source.h"
 #include "l4/unresolved.h"
+#include "lb/fault_board.h"
 #include "lb/snapshot.h"
+#include "lb/split_mix.h"
 #include "lb/token_bucket.h"
 #include "time/clock.h"
 
@@ -51,6 +53,7 @@ struct PipelineConfig {
   uint64_t own_ports_seed = 0;             ///< in which order their ports are taken
   std::vector<lb::Prefix> tunnel_sources;  ///< one a family at most: outer source addresses of tunnels
   NameServerConfig names;
+  lb::FaultBoard* faults = nullptr;  ///< the node's, which outlives the pipeline; null: of its own
 };
 
 /// Where a client of a service with session affinity is at home.
@@ -70,7 +73,10 @@ struct Context {
         fragments(its_config.remembered_fragments),
         service_rates(its_config.max_services),
         tunnel_source4(its_config.tunnel_sources),
-        tunnel_source6(its_config.tunnel_sources) {}
+        tunnel_source6(its_config.tunnel_sources),
+        own_faults(its_config.faults == nullptr ? std::make_unique<lb::FaultBoard>(its_config.worker + 1) : nullptr),
+        faults(its_config.faults == nullptr ? *own_faults : *its_config.faults),
+        fault_random(its_config.seed + its_config.worker) {}
 
   template <typename Address>
   const TunnelSource<Address>& tunnel_source() const {
@@ -101,6 +107,9 @@ struct Context {
   Recovery recovery;
   dns::Counters names;
   uint32_t name_turn = 0;  ///< one more each query
+  const std::unique_ptr<lb::FaultBoard> own_faults;
+  lb::FaultBoard& faults;
+  lb::SplitMix64 fault_random;
 };
 
 /// What a service's flows are, by its policy.
@@ -122,6 +131,9 @@ struct View {
   const lb::Snapshot& snapshot;
   const Forwarding& forwarding;
   time::Millis now;
+  time::Time time{};
+
+  uint64_t time_ns() const { return static_cast<uint64_t>(time.count()); }
 };
 
 }  // namespace weft::l4

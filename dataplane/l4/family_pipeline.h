@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file The pipeline of one address family: its flows, and what happens to its packets.
 ///
-/// In seven files, each of which instantiates what it defines: known.cc for packets of known flows, admit.cc for what
+/// In eight files, each of which instantiates what it defines: known.cc for packets of known flows, admit.cc for what
 /// begins flows and ends them, way.cc for their next hops, recovery.cc for replies soon after a start, names.cc for
-/// queries to weft's own name server, access.cc for policies of access, exceptions.cc for everything else. See
-/// pipeline.h for the contract.
+/// queries to weft's own name server, access.cc for policies of access, faults.cc for what is injected on purpose,
+/// exceptions.cc for everything else. See pipeline.h for the contract.
 #pragma once
 
 #include <cstdint>
@@ -155,6 +155,11 @@ class FamilyPipeline {
   // access.cc
   Verdict deny(Packet packet, const lb::Service& service, const View& view);
   bool has_own_port(const Flow& flow) const;
+
+  // faults.cc
+  void forward_with_faults(Burst& burst, const View& view);
+  bool is_spoiled(Packet packet, Ref nominee, const View& view, Verdict& verdict);
+  bool is_reset_by_fault(Packet packet, const lb::Service& service, const View& view);
 
   // names.cc
   Verdict answer_name(Packet packet, const View& view);

@@ -87,6 +87,9 @@ template <typename Key>
 
 template <typename Key>
 void FamilyPipeline<Key>::forward(Burst& burst, const View& view) {
+  if (view.snapshot.has_faults()) [[unlikely]] {
+    return forward_with_faults(burst, view);
+  }
   for (uint32_t i = 0; i < burst.size; ++i) {
     if (is_mine(burst.parsed[i]) && !forward(Packet(burst, i), burst.nominees[i], view, burst.verdicts[i])) {
       burst.flowless[burst.without_flow++] = static_cast<uint8_t>(i);
@@ -96,6 +99,9 @@ void FamilyPipeline<Key>::forward(Burst& burst, const View& view) {
 
 template <typename Key>
 bool FamilyPipeline<Key>::forward_one(Packet packet, Ref nominee, const View& view, Verdict& verdict) {
+  if (view.snapshot.has_faults() && is_spoiled(packet, nominee, view, verdict)) [[unlikely]] {
+    return true;
+  }
   return forward(packet, nominee, view, verdict);
 }
 

@@ -9,7 +9,7 @@ Pipeline::Pipeline(const PipelineConfig& config, SlotCounters& counters)
     : context_(config, counters), v4_(context_, config.flows), v6_(context_, config.flows6) {}
 
 void Pipeline::process(Burst& burst, const lb::Snapshot& snapshot, const Forwarding& forwarding, time::Time now) {
-  const View view{.snapshot = snapshot, .forwarding = forwarding, .now = time::to_millis(now)};
+  const View view{.snapshot = snapshot, .forwarding = forwarding, .now = time::to_millis(now), .time = now};
   if (snapshot.epoch() != epoch_) [[unlikely]] {
     epoch_ = snapshot.epoch();
     v4_.renew(snapshot);
@@ -79,7 +79,7 @@ void Pipeline::except(Burst& burst, const View& view) {
 }
 
 void Pipeline::sweep(SweepBudget budget, const lb::Snapshot& snapshot, const Forwarding& forwarding, time::Time now) {
-  const View view{.snapshot = snapshot, .forwarding = forwarding, .now = time::to_millis(now)};
+  const View view{.snapshot = snapshot, .forwarding = forwarding, .now = time::to_millis(now), .time = now};
   context_.recovery.vips(view.now);  // its time begins with the worker's
   v4_.sweep(budget.ipv4, view);
   v6_.sweep(budget.ipv6, view);

@@ -245,6 +245,13 @@ void read_limits(Fields limits, Config& config) {
   limits.finish();
 }
 
+void read_faults(Fields faults, Config& config) {
+  if (const std::optional<int64_t> percent = faults.integer("max_percentage", 0, 100)) {
+    config.max_fault_share = static_cast<uint32_t>(*percent) * lb::Fault::kWhole / 100;
+  }
+  faults.finish();
+}
+
 void read_pods(Fields fields, Config& config) {
   if (!fields) {
     return;
@@ -512,6 +519,7 @@ tl::expected<Config, std::vector<Diagnostic>> parse_config(const std::string& fi
   read_tcp(root.mapping("tcp"), config);
   read_http(root.mapping("http"), config.http);
   read_limits(root.mapping("limits"), config);
+  read_faults(root.mapping("faults"), config);
   read_pods(root.mapping("pods"), config);
   read_sources(root, config);
   read_dns(root.mapping("dns"), config, config.dns);

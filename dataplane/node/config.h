@@ -16,6 +16,7 @@
 #include "etcd/types.h"
 #include "flow/state.h"
 #include "kernel/twin.h"
+#include "lb/fault.h"
 #include "lb/prefix.h"
 #include "lb/session_token.h"
 #include "pods/pods.h"
@@ -94,10 +95,11 @@ struct Config {
   uint32_t max_services = 16384;
   uint32_t max_endpoints = 131072;
   std::optional<pods::Config> pods;
-  std::vector<lb::Prefix> pod_networks;    ///< endpoints and clients in these are local pods
-  std::vector<lb::Address> own_addresses;  ///< sources of fullnat
-  std::vector<lb::Prefix> tunnel_sources;  ///< of dsr; one a family at most
-  std::vector<std::string> nics;           ///< to attach at start; none without pods
+  std::vector<lb::Prefix> pod_networks;          ///< endpoints and clients in these are local pods
+  std::vector<lb::Address> own_addresses;        ///< sources of fullnat
+  std::vector<lb::Prefix> tunnel_sources;        ///< of dsr; one a family at most
+  uint32_t max_fault_share = lb::Fault::kWhole;  ///< of a service's traffic that live faults may be about
+  std::vector<std::string> nics;                 ///< to attach at start; none without pods
   std::vector<UplinkConfig> ports;
   std::filesystem::path captures = "/var/lib/weft/captures";  ///< where `capture` makes its files
   std::string log_level = "info";

@@ -343,6 +343,8 @@ runtime::WorkerConfig Node::worker_config(uint32_t number) const {
   http.wall_clock_s = wall_clock_at_zero_s();
   http.seed = http_seed_ + number;
   http.protections = terminator.proxy.relay.protections = protections_.get();
+  http.faults = terminator.proxy.relay.faults = pipeline.faults = faults_.get();
+  terminator.proxy.relay.seed = http_seed_ + config_.cores.size() + number;
   terminator.proxy.relay.worker = number;
   terminator.buffers = buffers_[number].get();
   pipeline.tunnel_sources = config_.tunnel_sources;
@@ -363,6 +365,7 @@ Node::Step Node::make_workers() {
       count, std::make_shared<lb::Snapshot>(0, config_.seed, std::vector<lb::Service>{}),
       router_->next(std::make_shared<const kernel::Tables>(), 0));
   try {
+    faults_ = std::make_unique<lb::FaultBoard>(count);
     if (!config_.own_addresses.empty() || config_.dns.zone != nullptr) {
       protections_ = std::make_unique<proxy::Protections>(config_.max_services, config_.max_endpoints, count);
     }

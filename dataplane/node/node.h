@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "kernel/follower.h"
+#include "lb/fault_board.h"
 #include "lb/session_token.h"
 #include "node/config.h"
 #include "node/endpoint_addresses.h"
@@ -67,6 +68,10 @@ class Node {
   registry::Syncer& registry() { return *syncer_; }
   /// Circuit breakers and outlier detection; null: no TCP ends here.
   const proxy::Protections* protections() const { return protections_.get(); }
+  /// What was injected on purpose.
+  const lb::FaultBoard& faults() const { return *faults_; }
+  /// As workers have it.
+  time::Time worker_time() const { return clock_->at(time::TscClock::cycles()); }
   /// As workers count it.
   time::Millis millis() const { return time::to_millis(clock_->at(time::TscClock::cycles())); }
   /// Who looks on at the workers.
@@ -132,6 +137,7 @@ class Node {
   std::unique_ptr<const l4::VipsOfEndpoints> vips_at_start_;
   std::vector<std::unique_ptr<dns::ForwardingRings>> name_rings_;  ///< one a worker, if other name servers are asked
   std::unique_ptr<proxy::Protections> protections_;                ///< null if no TCP ends here
+  std::unique_ptr<lb::FaultBoard> faults_;
   std::vector<std::unique_ptr<runtime::Worker>> workers_;
   std::unique_ptr<resolver::Forwarder> forwarder_;
   std::unique_ptr<runtime::Watchers> watchers_;

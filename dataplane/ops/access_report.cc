@@ -18,6 +18,15 @@ std::string cell_of(const Json& request, const char* key) {
   return value.is_null() || value == "" ? "-" : value.is_string() ? value.get<std::string>() : value.dump();
 }
 
+/// What decided, and the fault that was injected on purpose.
+std::string detail_of(const proxy::AccessRecord& record) {
+  const std::string decided(proxy::to_string(record.decided_by));
+  if (record.fault.length == 0) {
+    return decided;
+  }
+  return fmt::format("{}fault:{}", decided == "-" ? "" : decided + ",", record.fault.view());
+}
+
 /// Of as many digits as say something.
 std::string milliseconds(const Json& micros) {
   return micros.is_null() ? "-" : fmt::format("{:.3f}", micros.get<double>() / 1000);
@@ -47,7 +56,8 @@ Json as_json(const proxy::AccessRecord& record, std::chrono::system_clock::time_
           {"attempts", record.attempts},
           {"status", record.status == 0 ? Json() : Json(record.status)},
           {"flags", proxy::to_string(record.flags)},
-          {"detail", proxy::to_string(record.decided_by)},
+          {"detail", detail_of(record)},
+          {"fault", record.fault.view()},
           {"answered_by", record.status == 0 ? "nobody"
                           : record.local     ? "weft"
                                              : "endpoint"},

@@ -26,6 +26,7 @@ inline constexpr std::array kCommandTexts = {
     CommandText{"show http", "", "requests and responses, what was wrong with them, connections to endpoints"},
     CommandText{"show protections", "[<service>]",
                 "circuit breakers, retry budgets and outlier detection: bounds, what is in use, what was refused"},
+    CommandText{"show faults", "[<service>]", "faults that are injected on purpose, and what they did"},
     CommandText{"show dns", "", "queries to weft's own name server, how they were answered, and who else was asked"},
     CommandText{"show drops", "", "how packets ended, by name, in workers and in eBPF"},
     CommandText{"show snat", "", "the node's own addresses, and how many of their ports are in use"},
@@ -49,6 +50,14 @@ inline constexpr std::array kCommandTexts = {
     CommandText{"capture stop", "", "end all captures"},
     CommandText{"capture", "<file> [in|out] [packets <n>] [megabytes <n>] [for <seconds>] [snap <bytes>] [<filter>]",
                 "packets as they come and go, into a pcap file; 60 seconds by default"},
+    CommandText{"fault start",
+                "-f <file>|spec <json>|[name <name>] service|route|gateway <name> [port <n>] [from-service <service>] "
+                "[from-namespace <namespace>] [from-address <prefix>] [header <name>[=<value>]] [percentage <p>] "
+                "[delay <time>[..<time>]] [abort <status>|reset] [loss <p>] [bandwidth <bits>] [dead [<endpoint>]] "
+                "for <time>",
+                "inject a fault for a while, an hour at most; each word may be a flag, such as --for 30s"},
+    CommandText{"fault list", "[<service>]", "as show faults"},
+    CommandText{"fault stop", "<name>|all", "end a fault that was started, or all of them"},
     CommandText{"set endpoint", "<service>/<endpoint> state ready|drain",
                 "stop or resume sending new flows to an endpoint"},
     CommandText{"set registry accept", "", "take it as meant that most endpoints vanished, and let them"},

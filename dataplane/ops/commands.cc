@@ -11,6 +11,7 @@
 #include "ops/act.h"
 #include "ops/capture.h"
 #include "ops/command_texts.h"
+#include "ops/faults.h"
 #include "ops/get.h"
 #include "ops/show.h"
 #include "ops/show_metrics.h"
@@ -40,6 +41,7 @@ constexpr std::array kCommands = {
     Command{"show tcp", show_tcp},
     Command{"show http", show_http},
     Command{"show protections", show_protections},
+    Command{"show faults", show_faults},
     Command{"show dns", show_dns},
     Command{"show drops", show_drops},
     Command{"show snat", show_snat},
@@ -56,6 +58,9 @@ constexpr std::array kCommands = {
     Command{"access", nullptr, access},
     Command{"capture stop", capture_stop},
     Command{"capture", nullptr, capture},
+    Command{"fault start", fault_start},
+    Command{"fault list", show_faults},
+    Command{"fault stop", fault_stop},
     Command{"set endpoint", set_endpoint},
     Command{"set registry accept", accept_registry},
     Command{"drain stop", drain_stop},

@@ -3,6 +3,8 @@
 
 #include <chrono>
 
+#include "ops/faults.h"
+
 namespace weft::ops {
 namespace {
 
@@ -200,6 +202,7 @@ std::string metrics_of(node::Node& node) {
   add_tcp_metrics(node, metrics);
   add_http_metrics(node, metrics);
   add_dns_metrics(node, metrics);
+  add_fault_metrics(node, metrics);
   return metrics.text();
 }
 

@@ -8,6 +8,7 @@
 #include <chrono>
 
 #include "lb/authorization.h"
+#include "lb/fault.h"
 #include "lb/http_cors.h"
 #include "lb/http_path.h"
 #include "lb/http_policy.h"
@@ -234,7 +235,8 @@ class Inquiry {
                 {"endpoint", nullptr},
                 {"endpoint_name", nullptr},
                 {"chosen_by", nullptr},
-                {"limits", service == nullptr ? Json() : limits_of(*service)}};
+                {"limits", service == nullptr ? Json() : limits_of(*service)},
+                {"faults", service == nullptr ? Json() : faults_of(*service)}};
     if (service == nullptr) {
       row["status"] = 500;
       row["chosen_by"] = "nothing: the route leads to no service that takes its requests";
@@ -268,6 +270,29 @@ class Inquiry {
     for (const lb::RequestLimit& limit : service.request_policy().limits) {
       if (limit.route.empty() || limit.route == route_) {
         names += (names.empty() ? "" : ",") + limit.name;
+      }
+    }
+    return names.empty() ? Json() : Json(names);
+  }
+
+  /// Those that are injected on purpose, and that the request would meet, but for chance; null: none.
+  Json faults_of(const lb::Service& service) const {
+    const lb::Address client = question_.client.value_or(lb::Address());
+    const lb::FaultScope scope{.client = client,
+                               .caller = question_.client ? view_.snapshot.callers().find(client) : nullptr,
+                               .route = route_,
+                               .request = &request_.view,
+                               .now_ns = view_.now_ns};
+    std::string names;
+    for (const lb::Service* each : {&listener_, &service == &listener_ ? nullptr : &service}) {
+      if (each == nullptr || each->faults == nullptr) {
+        continue;
+      }
+      for (const lb::Fault& fault : *each->faults) {
+        if (lb::is_about(fault, scope)) {
+          names += fmt::format("{}{} ({}, of {})", names.empty() ? "" : "; ", fault.name, lb::describe(fault),
+                               lb::percent(fault.share));
+        }
       }
     }
     return names.empty() ? Json() : Json(names);
@@ -446,7 +471,8 @@ Answer where_request(node::Node& node, const Words& arguments) {
                          .session_key = node.session_key(),
                          .now_s = static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count()),
                          .outliers = node.protections() == nullptr ? nullptr : &node.protections()->outliers,
-                         .millis = node.millis()},
+                         .millis = node.millis(),
+                         .now_ns = static_cast<uint64_t>(node.worker_time().count())},
                         *question);
 }
 

@@ -19,6 +19,7 @@ struct RequestView {
   uint32_t now_s = 0;                          ///< seconds since 1970
   const lb::OutlierBoard* outliers = nullptr;  ///< null: nobody is ejected
   uint32_t millis = 0;                         ///< as workers count it
+  uint64_t now_ns = 0;                         ///< likewise
 };
 /// An error if there is nobody who would read the request.
 Answer answer_request(const RequestView& view, const RequestQuestion& question);

@@ -54,6 +54,7 @@ struct AccessRecord {
   ShortText<64> route;   ///< the rule's route
   ShortText<80> policy;  ///< of access, that denied it; "none": no ALLOW policy matches; empty: it was not denied
   ShortText<64> limit;   ///< of requests, that had no room for it
+  ShortText<64> fault;   ///< that was injected on purpose, the first of several
   ShortText<80> dry_run_policy;  ///< that would have, as above
 };
 static_assert(std::is_trivially_copyable_v<AccessRecord>);

@@ -281,6 +281,7 @@ void HttpProxy::record(const Exchange& x) {
   record.policy = x.policy;
   record.dry_run_policy = x.dry_run_policy;
   record.limit = x.limit;
+  record.fault = x.fault;
   // Read once more: only who looks pays for it.
   if (!x.head.empty() && read_head(x)) {
     record.method.set(request_.view.method);

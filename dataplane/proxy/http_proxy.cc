@@ -32,6 +32,8 @@ HttpProxy::HttpProxy(tcp::Engine& engine, buffer::Pool& buffers, const HttpConfi
               ? nullptr
               : std::make_unique<Protections>(config.service_slots, config.endpoint_slots, config.worker + 1)),
       protections_(config.protections != nullptr ? config.protections : own_protections_.get()),
+      own_faults_(config.faults != nullptr ? nullptr : std::make_unique<lb::FaultBoard>(config.worker + 1)),
+      faults_(config.faults != nullptr ? config.faults : own_faults_.get()),
       limiter_(protections_->rates, kLimited),
       balancer_(config.service_slots, config.endpoint_slots, config.seed, &protections_->outliers),
       clients_(config.clients),

@@ -24,6 +24,7 @@
 #include "http/head.h"
 #include "http/head_writer.h"
 #include "lb/authorization.h"
+#include "lb/fault_board.h"
 #include "lb/http_cors.h"
 #include "lb/request_balancer.h"
 #include "lb/route_scratch.h"
@@ -68,6 +69,7 @@ struct HttpConfig {
   int64_t wall_clock_s = 0;            ///< seconds from 1970 to time zero
   uint64_t seed = 0;                   ///< of all choices by chance
   Protections* protections = nullptr;  ///< the node's, which outlive the proxy; null: of its own, as the only worker
+  lb::FaultBoard* faults = nullptr;    ///< likewise
 };
 
 class HttpProxy {
@@ -217,6 +219,13 @@ class HttpProxy {
   // http_rate.cc: how many requests a service takes in a time.
   bool is_within_limits(uint32_t number, const lb::Service& service, const lb::HttpRule& rule);
 
+  // http_fault.cc: what is injected on purpose.
+  lb::FaultScope fault_scope(const Exchange& x, const lb::HttpRule& rule) const;
+  void note_fault(Exchange& x, const lb::Fault& fault, lb::Injected what);
+  bool pass_faults(uint32_t number, const lb::Service& listener, const lb::Service& service, const lb::HttpRule& rule);
+  bool looks_dead(Exchange& x, const lb::Service& listener, const lb::Service& service, const lb::HttpRule& rule,
+                  const lb::Target& target);
+
   // http_protection.cc: circuit breakers, retry budgets, outlier detection.
   const lb::Target* pick_endpoint(Exchange& x, const lb::Service& service, const lb::RequestBalancer::Asked& asked);
   const lb::Target* pick_with_room(Exchange& x, const lb::Service& service, lb::RequestBalancer::Asked asked,
@@ -300,6 +309,8 @@ class HttpProxy {
   Upstreams upstreams_;
   std::unique_ptr<Protections> own_protections_;  ///< null: they are the node's
   Protections* protections_;
+  std::unique_ptr<lb::FaultBoard> own_faults_;  ///< null: they are the node's
+  lb::FaultBoard* faults_;
   lb::RequestLimiter limiter_;
   lb::RequestBalancer balancer_;
   lb::RouteTable::Scratch* scratch_ = nullptr;  ///< that fits the snapshot

@@ -77,7 +77,7 @@ void HttpProxy::route(uint32_t number) {
     if (!authorize(number, *listener, request_.view)) {
       return;
     }
-    books_.authorized += x.attempts == 0 ? 1 : 0;  // another attempt is not another request
+    books_.authorized += x.attempts == 0 && !x.faults_decided ? 1 : 0;  // another attempt is not another request
   }
   lb::RouteTable::Match match{&kOwnRule, nullptr};
   if (const lb::RouteTable* const routes = listener->http->routes_for(x.pair.remote)) {
@@ -248,6 +248,10 @@ void HttpProxy::route_by(uint32_t number, const lb::Service& listener, const lb:
     if (rule.session && rule.backends.size() > 1) {
       backend = backend_of_session(x, rule);
     }
+    if (backend == nullptr && x.faults_decided && x.attempts == 0 && x.backend < rule.backends.size() &&
+        rule.route.starts_with(x.route.view())) [[unlikely]] {
+      backend = &rule.backends[x.backend];  // whose fault it was that delayed it
+    }
     if (backend == nullptr) {
       backend = lb::choose_backend(rule, random_());
     }
@@ -267,6 +271,10 @@ void HttpProxy::route_by(uint32_t number, const lb::Service& listener, const lb:
   if (is_first && !service->request_policy().limits.empty() && !is_within_limits(number, *service, rule)) {
     return;
   }
+  const bool has_faults = listener.faults != nullptr || service->faults != nullptr;
+  if (has_faults && !pass_faults(number, listener, *service, rule)) [[unlikely]] {
+    return;
+  }
   const lb::Target* const target = choose_endpoint(x, *service, rule);
   if (target == nullptr) {
     return fail(number, {503, response_flag::no_healthy_upstream,
@@ -279,7 +287,8 @@ void HttpProxy::route_by(uint32_t number, const lb::Service& listener, const lb:
     }
     return;
   }
-  if (is_first) {  // another attempt is not another request
+  x.is_dead = has_faults && looks_dead(x, listener, *service, rule, *target);
+  if (x.attempts == 0) {  // another attempt is not another request
     x.mirrors =
         static_cast<uint8_t>(rule.filters.mirrors.size() + (backend == nullptr ? 0 : backend->filters.mirrors.size()));
     x.kept.most = x.mirrors > 0 || x.retries.left > 0 ? KeptBody::kLong : KeptBody::kShort;
@@ -333,7 +342,7 @@ void HttpProxy::attempt(uint32_t number, const lb::Service& service, const lb::T
   x.most_served = policy.max_requests_per_connection;
   x.is_watched = policy.outlier.enabled;
   balancer_.begin(target.slot);
-  for (uint32_t parked = upstreams_.take_parked(target.slot); parked != Upstreams::kNone;
+  for (uint32_t parked = x.is_dead ? Upstreams::kNone : upstreams_.take_parked(target.slot); parked != Upstreams::kNone;
        parked = upstreams_.take_parked(target.slot)) {
     const tcp::ConnectionId id = upstreams_[parked].id;
     if (engine_.is_open(id) && engine_.readable(id) == 0 && !engine_.is_at_end(id)) {
@@ -369,11 +378,13 @@ void HttpProxy::attempt(uint32_t number, const lb::Service& service, const lb::T
   upstream.exchange = number;
   upstream.began_at = upstream.moved_at = turn_.millis;
   changes_.push_back({.what = Change::What::began, .service_slot = service.slot, .endpoint_slot = target.slot});
-  calls_.push_back({.number = made,
-                    .generation = upstream.generation,
-                    .endpoint = target.address,
-                    .port = target.port,
-                    .path = path_of(x)});
+  if (!x.is_dead) [[likely]] {
+    calls_.push_back({.number = made,
+                      .generation = upstream.generation,
+                      .endpoint = target.address,
+                      .port = target.port,
+                      .path = path_of(x)});
+  }
   arm(number);
 }
 

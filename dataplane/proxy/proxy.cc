@@ -14,7 +14,7 @@ constexpr size_t kSortedAtOnce = 256;
 
 Proxy::Proxy(tcp::Engine& engine, buffer::Pool& buffers, const ProxyConfig& config, time::Time now)
     : engine_(engine),
-      relay_(engine, buffers, config.relay),
+      relay_(engine, buffers, config.relay, time::to_millis(now)),
       http_(engine, buffers, config.http, now),
       names_(engine, buffers, config.names),
       detector_(engine, config.relay.sessions, config.detect) {
@@ -91,7 +91,7 @@ void Proxy::settle(tcp::ConnectionId id, Spoken spoken, const lb::Snapshot& snap
   if (spoken == Spoken::http) {
     http_.begin(id, snapshot, now);
   } else {
-    relay_.begin(id, snapshot, time::to_millis(now));
+    relay_.begin(id, snapshot, now);
   }
 }
 

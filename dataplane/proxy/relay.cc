@@ -33,8 +33,13 @@ lb::Tuple tuple_of(const tcp::SocketPair& client) {
 
 }  // namespace
 
-Relay::Relay(tcp::Engine& engine, buffer::Pool& buffers, const RelayConfig& config)
-    : engine_(engine), buffers_(buffers), config_(config), sessions_(config.sessions) {
+Relay::Relay(tcp::Engine& engine, buffer::Pool& buffers, const RelayConfig& config, time::Millis now)
+    : engine_(engine),
+      buffers_(buffers),
+      config_(config),
+      sessions_(config.sessions),
+      late_(config.sessions, now),
+      random_(config.seed) {
   free_.reserve(config.sessions);
   for (uint32_t session = config.sessions; session-- > 0;) {
     free_.push_back(session);
@@ -102,7 +107,8 @@ void Relay::act_on(std::span<const tcp::Event> events, time::Millis now) {
   }
 }
 
-void Relay::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::Millis now) {
+void Relay::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::Time time) {
+  const time::Millis now = time::to_millis(time);
   const tcp::SocketPair* client = engine_.pair(id);
   if (client == nullptr) {
     return;  // it came and went in one batch
@@ -133,6 +139,10 @@ void Relay::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::Mill
     engine_.abort(id);
     return;
   }
+  Suffering suffering;
+  if (decision.service->faults != nullptr) [[unlikely]] {
+    suffering = suffer(*decision.service, *decision.target, client->remote, snapshot, time);
+  }
   const uint32_t number = free_.back();
   free_.pop_back();
   const uint32_t generation = sessions_[number].generation + 1;
@@ -145,17 +155,30 @@ void Relay::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::Mill
       .tells_client = decision.service->policy.proxy_protocol,
       .is_watched = config_.protections != nullptr && (is_probe || decision.service->request_policy().outlier.enabled),
       .is_probe = is_probe,
+      .fault_end = suffering.ends,
       .generation = generation,
       .moved_at = now,
       .began_at = now};
   engine_.set_user(id, user_of(number, true));
   changes_.push_back(
       {.what = Change::What::began, .service_slot = decision.service->slot, .endpoint_slot = decision.target->slot});
+  if (suffering.waits_ms > 0) [[unlikely]] {
+    late_.arm(number, now + suffering.waits_ms);
+  } else if (suffering.ends == End::reset) [[unlikely]] {
+    reset(number);
+  } else {
+    call(number);
+  }
+}
+
+void Relay::call(uint32_t number) {
+  const Session& session = sessions_[number];
+  const tcp::Connection* const client = engine_.look(session.client.id);
   calls_.push_back({.number = number,
-                    .generation = generation,
-                    .endpoint = decision.target->address,
-                    .port = decision.target->port,
-                    .path = engine_.look(id)->path});
+                    .generation = session.generation,
+                    .endpoint = session.to_endpoint.remote,
+                    .port = session.to_endpoint.remote_port,
+                    .path = client == nullptr ? uint8_t{0} : client->path});
 }
 
 bool Relay::awaits(const Call& call) const {
@@ -190,6 +213,11 @@ void Relay::abandon(uint32_t number) {
 
 void Relay::sweep(const lb::Snapshot& snapshot, time::Millis now) {
   report_outcomes(snapshot, now);
+  constexpr uint32_t kLateACall = 256;
+  late_.advance(now, kLateACall, [this](uint32_t number) -> std::optional<time::Millis> {
+    fire(number);
+    return std::nullopt;
+  });
   if (snapshot.epoch() != epoch_) {
     epoch_ = snapshot.epoch();
     to_sweep_ = static_cast<uint32_t>(sessions_.size());
@@ -321,6 +349,7 @@ void Relay::end(uint32_t number) {
                       .to_endpoint = session.to_endpoint,
                       .requested = session.endpoint.sent,
                       .replied = session.client.sent});
+  late_.disarm(number);
   session.in_use = false;
   free_.push_back(number);
 }

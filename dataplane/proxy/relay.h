@@ -16,12 +16,15 @@
 #include <vector>
 
 #include "buffer/slice.h"
+#include "lb/fault_board.h"
 #include "lb/snapshot.h"
+#include "lb/split_mix.h"
 #include "proxy/call.h"
 #include "proxy/connection_user.h"
 #include "proxy/protections.h"
 #include "proxy/session_info.h"
 #include "tcp/engine.h"
+#include "time/wheel.h"
 
 namespace weft::proxy {
 
@@ -31,15 +34,17 @@ struct RelayConfig {
   time::Millis half_closed = 240'000;  ///< the same, once one side has closed
   uint32_t worker = 0;
   Protections* protections = nullptr;  ///< the node's; null: there are none
+  lb::FaultBoard* faults = nullptr;    ///< likewise
+  uint64_t seed = 0;                   ///< of all choices by chance
 };
 
 class Relay {
  public:
   /// Throws std::bad_alloc. @param buffers for what weft writes itself
-  Relay(tcp::Engine& engine, buffer::Pool& buffers, const RelayConfig& config);
+  Relay(tcp::Engine& engine, buffer::Pool& buffers, const RelayConfig& config, time::Millis now = 0);
 
   /// A client's connection that has been accepted; what came by it is unread.
-  void begin(tcp::ConnectionId client, const lb::Snapshot& snapshot, time::Millis now);
+  void begin(tcp::ConnectionId client, const lb::Snapshot& snapshot, time::Time now);
   /// What the engine said of connections whose role is relay_client or relay_endpoint. The lists hold what follows;
   /// they are the caller's to empty.
   void act(std::span<const tcp::Event> events, time::Millis now);
@@ -84,6 +89,12 @@ class Relay {
     uint64_t sent = 0;    ///< bytes relayed to it that nobody was told of yet,
     uint64_t in_all = 0;  ///< and ever
   };
+  /// How a fault is to end it.
+  enum class End : uint8_t { none, reset, dead };
+  struct Suffering {
+    End ends = End::none;
+    time::Millis waits_ms = 0;  ///< before that, or before it goes on
+  };
   struct Session {
     Side client;
     Side endpoint;
@@ -95,6 +106,7 @@ class Relay {
     bool tells_client = false;  ///< the endpoint is to be told who the client is
     bool is_watched = false;    ///< it is to be told whether the endpoint's connection comes about,
     bool is_probe = false;      ///< for which the endpoint is on trial
+    End fault_end = End::none;
     uint32_t generation = 0;
     time::Millis moved_at = 0;
     time::Millis began_at = 0;
@@ -115,6 +127,11 @@ class Relay {
     bool was_probe;
   };
 
+  // relay_fault.cc
+  Suffering suffer(const lb::Service& service, const lb::Target& target, const lb::Address& client,
+                   const lb::Snapshot& snapshot, time::Time now);
+  void fire(uint32_t number);
+
   // relay_protection.cc
   const lb::Target* pass_over(const lb::Service& service, const lb::Target& chosen, uint64_t hash, time::Millis now,
                               bool& is_probe) const;
@@ -133,6 +150,7 @@ class Relay {
   bool is_idle(const Session& session, time::Millis now) const;
   void pump(Session& session, time::Millis now);
   size_t pump(Side& from, Side& to);
+  void call(uint32_t number);
   void over(uint32_t number, bool is_client, uint16_t what);
   void abandon(uint32_t number);
   void end(uint32_t number);
@@ -151,6 +169,8 @@ class Relay {
   std::vector<uint32_t> refused_;
   std::vector<Untold> untold_;
   std::vector<Outcome> outcomes_;  ///< since the last sweep
+  time::Wheel late_;               ///< sessions that a fault has wait
+  lb::SplitMix64 random_;
   uint32_t swept_ = 0;
   uint64_t epoch_ = 0;     ///< of the last snapshot
   uint32_t to_sweep_ = 0;  ///< sessions that were not looked at since

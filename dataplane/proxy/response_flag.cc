@@ -7,8 +7,8 @@
 namespace weft::proxy {
 
 std::string to_string(ResponseFlags flags) {
-  static constexpr std::array<std::string_view, 15> kNames = {"UH", "UF",  "UO",  "NR", "URX", "UC",   "UT", "UR",
-                                                              "DC", "DPE", "UPE", "SI", "DT",  "RBAC", "RL"};
+  static constexpr std::array<std::string_view, 17> kNames = {"UH",  "UF",  "UO", "NR", "URX",  "UC", "UT", "UR", "DC",
+                                                              "DPE", "UPE", "SI", "DT", "RBAC", "RL", "DI", "FI"};
   std::string names;
   for (size_t i = 0; i < kNames.size(); ++i) {
     if ((flags >> i & 1) != 0) {

@@ -27,7 +27,9 @@ constexpr ResponseFlags stream_idle_timeout = 1 << 11;       ///< SI: nothing mo
 constexpr ResponseFlags downstream_timeout = 1 << 12;        ///< DT: the client took too long with its request
 /// RBAC: a policy of access denies it. weft's own: Envoy has no flag for it, and says so in its details.
 constexpr ResponseFlags denied_by_policy = 1 << 13;
-constexpr ResponseFlags rate_limited = 1 << 14;  ///< RL: more requests came in a time than a limit allows
+constexpr ResponseFlags rate_limited = 1 << 14;    ///< RL: more requests came in a time than a limit allows
+constexpr ResponseFlags delay_injected = 1 << 15;  ///< DI: a fault that was injected on purpose delayed it,
+constexpr ResponseFlags fault_injected = 1 << 16;  ///< FI: or ended it
 }  // namespace response_flag
 
 /// "UF,URX"; "-": none.

@@ -65,7 +65,8 @@ PipelineBed::PipelineBed(const Limits& limits, l4::Forwarding forwarding)
                  .own_addresses = limits.own_addresses,
                  .proxies = limits.proxies,
                  .tunnel_sources = limits.tunnel_sources,
-                 .names = limits.names},
+                 .names = limits.names,
+                 .faults = limits.faults},
                 counters_) {
   for (uint32_t worker = 0; worker < limits.workers; ++worker) {
     pipeline_.outbox().set_room(worker, UINT32_MAX);

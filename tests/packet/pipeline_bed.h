@@ -42,6 +42,7 @@ class PipelineBed {
     std::vector<lb::Prefix> tunnel_sources = {};
     bool proxies = false;
     l4::NameServerConfig names = {};
+    lb::FaultBoard* faults = nullptr;
   };
   struct Sent {
     l4::Verdict verdict{};

@@ -350,12 +350,14 @@ TEST(OwnAddresses, KeepTheirPortsBelow1024ForOthers) {
 
 TEST(EveryVerdict, HasItsRow) {
   // By rings and ports, in worker_test.cc and intake_test.cc; in pipeline_routes_test.cc, pipeline_recovery_test.cc,
-  // pipeline_policy_test.cc and pipeline_names_test.cc; name_relayed, which needs another server, end to end (dns.py).
+  // pipeline_policy_test.cc, pipeline_fault_test.cc and pipeline_names_test.cc; name_relayed, which needs another
+  // server, end to end (dns.py).
   std::set<Verdict> shown = {Verdict::handover_full,    Verdict::transmit_full,   Verdict::bad_transport_checksum,
                              Verdict::too_many_buffers, Verdict::wrong_vlan,      Verdict::kernel_limited,
                              Verdict::reply_by_hash,    Verdict::refused_unknown, Verdict::segment,
                              Verdict::name_answered,    Verdict::name_forwarded,  Verdict::name_relayed,
-                             Verdict::no_query};
+                             Verdict::no_query,         Verdict::fault_dead,      Verdict::fault_lost,
+                             Verdict::fault_throttled,  Verdict::refused_by_fault};
   for (const Ending& ending : endings()) {
     EXPECT_TRUE(shown.insert(ending.verdict).second) << l4::info(ending.verdict).name << " has two";
   }

@@ -41,6 +41,8 @@ class PipelineTest : public ::testing::Test {
  protected:
   using Sent = PipelineBed::Sent;
 
+  explicit PipelineTest(const PipelineBed::Limits& limits = {}) : bed(limits) {}
+
   Sent send(const Bytes& frame, uint8_t ingress = kPods, uint16_t room = 128) {
     return bed.process({&frame, 1}, ingress, *snapshot, now, room).front();
   }
@@ -64,7 +66,7 @@ class PipelineTest : public ::testing::Test {
   void TearDown() override { EXPECT_EQ(bed.imbalance(), ""); }
 
   std::shared_ptr<const lb::Snapshot> snapshot = make_snapshot(small_mesh());
-  PipelineBed bed{{}};
+  PipelineBed bed;
   time::Time now = std::chrono::seconds(1000);
 };
 

@@ -94,7 +94,7 @@ class HttpMesh {
       : outside(1, their),
         middle(2, our),
         proxy_(middle.engine, middle.buffers.pool(),
-               {.relay = {.sessions = 16, .protections = http.protections},
+               {.relay = {.sessions = 16, .protections = http.protections, .faults = http.faults},
                 .http =
                     [&] {
                       http.clients = http.clients == 0 ? 128 : http.clients;

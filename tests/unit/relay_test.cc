@@ -63,7 +63,7 @@ class Relayed : public ::testing::Test {
       carried = carry(outside, middle, now);
       for (const tcp::Event& each : middle.events) {
         if ((each.what & event::accepted) != 0) {
-          relay.begin(each.id, *snapshot, time::to_millis(now));
+          relay.begin(each.id, *snapshot, now);
         }
       }
       relay.act(middle.events, time::to_millis(now));

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file The part of the builder that gives services their faults: those of the registry, and those that somebody has
+/// started for a while.
+#include <algorithm>
+
+#include "lb/fault.h"
+#include "registry-sync/builder.h"
+
+namespace weft::registry {
+namespace {
+
+lb::Fault fault_of(const FaultInjection& injection, const LiveFault* live) {
+  lb::Fault fault = injection.fault;
+  fault.name = live == nullptr ? injection.metadata.key() : injection.metadata.name;
+  fault.is_live = live != nullptr;
+  fault.until_ns = live == nullptr ? 0 : live->until_ns;
+  return fault;
+}
+
+bool is_for(const FaultInjection& injection, const lb::Service& service) {
+  return !injection.port || *injection.port == lb::to_host(service.port);
+}
+
+std::string called_by(const FaultInjection& injection) {
+  switch (injection.kind) {
+    case FaultInjection::Kind::gateway:
+      return "Gateway " + injection.target;
+    case FaultInjection::Kind::route:
+      return "HTTPRoute " + injection.target;
+    case FaultInjection::Kind::service:
+      break;
+  }
+  return "service " + injection.target;
+}
+
+}  // namespace
+
+/// All that a group's requests, connections and packets may meet: of the registry by name, and then live ones by name.
+std::vector<Builder::Injected> Builder::faults_about(const std::string& key, const Group& group) const {
+  std::set<std::string> keys = {key};
+  for (const auto& route : group.resources.routes) {
+    keys.insert(route_faults_key(route->metadata.key()));
+  }
+  std::vector<Injected> all;
+  for (const std::string& each : keys) {
+    const auto at = groups_.find(each);
+    if (at != groups_.end()) {
+      for (const auto& injection : at->second.resources.faults) {
+        all.push_back({injection.get(), nullptr});
+      }
+    }
+  }
+  std::sort(all.begin(), all.end(),
+            [](const Injected& a, const Injected& b) { return a.what->metadata.key() < b.what->metadata.key(); });
+  for (const auto& [name, live] : live_faults_) {
+    if (keys.contains(live.what.key())) {
+      all.push_back({&live.what, &live});
+    }
+  }
+  return all;
+}
+
+std::set<std::string> Builder::to_inject(const std::set<std::string>& keys) const {
+  std::set<std::string> all = keys;
+  all.insert(live_turned_.begin(), live_turned_.end());
+  std::set<std::string> routes;
+  for (const std::string& key : all) {
+    if (key.starts_with(route_faults_key(""))) {
+      routes.insert(key.substr(route_faults_key("").size()));
+    }
+  }
+  if (!routes.empty()) {
+    for (const auto& [key, group] : groups_) {
+      const auto& own = group.resources.routes;
+      if (std::any_of(own.begin(), own.end(),
+                      [&](const auto& each) { return routes.contains(each->metadata.key()); })) {
+        all.insert(key);
+      }
+    }
+  }
+  return all;
+}
+
+bool Builder::inject(const std::string& key, Group& group) {
+  const std::vector<Injected> about = faults_about(key, group);
+  const bool asks =
+      std::any_of(about.begin(), about.end(), [](const Injected& each) { return !each.what->fault.from.empty(); });
+  asks ? faulted_by_source_.insert(key).second : faulted_by_source_.erase(key) > 0;
+  bool changed = false;
+  bool any = false;
+  for (Port& port : group.ports) {
+    lb::Faults faults;
+    for (const auto& [injection, live] : about) {
+      if (!is_for(*injection, *port.service) || !carrying_problem(*injection, carrier_of(*port.service)).empty()) {
+        continue;
+      }
+      if (std::optional<lb::Fault> fault = fault_ledger_.numbered(fault_of(*injection, live))) {
+        faults.push_back(std::move(*fault));
+      } else {
+        report(fault_problems_, {.file = injection->metadata.file,
+                                 .line = injection->metadata.line,
+                                 .message = "FaultInjection " + injection->metadata.key() + " is left out: there are " +
+                                            std::to_string(lb::Fault::kMost) + " others"});
+      }
+    }
+    any |= !faults.empty();
+    const std::shared_ptr<const lb::Faults>& current = port.service->faults;
+    if (current == nullptr ? !faults.empty() : *current != faults) {
+      lb::Service service = *port.service;
+      service.faults = faults.empty() ? nullptr : std::make_shared<const lb::Faults>(std::move(faults));
+      port.service = std::make_shared<const lb::Service>(std::move(service));
+      changed = true;
+    }
+  }
+  any ? faulted_.insert(key).second : faulted_.erase(key) > 0;
+  return changed;
+}
+
+void Builder::end_live_faults(Time now) {
+  std::erase_if(live_faults_, [&](const auto& each) {
+    if (each.second.until > now) {
+      return false;
+    }
+    live_turned_.insert(each.second.what.key());
+    return true;
+  });
+}
+
+std::vector<std::string> Builder::inject_all(const std::set<std::string>& keys, Time now) {
+  end_live_faults(now);
+  for (const std::string& key : keys) {
+    const auto group = groups_.find(key);
+    if (group == groups_.end() || group->second.resources.faults.empty()) {
+      with_faults_.erase(key);
+    } else {
+      with_faults_.insert(key);
+    }
+  }
+  if (with_faults_.empty() && faulted_.empty() && live_faults_.empty() && live_turned_.empty()) {
+    return {};  // as nearly always
+  }
+  fault_problems_.clear();
+  std::vector<std::string> changed;
+  // What is left is named by faults that are still there, so all of those are numbered first.
+  for (const std::string& key : to_inject(keys)) {
+    const auto group = groups_.find(key);
+    if (group != groups_.end() && key != kNameServers && inject(key, group->second)) {
+      changed.push_back(key);
+    }
+  }
+  live_turned_.clear();
+  std::set<std::string> identities;
+  for (const std::string& key : faulted_) {
+    for (const Port& port : groups_.at(key).ports) {
+      if (port.service->faults != nullptr) {
+        for (const lb::Fault& fault : *port.service->faults) {
+          identities.insert(FaultLedger::identity_of(fault));
+        }
+      }
+    }
+  }
+  fault_ledger_.keep(identities);
+  tell_unattached();
+  return changed;
+}
+
+/// Of faults of HTTPRoutes that nothing serves.
+void Builder::tell_unattached() {
+  for (const std::string& key : with_faults_) {
+    if (!key.starts_with(route_faults_key(""))) {
+      continue;
+    }
+    const std::string route = key.substr(route_faults_key("").size());
+    if (!is_attached_anywhere(route)) {
+      for (const auto& fault : groups_.at(key).resources.faults) {
+        report(fault_problems_, {.file = fault->metadata.file,
+                                 .line = fault->metadata.line,
+                                 .field = "spec.targetRef",
+                                 .message = "no Service or Gateway has an HTTPRoute " + route + " (yet)"});
+      }
+    }
+  }
+}
+
+bool Builder::is_attached_anywhere(const std::string& route) const {
+  return std::any_of(groups_.begin(), groups_.end(), [&](const auto& each) {
+    const auto& own = each.second.resources.routes;
+    return !each.second.ports.empty() &&
+           std::any_of(own.begin(), own.end(), [&](const auto& known) { return known->metadata.key() == route; });
+  });
+}
+
+/// What part of a group's traffic a fault is about: with one endpoint of several, that one's.
+uint32_t Builder::share_at(const FaultInjection& injection, const Group& group) {
+  const uint32_t share = injection.fault.share;
+  size_t targets = 1;
+  if (injection.fault.killed) {
+    for (const Port& port : group.ports) {
+      const bool counts = is_for(injection, *port.service) && !port.service->targets.empty();
+      targets = counts ? std::max(targets, port.service->targets.size()) : targets;
+    }
+  }
+  return static_cast<uint32_t>((share + targets - 1) / targets);
+}
+
+std::string Builder::start_fault(LiveFault live) {
+  const FaultInjection& what = live.what;
+  if (live_faults_.contains(what.metadata.name)) {
+    return "a live fault " + in_quotes(what.metadata.name) + " is there already: stop it first, or give another name";
+  }
+  if (fault_ledger_.is_full()) {
+    return "there are " + std::to_string(lb::Fault::kMost) + " faults on this node, and there can be no more";
+  }
+  std::string problem;
+  bool any_group = false;
+  bool any_port = false;
+  bool is_carried = false;
+  bool has_endpoint = !what.fault.killed || what.kind != FaultInjection::Kind::service;
+  for (const std::string& key : to_inject({what.key()})) {
+    const auto group = groups_.find(key);
+    if (group == groups_.end() || key.starts_with(route_faults_key("")) || group->second.ports.empty()) {
+      continue;
+    }
+    any_group = true;
+    for (const Port& port : group->second.ports) {
+      if (!is_for(what, *port.service)) {
+        continue;
+      }
+      any_port = true;
+      const std::string why = carrying_problem(what, carrier_of(*port.service));
+      is_carried |= why.empty();
+      if (!why.empty() && problem.empty()) {
+        problem = "port " + std::to_string(lb::to_host(port.service->port)) + " of " + called_by(what) +
+                  " can't have this fault: " + why;
+      }
+      for (const lb::Endpoint& endpoint : port.service->endpoints) {
+        has_endpoint |= endpoint.address == what.fault.killed;
+      }
+    }
+    uint64_t sum = share_at(what, group->second);
+    for (const Injected& each : faults_about(key, group->second)) {
+      sum += each.live == nullptr ? 0 : share_at(*each.what, group->second);
+    }
+    if (sum > live.most_share) {
+      return "live faults would be about " + lb::percent(static_cast<uint32_t>(sum)) + " of the traffic of " + key +
+             "; this node allows for " + lb::percent(live.most_share) + " (faults.max_percentage)";
+    }
+  }
+  if (!any_group) {
+    return what.kind == FaultInjection::Kind::route ? "no Service or Gateway has an HTTPRoute " + what.target
+                                                    : "there is no " + called_by(what) + ", or it has no address";
+  }
+  if (!any_port) {
+    return called_by(what) + " has no port " + std::to_string(what.port.value_or(0));
+  }
+  if (!is_carried) {
+    return problem;
+  }
+  if (!has_endpoint) {
+    return called_by(what) + " has no endpoint " + lb::to_string(*what.fault.killed);
+  }
+  live_turned_.insert(what.key());
+  live_faults_.emplace(what.metadata.name, std::move(live));
+  return "";
+}
+
+std::string Builder::stop_fault(const std::optional<std::string>& name) {
+  if (name && !live_faults_.contains(*name)) {
+    std::vector<std::string> names;
+    for (const auto& [each, live] : live_faults_) {
+      names.push_back(each);
+    }
+    return "no live fault " + in_quotes(*name) +
+           (names.empty() ? "; there are none" : "; there are: " + listed(names, ", "));
+  }
+  std::erase_if(live_faults_, [&](const auto& each) {
+    const bool is_meant = !name || each.first == *name;
+    if (is_meant) {
+      live_turned_.insert(each.second.what.key());
+    }
+    return is_meant;
+  });
+  return "";
+}
+
+}  // namespace weft::registry
