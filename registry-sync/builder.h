@@ -190,7 +190,7 @@ class Builder {
   };
   /// Gives all that these changes may be about the faults of now. @returns the keys of those that changed
   std::vector<std::string> inject_all(const std::set<std::string>& keys, Time now);
-  std::set<std::string> to_inject(const std::set<std::string>& keys) const;
+  std::set<std::string> with_routes_of(std::set<std::string> all) const;
   std::vector<Injected> faults_about(const std::string& key, const Group& group) const;
   /// @returns whether a service changed
   bool inject(const std::string& key, Group& group);

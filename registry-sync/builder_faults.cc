@@ -60,9 +60,8 @@ std::vector<Builder::Injected> Builder::faults_about(const std::string& key, con
   return all;
 }
 
-std::set<std::string> Builder::to_inject(const std::set<std::string>& keys) const {
-  std::set<std::string> all = keys;
-  all.insert(live_turned_.begin(), live_turned_.end());
+/// And all that has one of these HTTPRoutes.
+std::set<std::string> Builder::with_routes_of(std::set<std::string> all) const {
   std::set<std::string> routes;
   for (const std::string& key : all) {
     if (key.starts_with(route_faults_key(""))) {
@@ -141,8 +140,9 @@ std::vector<std::string> Builder::inject_all(const std::set<std::string>& keys, 
   }
   fault_problems_.clear();
   std::vector<std::string> changed;
-  // What is left is named by faults that are still there, so all of those are numbered first.
-  for (const std::string& key : to_inject(keys)) {
+  std::set<std::string> turned = keys;
+  turned.insert(live_turned_.begin(), live_turned_.end());
+  for (const std::string& key : with_routes_of(std::move(turned))) {
     const auto group = groups_.find(key);
     if (group != groups_.end() && key != kNameServers && inject(key, group->second)) {
       changed.push_back(key);
@@ -216,7 +216,7 @@ std::string Builder::start_fault(LiveFault live) {
   bool any_port = false;
   bool is_carried = false;
   bool has_endpoint = !what.fault.killed || what.kind != FaultInjection::Kind::service;
-  for (const std::string& key : to_inject({what.key()})) {
+  for (const std::string& key : with_routes_of({what.key()})) {
     const auto group = groups_.find(key);
     if (group == groups_.end() || key.starts_with(route_faults_key("")) || group->second.ports.empty()) {
       continue;

@@ -9,6 +9,7 @@
 #include "lb/decision.h"
 #include "lb/http_policy.h"
 #include "ops/checks.h"
+#include "ops/fault_report.h"
 #include "ops/outlier_report.h"
 #include "ops/policy_report.h"
 #include "ops/service_names.h"
@@ -339,6 +340,12 @@ Answer where(node::Node& node, const Words& arguments) {
     if (!decision.service->is_opaque()) {
       answer["access"] = "unless it turns out to be HTTP: " + answer["access"].get<std::string>();
     }
+  }
+  if (decision.service != nullptr && decision.service->faults != nullptr) {
+    const lb::FaultScope scope{.client = source->address,
+                               .caller = snapshot->callers().find(source->address),
+                               .now_ns = static_cast<uint64_t>(node.worker_time().count())};
+    answer["faults"] = faults_met(*decision.service, *decision.service, scope);
   }
   if (decision.target != nullptr && !judgement.denied) {
     answer["endpoint"] = to_string(decision.target->address, decision.target->port);

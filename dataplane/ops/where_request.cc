@@ -8,7 +8,6 @@
 #include <chrono>
 
 #include "lb/authorization.h"
-#include "lb/fault.h"
 #include "lb/http_cors.h"
 #include "lb/http_path.h"
 #include "lb/http_policy.h"
@@ -17,6 +16,7 @@
 #include "lb/route_scratch.h"
 #include "lb/session_target.h"
 #include "lb/split_mix.h"
+#include "ops/fault_report.h"
 #include "ops/outlier_report.h"
 #include "ops/policy_report.h"
 #include "ops/rule_report.h"
@@ -283,18 +283,7 @@ class Inquiry {
                                .route = route_,
                                .request = &request_.view,
                                .now_ns = view_.now_ns};
-    std::string names;
-    for (const lb::Service* each : {&listener_, &service == &listener_ ? nullptr : &service}) {
-      if (each == nullptr || each->faults == nullptr) {
-        continue;
-      }
-      for (const lb::Fault& fault : *each->faults) {
-        if (lb::is_about(fault, scope)) {
-          names += fmt::format("{}{} ({}, of {})", names.empty() ? "" : "; ", fault.name, lb::describe(fault),
-                               lb::percent(fault.share));
-        }
-      }
-    }
+    const std::string names = faults_met(listener_, service, scope);
     return names.empty() ? Json() : Json(names);
   }
 

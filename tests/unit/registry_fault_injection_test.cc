@@ -155,7 +155,7 @@ TEST(FaultInjection, IsGivenToThePortsThatCanHaveIt) {
 TEST(FaultInjection, WhatCannotBeIsToldByName) {
   const auto warned = [](const std::string& text) { return lines(validated(kHttpAndDb + text).warnings); };
   EXPECT_THAT(warned(said_of("s", kToWeb, "abort: {httpStatus: 503}, port: 5432")),
-              ElementsAre(HasSubstr("spec: port 5432/TCP of service default/web can't have this fault: it is forwarded "
+              ElementsAre(HasSubstr("spec: port 5432/tcp of service default/web can't have this fault: it is forwarded "
                                     "packet by packet, and abort.httpStatus is for requests")));
   EXPECT_THAT(warned(said_of("s", kToWeb, "loss: 1, port: 80")),
               ElementsAre(HasSubstr("its connections end at weft, and loss is for packets that are forwarded")));
