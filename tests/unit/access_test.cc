@@ -92,7 +92,7 @@ TEST(Access, ALineHasTheDocumentedNames) {
   }
   EXPECT_EQ(names,
             "time service client address method host path request_id route denied_by dry_run_denied_by limited_by "
-            "backend endpoint attempts status flags detail answered_by duration_us first_byte_us request_bytes "
+            "backend endpoint attempts status flags detail fault answered_by duration_us first_byte_us request_bytes "
             "response_bytes ");
   EXPECT_EQ(json["time"], "1970-01-01T00:00:01.000001Z");
   EXPECT_EQ(json["flags"], "UF,URX");

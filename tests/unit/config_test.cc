@@ -39,6 +39,7 @@ TEST(NodeConfig, TheLeastOneGetsTheDocumentedDefaults) {
   EXPECT_EQ(config->timeouts.tcp_established, std::chrono::seconds(7440));
   ASSERT_TRUE(config->pods);
   EXPECT_EQ(config->pods->prefix, "weft");
+  EXPECT_EQ(config->max_fault_share, 10'000U);
   EXPECT_FALSE(config->node.empty()) << "the host's name";
 }
 
@@ -57,6 +58,7 @@ flows:
   timeouts: {udp_request_s: 1, udp_exchange_s: 2, tcp_opening_s: 3, tcp_established_s: 4, tcp_closing_s: 5,
              tcp_closed_s: 6, tcp_reset_s: 7}
 limits: {services: 10, endpoints: 20}
+faults: {max_percentage: 25}
 pods: {prefix: mesh, pins: /sys/fs/bpf/mesh, mtu: 1700, nics: [eth0, eth1], host_routes: [10.96.0.0/16, "fd00:96::1"]}
 ports:
 - {name: up, device: "net_null0", next_hop: "02:00:00:00:00:aF", networks: [10.2.0.0/16, 0.0.0.0/0], descriptors: 512,
@@ -74,6 +76,7 @@ ports:
   EXPECT_EQ(config->timeouts.udp_request, std::chrono::seconds(1));
   EXPECT_EQ(config->timeouts.tcp_reset, std::chrono::seconds(7));
   EXPECT_EQ(config->max_endpoints, 20U);
+  EXPECT_EQ(config->max_fault_share, 2'500U);
   EXPECT_EQ(config->pods->mtu, 1700U);
   EXPECT_EQ(config->nics, (std::vector<std::string>{"eth0", "eth1"}));
   ASSERT_EQ(config->pods->host_routes.size(), 2U);
@@ -222,6 +225,8 @@ TEST(NodeConfig, WhatIsWrongIsNamedByLineAndField) {
            Wrong{"snat: {addresses: [\"::1\"]}",
                  "node.yaml:5: snat.addresses: expected a unicast address, got \"::1\", which is loopback"},
            Wrong{"snat: {addresses: [10.9.0.1, 10.9.0.1]}", "node.yaml:5: snat.addresses: \"10.9.0.1\" is there twice"},
+           Wrong{"faults: {max_percentage: 101}",
+                 "node.yaml:5: faults.max_percentage: expected an integer from 0 to 100, got \"101\""},
            Wrong{"http: {exchange: 1}", "node.yaml:5: http.exchange: unknown field; expected one of exchanges"},
            Wrong{"http: {exchanges: 15}", "http.exchanges: expected an integer from 16 to 1048576, got \"15\""},
            Wrong{"http: {limits: {head_bytes: 65536}}",

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "lb/authorization.h"
+#include "lb/fault.h"
 #include "lb/http_policy.h"
 #include "lb/request_balancer.h"
 
@@ -81,6 +82,7 @@ class WhereRequest : public testing::Test {
     judging(services.back(), std::move(web));
     services.push_back(service("shop/v1", "10.96.0.2", 2, 3));
     services.back().requests = std::make_shared<const lb::RequestPolicy>(v1);
+    services.back().faults = v1_faults_;
     services.push_back(service("shop/v2", "10.96.0.3", 3, 1));
     judging(services.back(), std::move(of_v2));
     services.push_back(service("shop/empty", "10.96.0.4", 4, 0));
@@ -112,6 +114,7 @@ class WhereRequest : public testing::Test {
   }
 
   std::optional<lb::Snapshot> snapshot_;
+  std::shared_ptr<const lb::Faults> v1_faults_;
   lb::OutlierBoard outliers_{16, 256, 1};
 };
 
@@ -150,6 +153,19 @@ TEST_F(WhereRequest, TheRuleThatWonAndWhatHeld) {
   EXPECT_FALSE(answer->contains("answered_by"));
   EXPECT_EQ((*ask("POST http://web.shop/cart?v=1 header x-canary: al ways"))["rule"], "0");
   EXPECT_EQ((*ask("GET http://web.shop/cart?v=a header x-canary: al ways"))["rule"], "0");
+}
+
+TEST_F(WhereRequest, TheFaultsThatItWouldMeet) {
+  lb::Fault slow{.name = "shop/slow", .share = 1'000, .delay = lb::FaultDelay{100, 100}};
+  lb::Fault of_others{.name = "shop/other", .route = "shop/other", .abort_status = 503};
+  lb::Fault of_some{.name = "try", .is_live = true, .until_ns = 1, .kills = true};
+  of_some.headers = {{"x-try", {{{lb::TextPattern::Kind::any, ""}}, {}}}};
+  v1_faults_ = std::make_shared<const lb::Faults>(lb::Faults{slow, of_others, of_some});
+  publish(routed({rule(0, {prefix("/")}, {.backends = {backend("shop/v1", 2), backend("shop/v2", 3)}})}));
+  const auto faults = [&](const std::string& line) { return (*ask(line))["backends"][0]["faults"]; };
+  EXPECT_EQ(faults("GET http://web.shop/"), "shop/slow (delay 100ms, of 10%)");
+  EXPECT_EQ(faults("GET http://web.shop/ header x-try: 1"), "shop/slow (delay 100ms, of 10%); try (dead, of 100%)");
+  EXPECT_EQ((*ask("GET http://web.shop/"))["backends"][1]["faults"], nullptr);
 }
 
 TEST_F(WhereRequest, AConsumersRoutesAreItsClientsAlone) {
