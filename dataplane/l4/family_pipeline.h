@@ -49,6 +49,8 @@ class FamilyPipeline {
   }
   /// Packets that have no flow are left as they are, and noted in the burst.
   void forward(Burst& burst, const View& view);
+  /// The same while any service has faults.
+  void forward_with_faults(Burst& burst, const View& view);
   lb::Decision decide(const Burst& burst, uint32_t i, const View& view) const;
   void admit(Burst& burst, uint32_t i, const View& view, const lb::Decision& decision);
 
@@ -157,7 +159,6 @@ class FamilyPipeline {
   bool has_own_port(const Flow& flow) const;
 
   // faults.cc
-  void forward_with_faults(Burst& burst, const View& view);
   bool is_spoiled(Packet packet, Ref nominee, const View& view, Verdict& verdict);
   bool is_reset_by_fault(Packet packet, const lb::Service& service, const View& view);
 

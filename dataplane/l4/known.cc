@@ -87,9 +87,6 @@ template <typename Key>
 
 template <typename Key>
 void FamilyPipeline<Key>::forward(Burst& burst, const View& view) {
-  if (view.snapshot.has_faults()) [[unlikely]] {
-    return forward_with_faults(burst, view);
-  }
   for (uint32_t i = 0; i < burst.size; ++i) {
     if (is_mine(burst.parsed[i]) && !forward(Packet(burst, i), burst.nominees[i], view, burst.verdicts[i])) {
       burst.flowless[burst.without_flow++] = static_cast<uint8_t>(i);

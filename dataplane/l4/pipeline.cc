@@ -33,13 +33,14 @@ void Pipeline::process(Burst& burst, const lb::Snapshot& snapshot, const Forward
       ++of_v6;
     }
   }
+  const bool has_faults = snapshot.has_faults();
   if (of_v4 > 0) [[likely]] {
     v4_.nominate(burst);
-    v4_.forward(burst, view);
+    has_faults ? v4_.forward_with_faults(burst, view) : v4_.forward(burst, view);
   }
   if (of_v6 > 0) {
     v6_.nominate(burst);
-    v6_.forward(burst, view);
+    has_faults ? v6_.forward_with_faults(burst, view) : v6_.forward(burst, view);
   }
   if (of_v4 + of_v6 < burst.size) [[unlikely]] {
     except(burst, view);

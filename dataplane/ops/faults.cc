@@ -116,6 +116,10 @@ Answer fault_start(node::Node& node, const Words& arguments) {
       .until = std::chrono::steady_clock::now() + words->lasts,
       .most_share = node.config().max_fault_share};
   const std::string name = live.what.metadata.name;
+  if (name == "all") {
+    return tl::unexpected(
+        std::string("metadata.name: all is no name of a live fault: fault stop all ends all of them"));
+  }
   if (auto done = node.registry().start_fault(std::move(live)); !done) {
     return tl::unexpected(done.error());
   }
