@@ -95,6 +95,7 @@ assert mesh.verdict("refused_by_fault") >= 1 and shown("default/reset-too")["res
 mesh.update("faults.yaml", fault("lost", "plain", loss=100))
 assert ask(client, PACKETS, patience=1)[2] == 28, "curl: timed out"
 assert mesh.verdict("fault_lost") >= 1 and shown("default/lost")["lost"] >= 1
+assert mesh.ctl("where", "tcp", f"{client.address}:45000", f"{PACKETS}:80")["faults"] == "default/lost (loss 100%, of 100%)"
 # What can't be had is told.
 mesh.update("faults.yaml", fault("lost", loss=5), fault("nobody", "nobody", delay={"fixed": "1s"}))
 warnings = " ".join(mesh.text("show", "registry").split())
@@ -107,6 +108,7 @@ assert ask(client, PACKETS)[0] == ask(client, RELAYED)[0] == ask()[0] == 200 and
 assert "expected for <time>" in refused("fault", "start", "--service", "web", "--delay", "1s")
 assert "100ms to 1h" in refused("fault", "start", "--service", "web", "--delay", "1s", "--for", "2h")
 assert "spec.abort.httpStatus" in refused("fault", "start", "--service", "web", "--abort", "99", "--for", "10s")
+assert "all is no name" in refused("fault", "start", "--name", "all", "--service", "web", "--delay", "1s", "--for", "10s")
 assert "there is no service default/nobody" in refused("fault", "start", "--service", "nobody", "--delay", "1s", "--for", "10s", "--percentage", "1")
 assert "this node allows for 60%" in refused("fault", "start", "--service", "web", "--delay", "1s", "--for", "10s")
 started = mesh.ctl("fault", "start", "--name", "half", "--service", "web", "--abort", "500", "--percentage", "50", "--for", "5m")
