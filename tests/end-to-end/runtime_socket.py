@@ -33,7 +33,7 @@ assert stat.S_IMODE(mode.st_mode) == 0o660 and mode.st_uid == 0, oct(mode.st_mod
 
 # Every command that help names works, as text and as JSON, through socat as through weftctl.
 commands = [row["command"] for row in mesh.ctl("help")]
-assert {command.split()[0] for command in commands} == {"show", "where", "trace", "capture", "access", "drain", "set", "pod", "nic", "get", "help"}
+assert {command.split()[0] for command in commands} == {"show", "where", "trace", "capture", "access", "drain", "set", "fault", "pod", "nic", "get", "help"}
 for subject in ("version", "workers", "ports", "services", "endpoints", "flows", "drops", "snapshot"):
     assert f"show {subject}" in [" ".join(command.split()[:2]) for command in commands]
     text = lab.run("bash", "-c", f"echo show {subject} | socat - UNIX-CONNECT:{mesh.socket}")
