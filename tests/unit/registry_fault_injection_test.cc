@@ -291,6 +291,21 @@ TEST(LiveFault, TheirSumAtAServiceIsBounded) {
   EXPECT_NE(bench.builder.start_fault(live("b", "dead: {endpoint: 10.1.0.2}", end, 5'000)), "");
 }
 
+TEST(LiveFault, OfARouteCountsWhereTheRouteIsServed) {
+  Bench bench;
+  bench.build(kRouted);
+  const Time end = bench.now + std::chrono::seconds(10);
+  const std::string route = "group: gateway.networking.k8s.io, kind: HTTPRoute, name: checkout";
+  EXPECT_EQ(bench.builder.start_fault(live("a", "delay: {fixed: 1s}, percentage: 40", end, 5'000, route)), "");
+  EXPECT_THAT(bench.builder.start_fault(live("b", "delay: {fixed: 1s}, percentage: 20", end, 5'000)),
+              HasSubstr("about 60% of the traffic of default/web"));
+  bench.build_at(bench.now);
+  EXPECT_EQ(names_at(bench.snapshot(), "default/web"), "a!@80 ");
+  EXPECT_EQ(bench.snapshot().services()[0].faults->front().route, "default/checkout");
+  bench.build_at(end);
+  EXPECT_EQ(names_at(bench.snapshot(), "default/web"), "");
+}
+
 TEST(FaultLedger, HasSoManyNumbersAndGivesThemBack) {
   FaultLedger ledger;
   for (uint32_t i = 0; i < lb::Fault::kMost; ++i) {
