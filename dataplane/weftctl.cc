@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// weftctl: wiring only. A command on a registry is carried out here (registrar/); all others are the node's: they are
-// sent to its runtime socket, and the answer is printed.
+// weftctl: wiring only. A command on a registry is carried out here (registrar/), and so is a rehearsal
+// (rehearsal/); all others are the node's: they are sent to its runtime socket, and the answer is printed.
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -18,6 +18,7 @@
 #include "registrar/commands.h"
 #include "registrar/fault_flags.h"
 #include "registrar/usage.h"
+#include "rehearsal/commands.h"
 
 namespace {
 
@@ -85,6 +86,8 @@ std::string all_commands() {
   for (const auto& command : weft::ops::kCommandTexts) {
     add(command);
   }
+  text += "\nRehearsals, which ask the node for what they need (docs/rehearsal.md):\n";
+  add(weft::rehearsal::kRunText);
   text += "\nCommands on the registry, which need no node (\"weftctl apply --help\" has their flags):\n";
   for (const auto& command : weft::registrar::kOwnCommands) {
     add(command);
@@ -98,6 +101,8 @@ int main(int argc, char** argv) {
   const std::vector<std::string> called(argv + 1, argv + argc);
   if (weft::registrar::is_own(called)) {
     return weft::registrar::run_own(called);
+  } else if (weft::rehearsal::is_run(called)) {
+    return weft::rehearsal::run_scenario(called);
   }
   auto arguments = weft::registrar::with_fault_words(called);
   if (!arguments) {

@@ -40,29 +40,6 @@ Json plain_value(const std::string& text) {
   return text;
 }
 
-Json as_json(const YamlNode& node) {
-  switch (node.kind) {
-    case YamlNode::Kind::null:
-      return nullptr;
-    case YamlNode::Kind::scalar:
-      return node.quoted ? Json(node.text) : plain_value(node.text);
-    case YamlNode::Kind::list: {
-      Json list = Json::array();
-      for (const YamlNode& item : node.items) {
-        list.push_back(as_json(item));
-      }
-      return list;
-    }
-    case YamlNode::Kind::mapping:
-      break;
-  }
-  Json mapping = Json::object();
-  for (size_t i = 0; i < node.keys.size(); ++i) {
-    mapping[node.keys[i].text] = as_json(node.items[i]);
-  }
-  return mapping;
-}
-
 std::string text_at(const Json& mapping, const char* key) {
   const auto at = mapping.is_object() ? mapping.find(key) : mapping.end();
   return at != mapping.end() && at->is_string() ? at->get<std::string>() : "";
@@ -139,6 +116,29 @@ void write_yaml(const Json& value, size_t indent, std::string& text) {
 }
 
 }  // namespace
+
+Json as_json(const YamlNode& node) {
+  switch (node.kind) {
+    case YamlNode::Kind::null:
+      return nullptr;
+    case YamlNode::Kind::scalar:
+      return node.quoted ? Json(node.text) : plain_value(node.text);
+    case YamlNode::Kind::list: {
+      Json list = Json::array();
+      for (const YamlNode& item : node.items) {
+        list.push_back(as_json(item));
+      }
+      return list;
+    }
+    case YamlNode::Kind::mapping:
+      break;
+  }
+  Json mapping = Json::object();
+  for (size_t i = 0; i < node.keys.size(); ++i) {
+    mapping[node.keys[i].text] = as_json(node.items[i]);
+  }
+  return mapping;
+}
 
 std::string to_string(const DocumentName& name) {
   return name.kind + " " + name.name_space + "/" + name.name;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "registry-sync/diagnostic.h"
+#include "registry-sync/yaml_document.h"
 
 namespace weft::registrar {
 
@@ -41,6 +42,9 @@ struct DocumentsThere {
 };
 /// The same without validation: of what a registry holds already. The error: the text can't be read to its end.
 tl::expected<DocumentsThere, registry::Diagnostic> documents_in(const std::string& file, std::string_view text);
+
+/// Of a text's tree; plain scalars by YAML's core schema, as far as resources have such.
+Json as_json(const registry::YamlNode& node);
 
 /// In block style; JSON's strings where a plain one could be taken for something else.
 std::string as_yaml(const Json& content);

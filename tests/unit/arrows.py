@@ -12,6 +12,7 @@ MAY_INCLUDE = {
     "etcd": set(),
     "registry-sync": {"lb", "etcd"},
     "registrar": {"lb", "etcd", "registry-sync"},
+    "rehearsal": {"lb", "etcd", "registry-sync", "registrar"},
     "bpf": set(),
     "time": set(),
     "packet": {"lb"},

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rehearsal/commands.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <fstream>
+
+#include "registrar/usage.h"
+#include "registry-sync/yaml_document.h"
+#include "rehearsal/player.h"
+
+namespace weft::rehearsal {
+namespace {
+
+constexpr int kMet = 0;
+constexpr int kNotMet = 1;
+constexpr int kWronglyCalled = 64;  // EX_USAGE of sysexits.h
+constexpr int kRefused = 65;        // EX_DATAERR
+constexpr int kNoNode = 69;         // EX_UNAVAILABLE
+constexpr int kInterrupted = 130;   // as shells have it of SIGINT
+
+struct RunFlags {
+  std::string file;
+  std::string socket = "/run/weft/weft.sock";
+  std::string junit;
+  bool json = false;
+  bool check = false;
+  bool allow_commands = false;
+  bool quiet = false;
+};
+
+int refuse(int code, const std::string& error) {
+  fmt::print(stderr, "error: {}\n", error);
+  return code;
+}
+
+/// Written before the scenario is played: whoever can't have the report should learn of it before the mesh suffers.
+bool can_write(const std::string& path) {
+  return path.empty() || std::ofstream(path, std::ios::app).good();
+}
+
+int code_of(const Outcome& outcome, bool lost_node) {
+  return outcome.ending == Outcome::Ending::interrupted ? kInterrupted
+         : lost_node                                    ? kNoNode
+         : outcome.met()                                ? kMet
+                                                        : kNotMet;
+}
+
+int play(const Scenario& scenario, const RunFlags& flags) {
+  setenv("WEFT_SOCKET", flags.socket.c_str(), 1);  // for commands that call weftctl
+  const NodeClient node(flags.socket);
+  Player player(scenario, node, !flags.quiet);
+  const auto outcome = player.play();
+  if (!outcome) {
+    return refuse(outcome.error().unreachable ? kNoNode : kRefused, outcome.error().message);
+  }
+  if (flags.json) {
+    fmt::print("{}\n", as_json(player.ledger(), *outcome).dump(2, ' ', false, Json::error_handler_t::replace));
+  } else {
+    fmt::print("{}", as_text(player.ledger(), *outcome));
+  }
+  if (!flags.junit.empty()) {
+    std::ofstream file(flags.junit, std::ios::trunc);
+    file << as_junit(player.ledger(), *outcome);
+    if (!file.flush()) {
+      refuse(kNotMet, flags.junit + ": can't be written");
+    }
+  }
+  return code_of(*outcome, player.lost_node());
+}
+
+int run_flags(const RunFlags& flags) {
+  const auto text = registry::read_text_file(flags.file);
+  if (!text) {
+    return refuse(kRefused, flags.file + ": " + text.error().message);
+  }
+  const auto scenario = parse_scenario(flags.file, *text);
+  if (!scenario) {
+    for (const registry::Diagnostic& error : scenario.error()) {
+      fmt::print(stderr, "error: {}\n", to_string(error));
+    }
+    return kRefused;
+  }
+  if (flags.check) {
+    fmt::print("{}: {} steps, {} expectations, {} s{}\n", flags.file, scenario->steps.size(),
+               scenario->expectations.size(), std::chrono::duration<double>(scenario->duration).count(),
+               scenario->has_commands() ? "; runs commands" : "");
+    return kMet;
+  }
+  if (scenario->has_commands() && !flags.allow_commands) {
+    return refuse(kRefused, flags.file + ": runs commands; read it, and give --allow-commands if it may");
+  }
+  if (!can_write(flags.junit)) {
+    return refuse(kWronglyCalled, flags.junit + ": can't be written");
+  }
+  return play(*scenario, flags);
+}
+
+}  // namespace
+
+bool is_run(const std::vector<std::string>& words) {
+  std::vector<std::string> own;
+  for (size_t i = 0; i < words.size() && own.size() < 2; ++i) {
+    if (words[i] == "--socket") {
+      ++i;
+    } else if (!words[i].starts_with("-")) {
+      own.push_back(words[i]);
+    }
+  }
+  return own == std::vector<std::string>{"fault", "run"};
+}
+
+int run_scenario(const std::vector<std::string>& words) {
+  CLI::App app("weftctl: plays scenarios of failure on a node", "weftctl");
+  RunFlags flags;
+  app.require_subcommand(1);
+  app.add_option("--socket", flags.socket, "the node's runtime socket")->envname("WEFT_SOCKET")->capture_default_str();
+  app.add_flag("--json", flags.json, "report as JSON");
+  CLI::App* fault = app.add_subcommand("fault", "faults that are injected on purpose")->fallthrough();
+  fault->require_subcommand(1);
+  CLI::App* run = fault->add_subcommand("run", std::string(kRunText.does))->fallthrough();
+  run->add_option("scenario", flags.file, "docs/rehearsal.md has its fields")->required();
+  run->add_flag("--check", flags.check, "only say whether the scenario can be read; needs no node");
+  run->add_flag("--allow-commands", flags.allow_commands,
+                "carry out its steps \"run\" and \"load\": commands for a shell");
+  run->add_option("--junit", flags.junit, "write the expectations into this file, as JUnit's tests");
+  run->add_flag("--quiet", flags.quiet, "do not tell on standard error as steps begin and end");
+  try {
+    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
+  } catch (const CLI::ParseError& error) {
+    return registrar::tell(app, error, kWronglyCalled);
+  }
+  return run_flags(flags);
+}
+
+}  // namespace weft::rehearsal

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file A step's fault as the node's commands have it: `fault start`, `fault list`, `fault stop`.
+#pragma once
+
+#include "rehearsal/node_client.h"
+
+namespace weft::rehearsal {
+
+/// By the step's name, with the scenario's in front.
+tl::expected<void, AskFailure> start_fault(const NodeClient& node, const Scenario& scenario, size_t step);
+/// One that has ended by itself is stopped, too.
+tl::expected<void, AskFailure> stop_fault(const NodeClient& node, const Scenario& scenario, size_t step);
+/// Its row in `fault list`; null: there is none.
+Json counts_of_fault(const NodeClient& node, const Scenario& scenario, size_t step);
+/// What such a row counts: "aborted 12, delayed 3".
+std::string fault_in_words(const Json& counts);
+/// In one line.
+std::string describe_fault(const Step& step);
+
+}  // namespace weft::rehearsal
