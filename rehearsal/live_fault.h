@@ -6,12 +6,12 @@
 
 namespace weft::rehearsal {
 
-/// By the step's name, with the scenario's in front.
-tl::expected<void, AskFailure> start_fault(const NodeClient& node, const Scenario& scenario, size_t step);
+/// For as long as the step lasts, and a little longer: the player stops it.
+tl::expected<void, AskFailure> start_fault(const NodeClient& node, const Step& step);
 /// One that has ended by itself is stopped, too.
-tl::expected<void, AskFailure> stop_fault(const NodeClient& node, const Scenario& scenario, size_t step);
+tl::expected<void, AskFailure> stop_fault(const NodeClient& node, const Step& step);
 /// Its row in `fault list`; null: there is none.
-Json counts_of_fault(const NodeClient& node, const Scenario& scenario, size_t step);
+Json counts_of_fault(const NodeClient& node, const Step& step);
 /// What such a row counts: "aborted 12, delayed 3".
 std::string fault_in_words(const Json& counts);
 /// In one line.

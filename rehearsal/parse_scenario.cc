@@ -4,7 +4,9 @@
 #include <set>
 
 #include "registrar/document.h"
+#include "registrar/fault_flags.h"
 #include "registry-sync/ascii.h"
+#include "registry-sync/parse.h"
 #include "registry-sync/parse_http_values.h"
 #include "registry-sync/yaml_document.h"
 #include "rehearsal/protection.h"
@@ -29,6 +31,8 @@ constexpr size_t kMostSteps = 100;
 constexpr size_t kMostExpectations = 1000;
 constexpr size_t kMostName = 63;
 constexpr size_t kMostCommand = 4096;
+constexpr size_t kMostFault = 4000;  // of a line of 4,096 to the node
+constexpr Millis kLeastFault{100};
 constexpr double kAll = 100;  // percent
 constexpr double kMostCount = 1e12;
 constexpr uint16_t kMostStatus = 599;
@@ -82,16 +86,17 @@ std::optional<Bounds> bounds(Fields& outer, std::string_view key, double least, 
   return read;
 }
 
+/// A DNS label: faults are called by these names.
 bool is_name(std::string_view text) {
-  return !text.empty() && text.size() <= kMostName && std::all_of(text.begin(), text.end(), [](char c) {
-    return registry::is_digit(c) || registry::is_letter(c) || c == '-' || c == '_' || c == '.';
-  });
+  return !text.empty() && text.size() <= kMostName && text.front() != '-' && text.back() != '-' &&
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return registry::is_digit(c) || (c >= 'a' && c <= 'z') || c == '-'; });
 }
 
 std::string name_of(Fields& fields) {
   const std::string name = fields.required_string("name");
   if (!name.empty() && !is_name(name)) {
-    fields.error("name", "expected 1 to 63 letters, digits, dots, dashes and underscores, got " + in_quotes(name));
+    fields.error("name", "expected 1 to 63 lower-case letters, digits and dashes, got " + in_quotes(name));
   }
   return name;
 }
@@ -114,14 +119,33 @@ const YamlNode* node_at(const YamlNode* node, std::string_view key) {
   return nullptr;
 }
 
+/// As the node would, before anything is done to it.
+void check_fault(Fields& fields, const Step& step) {
+  const std::string document = registrar::in_one_word(step.fault.dump());
+  if (document.size() > kMostFault) {
+    fields.error("fault", "expected " + std::to_string(kMostFault) + " bytes of JSON at most, got " +
+                              std::to_string(document.size()));
+    return;
+  }
+  for (const Diagnostic& error : registry::parse_document("fault", document).errors) {
+    fields.error("fault", error.field + ": " + error.message);
+  }
+  if (step.lasts && *step.lasts < kLeastFault) {
+    fields.error("for",
+                 "expected " + in_words(kLeastFault) + " at least of a fault, got " + in_quotes(fields.text("for")));
+  }
+}
+
 /// @param node the step's
-Step parse_step(Fields fields, const YamlNode& node, Millis whole) {
+Step parse_step(Fields fields, const YamlNode& node, const Scenario& scenario) {
+  const Millis whole = scenario.duration;
   Step step;
   step.name = name_of(fields);
   step.at = duration_within(fields, "at", Millis(0), kMostDuration).value_or(Millis(0));
   step.lasts = duration_within(fields, "for", Millis(1), kMostDuration);
   const int kinds = fields.has("fault") + fields.has("run") + fields.has("load");
   const Fields fault = fields.mapping("fault");
+  const std::optional<std::string> name_space = fields.string("namespace");
   const std::string run = command_of(fields, "run");
   const std::string load = command_of(fields, "load");
   step.undo = command_of(fields, "undo");
@@ -130,7 +154,12 @@ Step parse_step(Fields fields, const YamlNode& node, Millis whole) {
   if (kinds != 1) {
     fields.error(kinds == 0 ? "fault" : fields.has("load") ? "load" : "run", "expected one of fault, run or load");
   } else if (fault) {
-    step.fault = registrar::as_json(*node_at(&node, "fault"));
+    step.fault = {
+        {"apiVersion", "weft.dev/v1"},
+        {"kind", "FaultInjection"},
+        {"metadata", {{"name", scenario.name + "." + step.name}, {"namespace", name_space.value_or("default")}}},
+        {"spec", registrar::as_json(*node_at(&node, "fault"))}};
+    check_fault(fields, step);
     if (!fields.has("for")) {
       fields.error("for", "required field is missing: a fault ends by itself");
     }
@@ -140,6 +169,9 @@ Step parse_step(Fields fields, const YamlNode& node, Millis whole) {
   } else {
     step.kind = Step::Kind::load;
     step.command = load;
+  }
+  if (fields.has("namespace") && !fields.has("fault")) {
+    fields.error("namespace", "only a fault has one");
   }
   if (fields.has("undo") && !fields.has("run")) {
     fields.error("undo", "only what is run can be undone");
@@ -164,7 +196,7 @@ void parse_steps(Fields& root, const YamlNode& node, Scenario& scenario) {
   const YamlNode* const items = node_at(&node, "steps");
   std::set<std::string> names;
   for (size_t i = 0; i < list.size(); ++i) {
-    scenario.steps.push_back(parse_step(list[i], items->items[i], scenario.duration));
+    scenario.steps.push_back(parse_step(list[i], items->items[i], scenario));
     const std::string& name = scenario.steps.back().name;
     if (!name.empty() && !names.insert(name).second) {
       list[i].error("name", "another step has the name " + in_quotes(name));

@@ -294,7 +294,7 @@ bool Player::run(size_t step, const std::string& command, bool may_be_interrupte
 }
 
 void Player::begin_fault(size_t step) {
-  if (const auto started = start_fault(node_, scenario_, step); !started) {
+  if (const auto started = start_fault(node_, scenario_.steps[step]); !started) {
     outcomes_[step].problem = started.error().message;
     lose_node({.unreachable = started.error().unreachable,
                .message = fmt::format("step {}: {}", scenario_.steps[step].name, started.error().message)});
@@ -302,9 +302,9 @@ void Player::begin_fault(size_t step) {
 }
 
 void Player::end_fault(size_t step) {
-  outcomes_[step].counted = counts_of_fault(node_, scenario_, step);
+  outcomes_[step].counted = counts_of_fault(node_, scenario_.steps[step]);
   outcomes_[step].said = fault_in_words(outcomes_[step].counted);
-  if (const auto stopped = stop_fault(node_, scenario_, step); !stopped) {
+  if (const auto stopped = stop_fault(node_, scenario_.steps[step]); !stopped) {
     outcomes_[step].problem = stopped.error().message;
     lose_node(stopped.error());
   }

@@ -267,7 +267,11 @@ Json as_json(const Ledger& ledger, const Outcome& outcome) {
       }
       row["ejected"] = seen.ever_ejected;
       row["ejected_at_end"] = seen.last_ejected;
-      acted.push_back(std::move(row));
+      const bool any = std::any_of(acts.by_protection.begin(), acts.by_protection.end(),
+                                   [](const auto& each) { return each.second > 0; });
+      if (any || !seen.ever_ejected.empty()) {
+        acted.push_back(std::move(row));
+      }
     }
   }
   Json verdicts = Json::array();

@@ -30,7 +30,7 @@ struct Step {
   std::string name;
   Millis at{};                  ///< from the scenario's beginning
   std::optional<Millis> lasts;  ///< nothing: to the scenario's end; a fault has always one
-  Json fault;                   ///< a FaultInjection's spec
+  Json fault;                   ///< a whole FaultInjection, by a name of the scenario's and the step's
   std::string command;          ///< for /bin/sh
   std::string undo;             ///< when its time is over; empty: nothing
   Millis timeout{};             ///< of the command, and of the other

@@ -151,7 +151,7 @@ assert report["met"], report
 slowest, = callers(report, "web", "during hang")
 assert slowest["latency_us"]["max"] >= 400_000, "nobody was hit"
 
-# An expectation that fails says so, and who reads the code alone learns of it: the same, where all hang at once.
+# An expectation that fails says so, and who reads the code alone learns of it: of one that has no other endpoint and no time.
 hopeless = mesh.folder / "hopeless.yaml"
 lab.write(hopeless, """
 name: hopeless
@@ -159,22 +159,28 @@ duration: 5s
 steps:
 - {name: hang, at: 1s, for: 2s, run: "kill -STOP $HANGS", undo: "kill -CONT $HANGS"}
 expect:
-- {name: all go on, service: web, phase: during hang, successRate: {min: 99.9}}
-- {name: others go on, service: calm, phase: during hang, successRate: {min: 99}}
+- {name: nobody waits, service: calm, phase: during hang, latency: {p99: 500ms}}
+- {name: others go on, service: web, phase: during hang, successRate: {min: 99}}
 """)
-report = play(hopeless, "--junit", junit, code=1, HANGS=processes(*pods))
+report = play(hopeless, "--junit", junit, code=1, HANGS=processes(calm))
 assert [row["met"] for row in report["expectations"]] == [False, True, True], report
 assert xml.etree.ElementTree.parse(junit).getroot().get("failures") == "1"
 
-# All die. Nobody is ejected at first: a rule that changes forgets nothing, an endpoint that leaves is forgotten.
-mesh.update("web.yaml", mesh.service("web", "10.96.0.10", app_protocol="http"))
-mesh.update("web.yaml", mesh.service("web", "10.96.0.10", app_protocol="http"), mesh.slice("web", pods))
+# Faults that weft injects: on requests, for one caller, and on an endpoint's packets.
+report = play(SCENARIOS / "slow-and-refused.yaml")
+tell(report, "during refusing")
+assert report["met"], report
+assert report["steps"][0]["counted"]["delayed"] > 0 and report["steps"][1]["counted"]["aborted"] > 0, report["steps"]
+report = play(SCENARIOS / "unreachable-endpoint.yaml")
+tell(report, "during gone")
+assert report["met"], report
+assert report["steps"][0]["counted"]["dead"] > 0, report["steps"]
+assert mesh.ctl("fault", "list") == [], "a fault goes on"
+
+# All die.
 report = play(SCENARIOS / "dead-service.yaml", VICTIMS=processes(*pods))
 tell(report, "during death")
 assert report["met"], report
-for pod in pods:
-    servers[pod.name].popen.wait()
-    serve(pod)
 
 # What is begun is ended: by a signal, and when a command fails.
 mended = mesh.folder / "mended"
@@ -184,16 +190,19 @@ name: interrupted
 duration: 60s
 steps:
 - {{name: traffic, load: exec sleep 1000}}
+- {{name: slow, for: 50s, fault: {{targetRef: {{kind: Service, name: calm}}, delay: {{fixed: 10ms}}}}}}
 - {{name: break, at: 100ms, run: "true", undo: touch {mended}}}
 expect: [{{service: calm, successRate: {{min: 1}}}}]
 """)
 running = subprocess.Popen(command(interrupted), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-lines = [running.stderr.readline(), running.stderr.readline()]
-assert "traffic begins" in lines[0] and "break begins" in lines[1], lines
+lines = [running.stderr.readline() for _ in range(3)]
+assert all(f"{name} begins" in line for name, line in zip(("traffic", "slow", "break"), lines)), lines
+assert [row["fault"] for row in mesh.ctl("fault", "list")] == ["interrupted.slow"], mesh.ctl("fault", "list")
 running.send_signal(signal.SIGINT)
 said, _ = running.communicate(timeout=60)
 assert running.returncode == 130 and "interrupted: began" in said and mended.exists(), (running.returncode, said)
 assert not lab.run("pgrep", "-f", "sleep 1000", check=False), "the load goes on"
+assert mesh.ctl("fault", "list") == [], "the fault goes on"
 failing = mesh.folder / "failing.yaml"
 lab.write(failing, """
 name: failing

@@ -88,7 +88,8 @@ TEST(Scenario, ReadsEveryField) {
   EXPECT_EQ(scenario.steps[0].at, milliseconds(0));
   EXPECT_FALSE(scenario.steps[0].lasts);
   EXPECT_EQ(scenario.steps[1].kind, Step::Kind::fault);
-  EXPECT_EQ(scenario.steps[1].fault["abort"]["httpStatus"], 500);
+  EXPECT_EQ(scenario.steps[1].fault["metadata"]["name"], "one-sick.sick");
+  EXPECT_EQ(scenario.steps[1].fault["spec"]["abort"]["httpStatus"], 500);
   EXPECT_EQ(scenario.steps[1].lasts, milliseconds(10'000));
   EXPECT_EQ(scenario.steps[2].kind, Step::Kind::run);
   EXPECT_EQ(scenario.steps[2].undo, "kill -CONT 7");
@@ -158,7 +159,7 @@ struct Wrong {
 
 TEST(Scenario, RefusesWhatIsWrongByFieldAndLine) {
   const Wrong wrongs[] = {
-      {"name: one-sick", "name: one sick", "s.yaml:1: name: expected 1 to 63 letters, digits"},
+      {"name: one-sick", "name: One_sick", "s.yaml:1: name: expected 1 to 63 lower-case letters"},
       {"name: one-sick\n", "", "name: required field is missing"},
       {"duration: 20s", "duration: 20", "s.yaml:3: duration: expected a string, got the number 20"},
       {"duration: 20s", "duration: 2h", "s.yaml:3: duration: expected 1s to 3600s, got \"2h\""},
@@ -174,6 +175,10 @@ TEST(Scenario, RefusesWhatIsWrongByFieldAndLine) {
       {"load: ./load.sh", "load: x\n  undo: y", "steps[0].undo: only what is run can be undone"},
       {"load: ./load.sh", "load: x\n  timeout: 2s", "steps[0].timeout: only what is run has one"},
       {"at: 5s\n  for: 10s", "at: 5s", "steps[1].for: required field is missing: a fault ends by itself"},
+      {"httpStatus: 500", "httpStatus: 700",
+       "s.yaml:12: steps[1].fault: spec.abort.httpStatus: expected an integer from 200 to 599"},
+      {"percentage: 30", "luck: 30", "steps[1].fault: spec.luck: unknown field"},
+      {"load: ./load.sh", "load: x\n  namespace: y", "steps[0].namespace: only a fault has one"},
       {"at: 5s", "at: 11s", "steps[1].for: ends after the scenario, which takes 20s"},
       {"at: 5s", "at: 30s", "steps[1].at: expected less than the scenario's duration, 20s, got \"30s\""},
       {"name: kill", "name: sick", "steps[2].name: another step has the name \"sick\""},
