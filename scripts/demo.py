@@ -4,11 +4,13 @@ scripts/demo."""
 
 import collections
 import hashlib
+import os
+import subprocess
 import sys
 
 import lab
 
-VIP, SHOP, NAMES = "10.96.0.10", "10.96.0.20", "10.96.0.53"
+VIP, SHOP, CART, NAMES = "10.96.0.10", "10.96.0.20", "10.96.0.30", "10.96.0.53"
 REQUESTS = 1000
 CLOSING = ("-H", "Connection: close")
 WEIGHTS = ((90, 10), (50, 50), (0, 100))  # of the shop's versions, one after another
@@ -83,14 +85,39 @@ def canary(mesh, client):
     say(f"{len(answers)} of {len(answers)} requests answered.")
 
 
+def rehearsal(mesh, client, pods, servers):
+    """A scenario of failure under load: its report, whatever became of it."""
+    poisoned = mesh.folder / "poisoned"
+    poisoned.write_text("\n")
+    config = mesh.folder / f"nginx-{pods[2].name}" / "nginx.conf"
+    config.write_text(config.read_text().replace("index index.html;", f"index index.html; include {poisoned};"))
+    reload = f"kill -HUP {servers[2].pid}"
+    lab.run("sh", "-c", reload)
+    mesh.put("cart.yaml", mesh.service("cart", CART, app_protocol="http"), mesh.slice("cart", pods),
+             {"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": {"name": "cart"},
+              "spec": {"host": "cart", "trafficPolicy": {"outlierDetection": {
+                  "consecutive5xxErrors": 2, "interval": "1s", "baseEjectionTime": "1s", "maxEjectionPercent": 50}}}})
+    mesh.update("cart-route.yaml", mesh.http_route("cart", "cart", {
+        "backendRefs": [{"name": "cart", "port": 80}], "retry": {"attempts": 3, "codes": [500, 503]}}))
+    load = " ".join(client.inside("curl", "-sS", "-m", "60", "--rate", "6000/m", "-o", "/dev/null"))
+    victims = f"{servers[1].pid} {lab.run('pgrep', '-P', str(servers[1].pid))}".replace("\n", " ")
+    lab.wait_until("cart answers", lambda: client.run("curl", "-sS", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", "http://cart/", check=False) == "200")
+    played = subprocess.run(
+        [lab.BUILD / "weftctl", "--socket", mesh.socket, "fault", "run", "--quiet", "--allow-commands", lab.ROOT / "scenarios" / "demo.yaml"],
+        env={**os.environ, "LOAD": f"exec {load} http://cart/?[1-100000]", "OTHER_LOAD": f"exec {load} http://shop/?[1-100000]", "VICTIM": victims,
+             "POISONED": str(poisoned), "RELOAD": reload}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=90)
+    say(played.stdout)
+    if played.returncode != 0:
+        sys.exit(f"FAILED: the scenario's exit code is {played.returncode}")
+
+
 def main():
     lab.enter()
     mesh = lab.Lab()
-    step("3/7  One client pod, three endpoint pods with nginx, and weftd")
+    step("3/8  One client pod, three endpoint pods with nginx, and weftd")
     client = mesh.pod("client", "10.1.0.1")
     web = [mesh.pod(f"web-{i}", f"10.1.0.{10 + i}") for i in (1, 2, 3, 4)]
-    for pod in web:
-        pod.serve_http()
+    servers = [pod.serve_http() for pod in web]
     mesh.put("web.yaml", mesh.service("web", VIP), mesh.slice("web", web[:3]))
     mesh.configure(snat={"addresses": ["10.9.0.1"]}, dns={"addresses": [NAMES]})
     mesh.use_names(NAMES)
@@ -99,10 +126,10 @@ def main():
     say("Pods ask weft for names (/etc/resolv.conf has its address):")
     say(client.run("getent", "ahostsv4", "web"))
 
-    step(f"4/7  {REQUESTS} curl requests to http://web/, each over a connection of its own")
+    step(f"4/8  {REQUESTS} curl requests to http://web/, each over a connection of its own")
     shares(finished(requests(client, REQUESTS, *CLOSING), REQUESTS))
 
-    step(f"5/7  {REQUESTS} more, while web-1 leaves the registry and web-4 joins it")
+    step(f"5/8  {REQUESTS} more, while web-1 leaves the registry and web-4 joins it")
     port = next(port for port in range(40000, 50000)
                 if mesh.ctl("where", "tcp", f"{client.address}:{port}", f"{VIP}:80").get("endpoint_name") ==
                 "default/web/web-1")
@@ -130,10 +157,10 @@ def main():
     say(f"A download of {len(body) >> 20} MiB from web-1, begun before it left, went on and ended there: not a byte lost.")
     say(f"{2 * REQUESTS} of {2 * REQUESTS} requests answered.")
 
-    step("6/7  An HTTPRoute at http://shop/: 9 of 10 requests to v1, 1 to v2, and to v2 whatever says x-canary: 1")
+    step("6/8  An HTTPRoute at http://shop/: 9 of 10 requests to v1, 1 to v2, and to v2 whatever says x-canary: 1")
     canary(mesh, client)
 
-    step("7/7  What weftctl says")
+    step("7/8  What weftctl says")
     for words in (("show", "services"), ("show", "endpoints")):
         print(f"\n     # weftctl {' '.join(words)}")
         say(mesh.text(*words))
@@ -141,6 +168,9 @@ def main():
     say(mesh.text("show", "dns"))
     print("\n     # weftctl show drops")
     say(mesh.text("show", "drops"))
+
+    step("8/8  A rehearsal under load: web-2 is killed, web-3 answers 500, and what weftctl fault run reports")
+    rehearsal(mesh, client, web, servers)
     mesh.check_books()
     mesh.weftd.stop()
     print("\nDone. Nothing of it is left on this machine: it all ran in namespaces of its own.")
