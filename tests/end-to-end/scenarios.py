@@ -213,6 +213,21 @@ expect: [{service: calm, successRate: {min: 1}}]
 report = play(failing, code=1)
 assert report["ending"] == "cut short" and report["steps"][0]["problem"] == "exit code 3" and report["steps"][0]["said"] == "no such thing", report
 
+# If weftctl itself is killed, its fault ends by its time to live.
+forgotten = mesh.folder / "forgotten.yaml"
+lab.write(forgotten, """
+name: forgotten
+duration: 60s
+steps: [{name: slow, for: 1s, fault: {targetRef: {kind: Service, name: calm}, delay: {fixed: 10ms}}}]
+expect: [{service: calm, successRate: {min: 1}}]
+""")
+running = subprocess.Popen(command(forgotten), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+assert "slow begins" in running.stderr.readline()
+lab.wait_until("the fault is in force", lambda: mesh.ctl("fault", "list"))
+running.kill()
+running.communicate(timeout=60)
+lab.wait_until("the fault ends by itself", lambda: mesh.ctl("fault", "list") == [], 60)
+
 # What can't be played is refused before anything is done, by a code of its own.
 for scenario in sorted(SCENARIOS.glob("*.yaml")):
     assert lab.run(lab.BUILD / "weftctl", "fault", "run", "--check", scenario).startswith(f"{scenario}: "), scenario
@@ -237,4 +252,11 @@ assert "the node knows no service default/nobody" in refused(65, "--socket", mes
 for each in loads:
     each.kill()
 mesh.check_books()
+
+# A node that goes away ends it, by a code of its own.
+running = subprocess.Popen(command("--quiet", interrupted), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+lab.wait_until("it is under way", lambda: mesh.ctl("fault", "list"), 30)
+mesh.weftd.kill()
+said, _ = running.communicate(timeout=60)
+assert running.returncode == 69 and "cut short: began" in said, (running.returncode, said)
 print("ok")
