@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <charconv>
 #include <set>
 
 #include "registrar/document.h"
@@ -10,7 +9,6 @@
 #include "registry-sync/parse_http_values.h"
 #include "registry-sync/yaml_document.h"
 #include "rehearsal/parse_parts.h"
-#include "rehearsal/scenario.h"
 
 namespace weft::rehearsal {
 namespace {

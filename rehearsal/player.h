@@ -43,6 +43,8 @@ class Player {
 
  private:
   using Clock = std::chrono::steady_clock;
+  /// In which a command's end, or a signal, is noticed.
+  static constexpr Millis kTurn{20};
 
   tl::expected<void, PlayRefusal> prepare();
   tl::expected<void, PlayRefusal> follow();

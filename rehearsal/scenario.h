@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
