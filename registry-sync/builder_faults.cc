@@ -111,7 +111,11 @@ bool Builder::inject(const std::string& key, Group& group) {
       changed = true;
     }
   }
-  any ? faulted_.insert(key).second : faulted_.erase(key) > 0;
+  if (any) {
+    faulted_.insert(key);
+  } else {
+    faulted_.erase(key);
+  }
   return changed;
 }
 
