@@ -23,11 +23,11 @@ unsigned flags_of(Signature::Part part) {
 }
 
 std::string escaped_bytes(std::string_view text) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
+  constexpr std::string_view kHexDigits = "0123456789abcdef";
   std::string escaped;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    escaped += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
+    escaped += {'\\', 'x', kHexDigits[byte >> 4], kHexDigits[byte & 15]};
   }
   return escaped;
 }

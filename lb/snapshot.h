@@ -30,6 +30,7 @@ class Authorization;   // authorization.h
 class CallerTable;     // caller_table.h
 struct Fault;          // fault.h
 struct Http;           // http_policy.h
+class Inspection;      // inspection.h
 struct RequestPolicy;  // http_policy.h
 class RouteScratches;  // route_scratch.h
 class RouteTable;      // route_table.h
@@ -83,6 +84,7 @@ struct Service {
 
   std::shared_ptr<const Authorization> authorization;  ///< null: everybody may have everything
   std::shared_ptr<const std::vector<Fault>> faults;    ///< that are injected on purpose; null: none
+  std::shared_ptr<const Inspection> inspection;        ///< null: nobody looks into requests and responses
 
   /// Is it known before a connection says anything that nobody will read requests there?
   bool is_opaque() const;

@@ -51,6 +51,7 @@ Json as_json(const proxy::AccessRecord& record, std::chrono::system_clock::time_
           {"denied_by", record.policy.view()},
           {"dry_run_denied_by", record.dry_run_policy.view()},
           {"limited_by", record.limit.view()},
+          {"signature", record.signature.view()},
           {"backend", service_name(snapshot, record.backend_slot)},
           {"endpoint", had_endpoint ? Json(lb::to_string(record.endpoint, record.endpoint_port)) : Json()},
           {"attempts", record.attempts},

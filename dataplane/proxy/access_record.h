@@ -56,6 +56,7 @@ struct AccessRecord {
   ShortText<64> limit;   ///< of requests, that had no room for it
   ShortText<64> fault;   ///< that was injected on purpose, the first of several
   ShortText<80> dry_run_policy;  ///< that would have, as above
+  ShortText<80> signature;  ///< "namespace/policy signature" that denied it (flag SIG), else the first that was noted
 };
 static_assert(std::is_trivially_copyable_v<AccessRecord>);
 

@@ -116,11 +116,15 @@ struct ExchangeState {
   uint32_t charged_endpoint = kNobody;  ///< and the endpoint's, if those are bounded
   uint32_t retry_of = kNobody;          ///< of the service among whose retries it counts
   uint32_t probe = kNobody;             ///< endpoint's slot: it is on trial, by this request
-  bool is_pending = false;              ///< it counts among those that wait for a connection
-  bool is_watched = false;              ///< by outlier detection
-  bool is_dead = false;                 ///< a fault has its attempt get no answer
-  bool faults_decided = false;          ///< of what delays and aborts it
-  uint16_t abort_status = 0;            ///< what a fault is to end it by: http_fault.cc; 0: nothing
+  uint32_t seen_request = kNobody;      ///< its body, and the response's, as they are looked into: inspected_body.h
+  uint32_t seen_response = kNobody;
+  uint32_t inspected_backend = kNobody;  ///< slot of the service by whose policies too
+  bool is_inspected = false;             ///< by policies of the service that it came to or goes to
+  bool is_pending = false;               ///< it counts among those that wait for a connection
+  bool is_watched = false;               ///< by outlier detection
+  bool is_dead = false;                  ///< a fault has its attempt get no answer
+  bool faults_decided = false;           ///< of what delays and aborts it
+  uint16_t abort_status = 0;             ///< what a fault is to end it by: http_fault.cc; 0: nothing
   Protection decided_by = Protection::none;
 
   tcp::SocketPair pair;  ///< the client's
@@ -162,12 +166,14 @@ struct Exchange : ExchangeState {
   ShortText<80> dry_run_policy;
   ShortText<64> limit;  ///< as AccessRecord's
   ShortText<64> fault;
+  ShortText<64> limit;      ///< as AccessRecord's
+  ShortText<80> signature;  ///< as AccessRecord's
 
   /// A new one. Precondition: what the last one held of buffers is given back.
   void begin() {
     const uint32_t next = generation + 1;
     static_cast<ExchangeState&>(*this) = {};
-    policy.length = dry_run_policy.length = limit.length = fault.length = 0;
+    policy.length = dry_run_policy.length = limit.length = fault.length = signature.length = 0;
     generation = next;
   }
 };

@@ -24,9 +24,14 @@ struct HttpBooks {
   uint64_t head_timeouts = 0;     ///< of requests whose head did not come in time
   uint64_t body_timeouts = 0;     ///< of those whose body did not
   uint64_t tunnels = 0;
-  uint64_t authorized = 0;      ///< let in by policies of access
-  uint64_t denied = 0;          ///< by policies of access, and those under way that were ended by a change of them
-  uint64_t dry_run_denied = 0;  ///< let in, and would not have been if policies of a dry run were enforced
+  uint64_t authorized = 0;        ///< let in by policies of access
+  uint64_t denied = 0;            ///< by policies of access, and those under way that were ended by a change of them
+  uint64_t dry_run_denied = 0;    ///< let in, and would not have been if policies of a dry run were enforced
+  uint64_t inspected = 0;         ///< requests and responses that policies of inspection looked into
+  uint64_t denied_requests = 0;   ///< by signatures,
+  uint64_t denied_responses = 0;  ///< as HAProxy counts them apart
+  uint64_t signatures_noted = 0;  ///< messages that went on, and in which some were found all the same
+  uint64_t not_seen = 0;          ///< messages that went on, and not all of which was looked into
   std::array<uint64_t, http::kDefects> defects = {};  ///< of requests, by http::Defect
   uint64_t bad_responses = 0;
   uint64_t records_missed = 0;  ///< of finished requests, too many in a turn

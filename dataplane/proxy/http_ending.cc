@@ -203,6 +203,7 @@ void HttpProxy::close_exchange(uint32_t number) {
   x.response_edits = {};
   x.partial = {};
   kept_.forget(x.kept);
+  forget_seen(x);
   free_exchanges_.push_back(number);
 }
 
@@ -282,6 +283,7 @@ void HttpProxy::record(const Exchange& x) {
   record.dry_run_policy = x.dry_run_policy;
   record.limit = x.limit;
   record.fault = x.fault;
+  record.signature = x.signature;
   // Read once more: only who looks pays for it.
   if (!x.head.empty() && read_head(x)) {
     record.method.set(request_.view.method);

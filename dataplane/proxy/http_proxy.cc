@@ -40,7 +40,8 @@ HttpProxy::HttpProxy(tcp::Engine& engine, buffer::Pool& buffers, const HttpConfi
       exchanges_(config.exchanges),
       client_wheel_(config.clients, time::to_millis(now)),
       exchange_wheel_(config.exchanges, time::to_millis(now)),
-      random_(config.seed) {
+      random_(config.seed),
+      seen_(std::min(2 * config.exchanges, InspectedBodies::kMost)) {
   const auto fill = [](std::vector<uint32_t>& free, uint32_t count) {
     free.reserve(count);
     for (uint32_t number = count; number-- > 0;) {
@@ -122,7 +123,8 @@ HttpBooks HttpProxy::books() const {
 size_t HttpProxy::memory_bytes() const {
   return clients_.size() * (sizeof(Client) + 3 * sizeof(uint32_t)) +
          exchanges_.size() * (sizeof(Exchange) + sizeof(uint32_t)) + client_wheel_.memory_bytes() +
-         exchange_wheel_.memory_bytes() + upstreams_.memory_bytes() + kept_.memory_bytes() + sources_.memory_bytes();
+         exchange_wheel_.memory_bytes() + upstreams_.memory_bytes() + kept_.memory_bytes() + sources_.memory_bytes() +
+         seen_.memory_bytes();
 }
 
 }  // namespace weft::proxy

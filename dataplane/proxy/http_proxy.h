@@ -26,6 +26,7 @@
 #include "lb/authorization.h"
 #include "lb/fault_board.h"
 #include "lb/http_cors.h"
+#include "lb/inspection.h"
 #include "lb/request_balancer.h"
 #include "lb/route_scratch.h"
 #include "lb/session_token.h"
@@ -37,6 +38,7 @@
 #include "proxy/exchange.h"
 #include "proxy/head_source.h"
 #include "proxy/http_books.h"
+#include "proxy/inspected_body.h"
 #include "proxy/kept_body.h"
 #include "proxy/received_request.h"
 #include "proxy/request_writer.h"
@@ -185,6 +187,26 @@ class HttpProxy {
   const lb::Service* forbidding(const Exchange& x, lb::Judgement& judgement);
   std::optional<lb::HttpRequest> received_again(const Exchange& x, const lb::Service& listener);
   void judge_again();
+
+  // http_inspection.cc: what is in it?
+  bool inspect_request(uint32_t number, const lb::Service& service);
+  bool inspect_for_backend(uint32_t number, const lb::Service& service);
+  bool inspect_response(uint32_t number, const http::Framing& body);
+  bool inspect_body(uint32_t number, lb::Signature::Message message);
+  bool begin_seeing(uint32_t number, const lb::Inspection& inspection, lb::Signature::Message message,
+                    const http::Framing& body, const http::Fields& fields);
+  bool take_finding(uint32_t number, const lb::Inspection& inspection, lb::Signature::Message message,
+                    const lb::Finding& finding);
+  bool take_unseen(uint32_t number, const lb::Inspection& inspection, lb::Signature::Message message,
+                   std::string_view why);
+  void deny(uint32_t number, lb::Signature::Message message, std::string_view name, std::string_view why);
+  void stop_seeing(uint32_t& seen);
+  void forget_seen(Exchange& x) {
+    if ((x.seen_request & x.seen_response) != kNobody) [[unlikely]] {
+      stop_seeing(x.seen_request);
+      stop_seeing(x.seen_response);
+    }
+  }
 
   // http_request.cc: from a head to an attempt.
   uint32_t open_exchange(uint32_t client);
@@ -345,6 +367,7 @@ class HttpProxy {
   bool draining_ = false;
   time::Millis client_idle_ = config_.client_idle;
   uint32_t to_hurry_ = 0;  ///< clients that were not looked at since
+  InspectedBodies seen_;   ///< bodies that are looked into as they go by
   lb::SourceCache sources_{kSources};
   uint64_t authorized_since_ = 0;
   uint32_t to_judge_ = 0;  ///< exchanges that were not looked at since policies of access changed

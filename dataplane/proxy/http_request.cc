@@ -79,6 +79,9 @@ void HttpProxy::route(uint32_t number) {
     }
     books_.authorized += x.attempts == 0 && !x.faults_decided ? 1 : 0;  // another attempt is not another request
   }
+  if (listener->inspection != nullptr && x.attempts == 0 && !inspect_request(number, *listener)) {
+    return;
+  }
   lb::RouteTable::Match match{&kOwnRule, nullptr};
   if (const lb::RouteTable* const routes = listener->http->routes_for(x.pair.remote)) {
     match = routes->find(request_.view, *scratch_);
@@ -268,6 +271,10 @@ void HttpProxy::route_by(uint32_t number, const lb::Service& listener, const lb:
       !authorize_received(number, *service, match, backend)) {
     return;
   }
+  if (service->inspection != nullptr && service->inspection != listener.inspection &&
+      !inspect_for_backend(number, *service)) {
+    return;
+  }
   if (is_first && !service->request_policy().limits.empty() && !is_within_limits(number, *service, rule)) {
     return;
   }
@@ -437,6 +444,9 @@ void HttpProxy::pump_request(uint32_t number) {
   if (x.upstream == kNobody || upstreams_[x.upstream].state != Upstream::State::busy) {
     return;
   }
+  if (x.seen_request != kNobody && !inspect_body(number, lb::Signature::Message::request)) {
+    return;
+  }
   const tcp::ConnectionId to = upstreams_[x.upstream].id;
   if (!put(to, x.request)) {
     return;
@@ -525,6 +535,10 @@ void HttpProxy::start_mirror(uint32_t of, const lb::RouteTable::Match& match, co
       ++books_.mirrors_left_out;
       return;
     }
+  }
+  if (service->inspection != nullptr && service->inspection != listener.inspection) {
+    ++books_.mirrors_left_out;  // nobody has looked into it for this service
+    return;
   }
   // One whose answers do not come has a part of what there is, and others go on.
   const uint32_t number = mirrors_ < std::max(config_.exchanges / 8, 1U) ? open_exchange(kNobody) : kNobody;

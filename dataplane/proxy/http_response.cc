@@ -143,6 +143,9 @@ void HttpProxy::respond(uint32_t number) {
     return try_again(number, next_backoff(x));
   }
   end_retry(x);
+  if (x.is_inspected && !inspect_response(number, framing)) {
+    return;
+  }
   x.status = response_.status;
   x.responded = turn_.time;
   x.stage = Exchange::Stage::responding;
@@ -254,6 +257,9 @@ void HttpProxy::pump_response(uint32_t number) {
   }
   if (x.is_local) {
     return finish(number);
+  }
+  if (x.seen_response != kNobody && !inspect_body(number, lb::Signature::Message::response)) {
+    return;
   }
   const tcp::ConnectionId from = upstreams_[x.upstream].id;
   const uint64_t before = x.response_body.moved();

@@ -15,6 +15,9 @@ std::string to_string(ResponseFlags flags) {
       names += (names.empty() ? "" : ",") + std::string(kNames[i]);
     }
   }
+  if ((flags & response_flag::denied_by_signature) != 0) {
+    names += names.empty() ? "SIG" : ",SIG";
+  }
   return names.empty() ? "-" : names;
 }
 

@@ -13,8 +13,10 @@
 /// (path MTU, ICMP). docs/tcp.md lists each behaviour, its source, its test, and where weft departs.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -99,6 +101,22 @@ class Engine {
   const buffer::Slice* front(ConnectionId id) const;
   /// Copies the first of them, in however many pieces they lie. @returns how many
   size_t peek(ConnectionId id, std::span<std::byte> into) const;
+  /// Shows all of them but the first so many, a slice at a time, where they lie. @param use gets a std::string_view;
+  /// false: it wants no more
+  template <typename Use>
+  void look_through(ConnectionId id, size_t skip, Use use) const {
+    const uint32_t c = find(id);
+    for (uint32_t piece = c == kNone ? kNone : connections_[c].received.head; piece != kNone;
+         piece = pieces_[piece].next) {
+      const std::span<const std::byte> bytes = pieces_[piece].slice.bytes();
+      const size_t skipped = std::min(skip, bytes.size());
+      skip -= skipped;
+      if (skipped < bytes.size() &&
+          !use(std::string_view(reinterpret_cast<const char*>(bytes.data()) + skipped, bytes.size() - skipped))) {
+        return;
+      }
+    }
+  }
   /// Forgets the first so many of them, and opens the window by as much.
   void consume(ConnectionId id, size_t bytes);
   /// Takes the front out.

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file Policies of inspection: heads are looked into as they are read, bodies before they are moved on. By those of
+/// the service that the request came to, and of the one that it goes to, if they are others.
+#include <algorithm>
+
+#include "lb/bytes.h"
+#include "proxy/http_proxy.h"
+
+namespace weft::proxy {
+namespace {
+
+using lb::Inspection;
+using lb::Signature;
+using Message = Signature::Message;
+
+/// All fields lie in one piece, with what stands between them.
+std::string_view lines_of(const http::Fields& fields) {
+  if (fields.size() == 0) {
+    return {};
+  }
+  const char* const begin = fields[0].name.data();
+  const std::string_view last = fields[fields.size() - 1].value;
+  return {begin, static_cast<size_t>(last.data() + last.size() - begin)};
+}
+
+std::string_view value_of_field(const http::Fields& fields, std::string_view name) {
+  for (const lb::HttpField& field : fields.all()) {
+    if (lb::same_name(field.name, name)) {
+      return field.value;
+    }
+  }
+  return {};
+}
+
+bool is_form(const http::Fields& fields) {
+  constexpr std::string_view kForm = "application/x-www-form-urlencoded";
+  const std::string_view type = value_of_field(fields, "content-type");
+  return type.size() >= kForm.size() && lb::same_name(type.substr(0, kForm.size()), kForm);
+}
+
+bool is_coded(const http::Fields& fields) {
+  const std::string_view coding = value_of_field(fields, "content-encoding");
+  return !coding.empty() && !lb::same_name(coding, "identity");
+}
+
+}  // namespace
+
+/// Of a request as it came. Precondition: request_ is the exchange's, and the service has policies of inspection.
+/// @returns false: it was answered
+bool HttpProxy::inspect_request(uint32_t number, const lb::Service& service) {
+  Exchange& x = exchanges_[number];
+  const Inspection& inspection = *service.inspection;
+  x.is_inspected = true;
+  ++books_.inspected;
+  inspection.begin(config_.worker);
+  lb::Finding finding;
+  if (inspection.has(Message::request, Signature::Part::target)) {
+    inspection.scan_target(config_.worker, request_.target, finding);
+  }
+  if (inspection.has(Message::request, Signature::Part::header) && !finding.denied()) {
+    inspection.scan_fields(config_.worker, Message::request, lines_of(request_.fields), finding);
+  }
+  if (!take_finding(number, inspection, Message::request, finding)) {
+    return false;
+  }
+  return !inspection.has(Message::request, Signature::Part::body) || x.request_body.done() ||
+         (begin_seeing(number, inspection, Message::request, request_.body, request_.fields) &&
+          inspect_body(number, Message::request));
+}
+
+/// A route leads to a service with other policies, in this attempt. What of the body has gone to another endpoint is
+/// not there any more.
+bool HttpProxy::inspect_for_backend(uint32_t number, const lb::Service& service) {
+  Exchange& x = exchanges_[number];
+  if (x.inspected_backend == service.slot) {
+    return true;
+  }
+  x.inspected_backend = service.slot;
+  if (x.request_body.moved() == 0 || !service.inspection->has(Message::request, Signature::Part::body)) {
+    return inspect_request(number, service);
+  }
+  x.is_inspected = true;
+  return take_unseen(number, *service.inspection, Message::request, "its body can't be inspected for another service");
+}
+
+/// Precondition: response_ is the exchange's; nothing of it has gone on. @returns false: the exchange is over
+bool HttpProxy::inspect_response(uint32_t number, const http::Framing& body) {
+  Exchange& x = exchanges_[number];
+  const Inspection* last = nullptr;
+  for (const uint32_t slot : {x.listener_slot, x.backend_slot}) {
+    const lb::Service* const service = turn_.snapshot->service_at(slot);
+    const Inspection* const inspection = service == nullptr ? nullptr : service->inspection.get();
+    if (inspection == nullptr || inspection == last) {
+      continue;
+    }
+    last = inspection;
+    ++books_.inspected;
+    inspection->begin(config_.worker);
+    lb::Finding finding;
+    if (inspection->has(Message::response, Signature::Part::header)) {
+      inspection->scan_fields(config_.worker, Message::response, lines_of(response_.fields), finding);
+    }
+    if (!take_finding(number, *inspection, Message::response, finding)) {
+      return false;
+    }
+    const bool has_body =
+        body.kind != http::Framing::Kind::none && (body.kind != http::Framing::Kind::length || body.length > 0);
+    if (has_body && inspection->has(Message::response, Signature::Part::body) &&
+        !begin_seeing(number, *inspection, Message::response, body, response_.fields)) {
+      return false;
+    }
+  }
+  return x.seen_response == kNobody || inspect_body(number, Message::response);
+}
+
+/// @returns false: the exchange is over, as it can't be looked into
+bool HttpProxy::begin_seeing(uint32_t number, const Inspection& inspection, Message message, const http::Framing& body,
+                             const http::Fields& fields) {
+  Exchange& x = exchanges_[number];
+  if (is_coded(fields)) {
+    return take_unseen(number, inspection, message, "its body is coded and can't be inspected");
+  }
+  if (inspection.denies_unseen() && body.kind == http::Framing::Kind::length && body.length > inspection.body_bytes()) {
+    return take_unseen(number, inspection, message, "its body is too long to be inspected");
+  }
+  const uint32_t taken = seen_.take();
+  const auto opened =
+      taken == InspectedBodies::kNone ? std::nullopt : inspection.open_body(config_.worker, message, is_form(fields));
+  if (!opened) {
+    if (taken != InspectedBodies::kNone) {
+      seen_.give_back(taken);
+    }
+    return take_unseen(number, inspection, message, "too many bodies are inspected at a time");
+  }
+  InspectedBody& seen = seen_[taken];
+  seen.inspection = &inspection;
+  seen.body = *opened;
+  seen.kind = body.kind;
+  seen.left = body.length;
+  uint32_t& first = message == Message::request ? x.seen_request : x.seen_response;
+  seen.next = first;
+  first = taken;
+  return true;
+}
+
+/// All that has come of a body and was not looked at yet. @returns false: the exchange is over
+bool HttpProxy::inspect_body(uint32_t number, Message message) {
+  Exchange& x = exchanges_[number];
+  const bool is_request = message == Message::request;
+  if (is_request ? x.client == kNobody : x.upstream == kNobody) {
+    return true;
+  }
+  const tcp::ConnectionId from = is_request ? clients_[x.client].id : upstreams_[x.upstream].id;
+  const uint64_t moved = (is_request ? x.request_body : x.response_body).moved();
+  const uint64_t come = moved + engine_.readable(from);
+  for (uint32_t* at = is_request ? &x.seen_request : &x.seen_response; *at != kNobody;) {
+    InspectedBody& seen = seen_[*at];
+    InspectedBody::State state = InspectedBody::State::more;
+    lb::Finding finding;
+    if (seen.seen < come) {
+      engine_.look_through(from, seen.seen - moved, [&](std::string_view bytes) {
+        state = seen.look(config_.worker, bytes, finding);
+        return state == InspectedBody::State::more;
+      });
+    }
+    const Inspection& inspection = *seen.inspection;
+    if (!take_finding(number, inspection, message, finding)) {
+      return false;
+    }
+    if (state == InspectedBody::State::more) {
+      at = &seen.next;
+      continue;
+    }
+    if (state == InspectedBody::State::blind &&
+        !take_unseen(number, inspection, message, "its body is too long to be inspected")) {
+      return false;
+    }
+    const uint32_t next = seen.next;
+    inspection.close_body(config_.worker, seen.body);
+    seen_.give_back(*at);
+    *at = next;
+  }
+  return true;
+}
+
+bool HttpProxy::take_finding(uint32_t number, const Inspection& inspection, Message message,
+                             const lb::Finding& finding) {
+  if (finding.found == 0) [[likely]] {
+    return true;
+  }
+  if (finding.denied()) {
+    deny(number, message, inspection.name(finding.denied_by),
+         message == Message::request ? "the request is denied by inspection" : "the response is denied by inspection");
+    return false;
+  }
+  books_.signatures_noted += finding.found;
+  const uint32_t noted = finding.would_deny != lb::Finding::kNone ? finding.would_deny : finding.logged;
+  if (Exchange& x = exchanges_[number]; noted != lb::Finding::kNone && x.signature.length == 0) {
+    x.signature.set(inspection.name(noted));
+  }
+  return true;
+}
+
+/// @returns false: its policy wants to see all
+bool HttpProxy::take_unseen(uint32_t number, const Inspection& inspection, Message message, std::string_view why) {
+  if (!inspection.denies_unseen()) {
+    ++books_.not_seen;
+    return true;
+  }
+  deny(number, message, inspection.unseen_policy(), why);
+  return false;
+}
+
+/// The endpoint's connection ends with the exchange: it may have got a part of the request, or have more to say.
+void HttpProxy::deny(uint32_t number, Message message, std::string_view name, std::string_view why) {
+  exchanges_[number].signature.set(name);
+  const bool is_request = message == Message::request;
+  ++(is_request ? books_.denied_requests : books_.denied_responses);
+  fail(number, {static_cast<uint16_t>(is_request ? 403 : 502), response_flag::denied_by_signature, why});
+}
+
+void HttpProxy::stop_seeing(uint32_t& seen) {
+  while (seen != kNobody) {
+    const InspectedBody& body = seen_[seen];
+    body.inspection->close_body(config_.worker, body.body);
+    seen_.give_back(seen);
+    seen = body.next;
+  }
+}
+
+}  // namespace weft::proxy
