@@ -57,9 +57,9 @@ std::string info_problem(const std::string& expression, Signature::Part part) {
   if (is_empty) {
     return "it matches where there is nothing, so it would be found in every message";
   }
-  return at_end && part == Signature::Part::body
-             ? "it asks for a body's end, which is not known while it goes by: expected no $, \\z or \\Z"
-             : "";
+  return at_end && part == Signature::Part::body ? "it asks for a body's end, which is not known while it goes by: "
+                                                   "expected no $, \\z, \\Z, nor \\b at its end"
+                                                 : "";
 }
 
 }  // namespace

@@ -17,9 +17,9 @@ namespace {
 using registry::Diagnostic;
 using registry::YamlNode;
 
-constexpr std::array<std::string_view, 11> kKinds = {
-    "Service", "EndpointSlice", "ServicePolicy",  "FaultInjection",  "HTTPRoute",          "GRPCRoute",
-    "Gateway", "GatewayClass",  "ReferenceGrant", "DestinationRule", "AuthorizationPolicy"};
+constexpr std::array<std::string_view, 12> kKinds = {
+    "Service",   "EndpointSlice", "ServicePolicy", "FaultInjection", "InspectionPolicy", "HTTPRoute",
+    "GRPCRoute", "Gateway",       "GatewayClass",  "ReferenceGrant", "DestinationRule",  "AuthorizationPolicy"};
 
 /// A plain scalar by YAML's core schema, as far as resources have such.
 Json plain_value(const std::string& text) {

@@ -19,6 +19,7 @@ bool same(const lb::Endpoint& a, const lb::Endpoint& b) {
 bool same(const lb::Service& a, const lb::Service& b) {
   return a.port_name == b.port_name && a.slot == b.slot && a.policy == b.policy && a.table == b.table &&
          a.http == b.http && a.requests == b.requests && a.authorization == b.authorization && a.faults == b.faults &&
+         a.inspection == b.inspection &&
          std::equal(a.endpoints.begin(), a.endpoints.end(), b.endpoints.begin(), b.endpoints.end(),
                     [](const lb::Endpoint& x, const lb::Endpoint& y) { return same(x, y); });
 }
@@ -148,6 +149,7 @@ Builder::Outcome Builder::build(Updates updates, std::set<Drain>& drains, const 
   const uint64_t revision = endpoint_slots_.revision();
   // First of all: only slots that the snapshot in force is already without may be given to others.
   reclaim(in_use);
+  forget_inspections();
   const std::set<std::string> keys = dirty(updates, drains, now);
   slots_freed_ = false;
   judged_.clear();
@@ -340,8 +342,9 @@ std::optional<Builder::Port> Builder::compile_port(ResolvedPort& resolved, Group
   const lb::Service* before = previous == group.ports.end() ? nullptr : previous->service.get();
   service.http = http_for(resolved, before);
   service.requests = requests_for(resolved, before);
-  service.authorization = before == nullptr ? nullptr : before->authorization;  // until authorize() looks at it
-  service.faults = before == nullptr ? nullptr : before->faults;                // and inject()
+  service.authorization = before == nullptr ? nullptr : before->authorization;  // until authorize() looks at it,
+  service.inspection = before == nullptr ? nullptr : before->inspection;        // inspect() at this,
+  service.faults = before == nullptr ? nullptr : before->faults;                // and inject() at these
   service.table = table_for(candidates, choice.shares, resolved.table_size, seed_, before);
   // In the order of the table's members, which is that of the candidates: both are sorted by identity.
   for (const Share& share : choice.shares) {

@@ -139,6 +139,10 @@ class Builder {
     std::vector<Diagnostic> refused;                                   ///< why they have not
     std::vector<Diagnostic> unsure;                                    ///< that, and what was not clear of them
 
+    std::vector<std::shared_ptr<const InspectionPolicy>> inspections;  ///< by name: that its ports have as
+    std::shared_ptr<const lb::Inspection> inspection;                  ///< this,
+    std::vector<Diagnostic> inspections_refused;                       ///< or why they have not
+
     bool takes_routes() const {
       return !resources.gateways.empty() || (!resources.routes.empty() && !resources.services.empty());
     }
@@ -178,7 +182,12 @@ class Builder {
   std::set<std::string> to_authorize(const std::set<std::string>& keys) const;
   /// @returns whether a service changed
   bool authorize(const std::string& key, Group& group);
-  std::vector<std::shared_ptr<const AuthorizationPolicy>> policies_about(const std::string& key, Group& group) const;
+  /// Those of a kind that are about the group, in the order of their names. @param notes into
+  /// group.unsure, what a selector does not say enough of
+  template <typename Policy>
+  std::vector<std::shared_ptr<const Policy>> policies_about(
+      const std::string& key, Group& group, std::vector<std::shared_ptr<const Policy>> ServiceResources::*kind,
+      bool notes) const;
   std::shared_ptr<const lb::Authorization> compile_policies(const std::string& key, Group& group,
                                                             const std::vector<lb::AuthorizationRules>& rules,
                                                             const lb::Service& service, const Metadata& at);
@@ -198,6 +207,11 @@ class Builder {
   void tell_unattached();
   bool is_attached_anywhere(const std::string& route) const;
   static uint32_t share_at(const FaultInjection& injection, const Group& group);
+  // builder_inspection.cc: policies of inspection.
+  /// @returns whether a service changed
+  bool inspect(const std::string& key, Group& group);
+  std::shared_ptr<const lb::Inspection> compile_inspection(const std::vector<lb::InspectionRules>& rules);
+  void forget_inspections();
   /// Lets go of the slots that `before` has and `now_in_force` has not.
   void retire(const std::vector<Port>& before, const std::vector<Port>& now_in_force, Time now);
   /// @param changed keys of the groups whose ports are not those of the snapshot in force
@@ -243,6 +257,7 @@ class Builder {
   std::shared_ptr<const lb::NameTable> names_;                 ///< never null
   size_t endpoint_count_ = 0;
   std::shared_ptr<const lb::Snapshot> snapshot_;
+  std::vector<std::shared_ptr<const lb::Inspection>> inspections_;  ///< that any snapshot or worker may still have
 };
 
 }  // namespace weft::registry

@@ -62,14 +62,16 @@ std::vector<lb::AuthorizationRules> rules_of(const Policies& policies) {
 }  // namespace
 
 /// Those that name it, those of its namespace, and those of all namespaces; in the order of their names.
-std::vector<std::shared_ptr<const AuthorizationPolicy>> Builder::policies_about(const std::string& key,
-                                                                                Group& group) const {
-  Policies policies;
+template <typename Policy>
+std::vector<std::shared_ptr<const Policy>> Builder::policies_about(
+    const std::string& key, Group& group, std::vector<std::shared_ptr<const Policy>> ServiceResources::*kind,
+    bool notes) const {
+  std::vector<std::shared_ptr<const Policy>> policies;
   const bool of_gateway = !group.resources.gateways.empty();
   if (!of_gateway && group.resources.services.empty()) {
     return policies;
   }
-  policies = group.resources.authorizations;
+  policies = group.resources.*kind;
   const std::map<std::string, std::string> labels =
       of_gateway ? std::map<std::string, std::string>{{std::string(kGatewayLabel),
                                                        group.resources.gateways.front()->metadata.name}}
@@ -81,12 +83,12 @@ std::vector<std::shared_ptr<const AuthorizationPolicy>> Builder::policies_about(
     if (others == groups_.end()) {
       continue;
     }
-    for (const auto& policy : others->second.resources.authorizations) {
+    for (const auto& policy : others->second.resources.*kind) {
       const Selected selected = policy->labels.empty() ? Selected::yes : selects(policy->labels, labels);
       if (selected != Selected::no) {
         policies.push_back(policy);
       }
-      if (selected == Selected::unsaid) {
+      if (selected == Selected::unsaid && notes) {
         // To leave it out would open what it closes.
         group.unsure.push_back({.file = policy->metadata.file,
                                 .line = policy->metadata.line,
@@ -101,6 +103,11 @@ std::vector<std::shared_ptr<const AuthorizationPolicy>> Builder::policies_about(
             [](const auto& a, const auto& b) { return a->metadata.key() < b->metadata.key(); });
   return policies;
 }
+template std::vector<std::shared_ptr<const AuthorizationPolicy>> Builder::policies_about(
+    const std::string&, Group&, std::vector<std::shared_ptr<const AuthorizationPolicy>> ServiceResources::*,
+    bool) const;
+template std::vector<std::shared_ptr<const InspectionPolicy>> Builder::policies_about(
+    const std::string&, Group&, std::vector<std::shared_ptr<const InspectionPolicy>> ServiceResources::*, bool) const;
 
 std::set<std::string> Builder::to_authorize(const std::set<std::string>& keys) const {
   std::set<std::string> all = keys;
@@ -127,7 +134,7 @@ std::set<std::string> Builder::to_authorize(const std::set<std::string>& keys) c
 
 bool Builder::authorize(const std::string& key, Group& group) {
   group.unsure.clear();
-  Policies policies = policies_about(key, group);
+  Policies policies = policies_about(key, group, &ServiceResources::authorizations, true);
   const bool same = same_policies(policies, group.policies);
   if (policies.empty()) {
     authorized_.erase(key);
@@ -196,7 +203,8 @@ std::vector<std::string> Builder::authorize_all(const std::set<std::string>& key
     if (group == groups_.end() || key == kNameServers) {
       continue;
     }
-    if (authorize(key, group->second)) {
+    const bool authorized = authorize(key, group->second);
+    if (inspect(key, group->second) || authorized) {
       changed.push_back(key);
     }
     if (group->second.unsure.empty()) {

@@ -122,6 +122,10 @@ void Claims::change(const FaultInjection& fault, int sign) {
   change("FaultInjection " + fault.metadata.key(), fault.metadata, sign);
 }
 
+void Claims::change(const InspectionPolicy& policy, int sign) {
+  change("InspectionPolicy " + policy.metadata.key(), policy.metadata, sign);
+}
+
 std::set<std::string> Claims::files_in_conflict() const {
   std::set<std::string> files;
   for (const std::string& name : contested_names_) {

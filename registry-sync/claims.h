@@ -32,6 +32,7 @@ class Claims {
   void change(const GrpcRoute& route, int sign);
   void change(const AuthorizationPolicy& policy, int sign);
   void change(const FaultInjection& fault, int sign);
+  void change(const InspectionPolicy& policy, int sign);
 
   bool in_conflict() const { return !contested_names_.empty() || !contested_addresses_.empty(); }
   /// Of all documents that contradict another one.

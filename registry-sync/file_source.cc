@@ -62,6 +62,7 @@ void share_unchanged(const ResourceSet& before, ResourceSet& now) {
   share_unchanged(before.grpc_routes, now.grpc_routes);
   share_unchanged(before.authorizations, now.authorizations);
   share_unchanged(before.faults, now.faults);
+  share_unchanged(before.inspections, now.inspections);
 }
 
 }  // namespace

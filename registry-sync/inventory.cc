@@ -42,9 +42,17 @@ Keys keys_of(const GrpcRoute& route) {
   }
   return keys;
 }
-Keys keys_of(const AuthorizationPolicy& policy) {
+/// Of policies that may be about services, or about a whole namespace.
+template <typename Policy>
+Keys keys_of_policy(const Policy& policy) {
   return policy.services.empty() ? Keys{authorization_key(policy.metadata.name_space)}
                                  : Keys(policy.services.begin(), policy.services.end());
+}
+Keys keys_of(const AuthorizationPolicy& policy) {
+  return keys_of_policy(policy);
+}
+Keys keys_of(const InspectionPolicy& policy) {
+  return keys_of_policy(policy);
 }
 
 Keys keys_of(const FaultInjection& fault) {
@@ -81,6 +89,9 @@ auto& list_of(ServiceResources& resources, const AuthorizationPolicy&) {
 auto& list_of(ServiceResources& resources, const FaultInjection&) {
   return resources.faults;
 }
+auto& list_of(ServiceResources& resources, const InspectionPolicy&) {
+  return resources.inspections;
+}
 
 /// Of the documents' own kinds, with `each(document)`.
 template <typename Each>
@@ -100,6 +111,7 @@ void for_each_of(const ResourceSet& documents, Each each) {
   go_through(documents.grpc_routes);
   go_through(documents.authorizations);
   go_through(documents.faults);
+  go_through(documents.inspections);
 }
 
 void append(ResourceSet& all, const ResourceSet& some) {
@@ -116,6 +128,7 @@ void append(ResourceSet& all, const ResourceSet& some) {
   append_kind(all.grpc_routes, some.grpc_routes);
   append_kind(all.authorizations, some.authorizations);
   append_kind(all.faults, some.faults);
+  append_kind(all.inspections, some.inspections);
 }
 
 /// Addresses that others may claim too, with whether each is one of a front's; none of most kinds.
@@ -234,6 +247,7 @@ void Inventory::put(const ResourceSet& documents, const ResourceSet* but, int si
   put_each(documents.grpc_routes, but == nullptr ? nullptr : &but->grpc_routes);
   put_each(documents.authorizations, but == nullptr ? nullptr : &but->authorizations);
   put_each(documents.faults, but == nullptr ? nullptr : &but->faults);
+  put_each(documents.inspections, but == nullptr ? nullptr : &but->inspections);
 }
 
 void Inventory::revalidate(std::set<std::string> touched) {
@@ -305,7 +319,7 @@ std::set<std::string> Inventory::contested() const {
     ResourceSet all;
     const ServiceResources& own = entry->second.resources;
     append(all, {own.services, own.slices, own.policies, own.routes, own.rules, own.gateways, own.grants,
-                 own.grpc_routes, own.authorizations, own.faults});
+                 own.grpc_routes, own.authorizations, own.faults, own.inspections});
     for_each_of(all, [&](const auto& document) { files.insert(document.metadata.file); });
   }
   return files;

@@ -30,6 +30,7 @@ Identity identity_of(const ResourceSet& documents) {
   look("GRPCRoute", documents.grpc_routes);
   look("AuthorizationPolicy", documents.authorizations);
   look("FaultInjection", documents.faults);
+  look("InspectionPolicy", documents.inspections);
   return identity;
 }
 

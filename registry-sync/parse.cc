@@ -17,6 +17,7 @@ constexpr Kind kKinds[] = {
     {"discovery.k8s.io/v1", "EndpointSlice", parse_endpoint_slice},
     {"weft.dev/v1", "ServicePolicy", parse_service_policy},
     {"weft.dev/v1", "FaultInjection", parse_fault_injection},
+    {"weft.dev/v1", "InspectionPolicy", parse_inspection_policy},
     {"gateway.networking.k8s.io/v1", "HTTPRoute", parse_http_route},
     {"gateway.networking.k8s.io/v1", "GRPCRoute", parse_grpc_route},
     {"gateway.networking.k8s.io/v1", "Gateway", parse_gateway},

@@ -15,7 +15,7 @@ constexpr size_t kMostLabel = 63;
 constexpr size_t kMostAuthorizationRules = 512;
 
 /// weft knows a workload by the Service whose endpoint it is.
-void parse_target(Fields target, AuthorizationPolicy& policy) {
+void parse_target(Fields target, const std::string& name_space, std::vector<std::string>& services) {
   if (!target) {
     return;
   }
@@ -34,14 +34,14 @@ void parse_target(Fields target, AuthorizationPolicy& policy) {
     target.error("namespace", "expected no namespace: a policy is for services of its own");
   }
   target.finish();
-  const std::string key = policy.metadata.name_space + "/" + name;
-  if (std::find(policy.services.begin(), policy.services.end(), key) != policy.services.end()) {
+  const std::string key = name_space + "/" + name;
+  if (std::find(services.begin(), services.end(), key) != services.end()) {
     target.error("name", "duplicate target " + in_quotes(name));
   }
-  policy.services.push_back(key);
+  services.push_back(key);
 }
 
-void parse_selector(Fields selector, AuthorizationPolicy& policy) {
+void parse_selector(Fields selector, std::map<std::string, std::string>& wanted) {
   Fields labels = selector.mapping("matchLabels");
   const std::vector<std::string> keys = labels.keys();
   check_count(selector, "matchLabels", keys.size(), kMostLabels);
@@ -54,7 +54,7 @@ void parse_selector(Fields selector, AuthorizationPolicy& policy) {
       labels.error(key, "expected a label and its value without wildcards, got " + in_quotes(key + "=" + value));
     }
     check_length(labels, key, value, kMostLabel);
-    policy.labels.emplace(key, value);
+    wanted.emplace(key, value);
   }
   if (selector && keys.empty()) {
     selector.error("matchLabels", "expected at least one label: without a selector the whole namespace is meant");
@@ -62,13 +62,24 @@ void parse_selector(Fields selector, AuthorizationPolicy& policy) {
   selector.finish();
 }
 
-void parse_whom(Fields& spec, AuthorizationPolicy& policy) {
-  parse_selector(spec.mapping("selector"), policy);
-  parse_target(spec.mapping("targetRef"), policy);
+bool parse_dry_run(Fields& annotations) {
+  const std::string text = annotations.text(kDryRunAnnotation);
+  if (annotations.has(kDryRunAnnotation) && text != "true" && text != "false") {
+    annotations.error(kDryRunAnnotation, R"(expected "true" or "false", got )" + in_quotes(text));
+  }
+  return text == "true";
+}
+
+}  // namespace
+
+void parse_policy_targets(Fields& spec, const std::string& name_space, std::vector<std::string>& services,
+                          std::map<std::string, std::string>& labels) {
+  parse_selector(spec.mapping("selector"), labels);
+  parse_target(spec.mapping("targetRef"), name_space, services);
   std::vector<Fields> targets = spec.mappings("targetRefs");
   check_count(spec, "targetRefs", targets.size(), kMostTargets);
   for (Fields& target : targets) {
-    parse_target(std::move(target), policy);
+    parse_target(std::move(target), name_space, services);
   }
   std::vector<std::string> given;
   for (const std::string_view key : {"selector", "targetRef", "targetRefs"}) {
@@ -84,16 +95,6 @@ void parse_whom(Fields& spec, AuthorizationPolicy& policy) {
   }
 }
 
-bool parse_dry_run(Fields& annotations) {
-  const std::string text = annotations.text(kDryRunAnnotation);
-  if (annotations.has(kDryRunAnnotation) && text != "true" && text != "false") {
-    annotations.error(kDryRunAnnotation, R"(expected "true" or "false", got )" + in_quotes(text));
-  }
-  return text == "true";
-}
-
-}  // namespace
-
 void parse_authorization_policy(Fields& document, ResourceSet& resources) {
   ParsedMetadata parsed = parse_metadata(document, check_subdomain, "");
   AuthorizationPolicy policy{.metadata = std::move(parsed.metadata)};
@@ -102,7 +103,7 @@ void parse_authorization_policy(Fields& document, ResourceSet& resources) {
   Fields spec = document.mapping("spec");
   const std::string action = spec.word("action", {"ALLOW", "DENY"}, {"AUDIT", "CUSTOM"}).value_or("ALLOW");
   policy.action = action == "DENY" ? AuthorizationPolicy::Action::deny : AuthorizationPolicy::Action::allow;
-  parse_whom(spec, policy);
+  parse_policy_targets(spec, policy.metadata.name_space, policy.services, policy.labels);
   std::vector<Fields> rules = spec.mappings("rules");
   check_count(spec, "rules", rules.size(), kMostAuthorizationRules);
   for (Fields& rule : rules) {

@@ -21,6 +21,7 @@ void parse_gateway_class(Fields& document, ResourceSet& resources);
 void parse_reference_grant(Fields& document, ResourceSet& resources);
 void parse_destination_rule(Fields& document, ResourceSet& resources);
 void parse_authorization_policy(Fields& document, ResourceSet& resources);
+void parse_inspection_policy(Fields& document, ResourceSet& resources);
 
 /// A ServicePolicy's.
 std::optional<HealthCheck> parse_health_check(Fields fields);

@@ -22,6 +22,7 @@
 #include "registry-sync/grpc_resources.h"
 #include "registry-sync/health_check.h"
 #include "registry-sync/http_resources.h"
+#include "registry-sync/inspection.h"
 
 namespace weft::registry {
 
@@ -102,6 +103,7 @@ struct ResourceSet {
   std::vector<std::shared_ptr<const GrpcRoute>> grpc_routes;
   std::vector<std::shared_ptr<const AuthorizationPolicy>> authorizations;
   std::vector<std::shared_ptr<const FaultInjection>> faults;
+  std::vector<std::shared_ptr<const InspectionPolicy>> inspections;
 };
 
 /// All documents that speak of one service, in no order; or of one Gateway (gateway_key()), of what one namespace
@@ -118,10 +120,12 @@ struct ServiceResources {
   std::vector<std::shared_ptr<const GrpcRoute>> grpc_routes;  ///< with a parent that is this one
   std::vector<std::shared_ptr<const AuthorizationPolicy>> authorizations;
   std::vector<std::shared_ptr<const FaultInjection>> faults;
+  std::vector<std::shared_ptr<const InspectionPolicy>> inspections;
 
   bool empty() const {
     return services.empty() && slices.empty() && policies.empty() && routes.empty() && rules.empty() &&
-           gateways.empty() && grants.empty() && grpc_routes.empty() && authorizations.empty() && faults.empty();
+           gateways.empty() && grants.empty() && grpc_routes.empty() && authorizations.empty() && faults.empty() &&
+           inspections.empty();
   }
 };
 

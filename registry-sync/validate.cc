@@ -324,6 +324,7 @@ Validation validate(const std::string& service, const ServiceResources& resource
   check_http(service, resources, result);
   check_authorization(service, resources, result);
   check_faults(service, resources, abilities, result);
+  check_inspection(service, resources, result);
   check_own_addresses(resources, abilities, result);
   if (resources.services.empty()) {
     for (const EndpointSlice* slice : by_place(resources.slices)) {
@@ -359,6 +360,7 @@ std::vector<Diagnostic> find_conflicts(const ResourceSet& all) {
   find_duplicates("GRPCRoute", all.grpc_routes, errors);
   find_duplicates("AuthorizationPolicy", all.authorizations, errors);
   find_duplicates("FaultInjection", all.faults, errors);
+  find_duplicates("InspectionPolicy", all.inspections, errors);
   const std::vector<Front> fronts = fronts_of(all);
   find_shared_vips(fronts, errors);
   find_endpoints_that_are_vips(all, fronts, errors);

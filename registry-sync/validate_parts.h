@@ -36,6 +36,8 @@ void check_http(const std::string& key, const ServiceResources& resources, Valid
 /// AuthorizationPolicies.
 /// @param key of the service, or authorization_key() of a namespace
 void check_authorization(const std::string& key, const ServiceResources& resources, Validation& result);
+/// InspectionPolicies, by the same keys.
+void check_inspection(const std::string& key, const ServiceResources& resources, Validation& result);
 /// FaultInjections.
 /// @param key of the service or the Gateway, or route_faults_key() of an HTTPRoute
 void check_faults(const std::string& key, const ServiceResources& resources, const Abilities& abilities,

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file The part of the builder that compiles policies of inspection.
+#include <algorithm>
+#include <stdexcept>
+
+#include "lb/http_policy.h"
+#include "lb/inspection.h"
+#include "registry-sync/builder.h"
+
+namespace weft::registry {
+namespace {
+
+std::vector<lb::InspectionRules> inspection_rules(
+    const std::vector<std::shared_ptr<const InspectionPolicy>>& policies) {
+  std::vector<lb::InspectionRules> rules;
+  for (const auto& policy : policies) {
+    rules.push_back(policy->rules);
+  }
+  return rules;
+}
+
+}  // namespace
+
+/// Services with the same policies share what is compiled of them; of workers' scratch and streams too.
+std::shared_ptr<const lb::Inspection> Builder::compile_inspection(const std::vector<lb::InspectionRules>& rules) {
+  const auto known = std::find_if(inspections_.begin(), inspections_.end(),
+                                  [&](const auto& inspection) { return inspection->rules() == rules; });
+  if (known != inspections_.end()) {
+    return *known;
+  }
+  return inspections_.emplace_back(std::make_shared<const lb::Inspection>(rules, limits_.workers));
+}
+
+/// Once no snapshot has them any more, workers begin nothing with them, and end what they have.
+void Builder::forget_inspections() {
+  std::erase_if(inspections_,
+                [](const auto& inspection) { return inspection.use_count() == 1 && !inspection->in_use(); });
+}
+
+bool Builder::inspect(const std::string& key, Group& group) {
+  auto policies = policies_about(key, group, &ServiceResources::inspections, true);
+  if (policies != group.inspections) {
+    group.inspections_refused.clear();
+    try {
+      group.inspection = policies.empty() ? nullptr : compile_inspection(inspection_rules(policies));
+    } catch (const std::invalid_argument& error) {
+      const Metadata& at = policies.front()->metadata;
+      group.inspections_refused.push_back({.file = at.file,
+                                           .line = at.line,
+                                           .message = "the policies of inspection of " + key + " are refused: " +
+                                                      escaped(error.what(), 1024) + "; what was in force stays"});
+    }
+    group.inspections = std::move(policies);
+  }
+  group.unsure.insert(group.unsure.end(), group.inspections_refused.begin(), group.inspections_refused.end());
+  bool changed = false;
+  for (Port& port : group.ports) {
+    const std::shared_ptr<const lb::Inspection> wanted = port.service->http == nullptr ? nullptr : group.inspection;
+    if (wanted != port.service->inspection) {
+      lb::Service service = *port.service;
+      service.inspection = wanted;
+      port.service = std::make_shared<const lb::Service>(std::move(service));
+      changed = true;
+    }
+  }
+  return changed;
+}
+
+}  // namespace weft::registry
