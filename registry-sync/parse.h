@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/// @file YAML or JSON to resources: Service (v1), EndpointSlice (discovery.k8s.io/v1), ServicePolicy and FaultInjection
-/// (weft.dev/v1), HTTPRoute, GRPCRoute, Gateway, GatewayClass and ReferenceGrant (gateway.networking.k8s.io/v1),
-/// DestinationRule (networking.istio.io/v1), AuthorizationPolicy (security.istio.io/v1), and List (v1) of them.
+/// @file YAML or JSON to resources: Service (v1), EndpointSlice (discovery.k8s.io/v1), ServicePolicy, FaultInjection
+/// and InspectionPolicy (weft.dev/v1), HTTPRoute, GRPCRoute, Gateway, GatewayClass and ReferenceGrant
+/// (gateway.networking.k8s.io/v1), DestinationRule (networking.istio.io/v1), AuthorizationPolicy
+/// (security.istio.io/v1), and List (v1) of them.
 ///
 /// What Kubernetes' API server would refuse is refused here with the field's name, and so is what it would accept and
 /// weft does not implement: to ignore such a field would be to do something else than the file says. What servers add

@@ -90,10 +90,11 @@ TEST(Access, ALineHasTheDocumentedNames) {
   for (const auto& [name, value] : json.items()) {
     names += name + " ";
   }
-  EXPECT_EQ(names,
-            "time service client address method host path request_id route denied_by dry_run_denied_by limited_by "
-            "backend endpoint attempts status flags detail fault answered_by duration_us first_byte_us request_bytes "
-            "response_bytes ");
+  EXPECT_EQ(
+      names,
+      "time service client address method host path request_id route denied_by dry_run_denied_by limited_by signature "
+      "backend endpoint attempts status flags detail fault answered_by duration_us first_byte_us request_bytes "
+      "response_bytes ");
   EXPECT_EQ(json["time"], "1970-01-01T00:00:01.000001Z");
   EXPECT_EQ(json["flags"], "UF,URX");
   EXPECT_EQ(json["answered_by"], "weft");

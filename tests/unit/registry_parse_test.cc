@@ -63,9 +63,9 @@ TEST_P(BadResource, IsRefusedWithItsFieldsName) {
 
 constexpr BadRow kBadResources[] = {
     {kService, "kind: Service", "kind: Ingress",
-     R"(2: kind: weft does not know kind "Ingress" of apiVersion "v1"; it knows Service (v1), EndpointSlice (discovery.k8s.io/v1), ServicePolicy (weft.dev/v1), FaultInjection (weft.dev/v1), HTTPRoute (gateway.networking.k8s.io/v1), GRPCRoute (gateway.networking.k8s.io/v1), Gateway (gateway.networking.k8s.io/v1), GatewayClass (gateway.networking.k8s.io/v1), ReferenceGrant (gateway.networking.k8s.io/v1), DestinationRule (networking.istio.io/v1) and AuthorizationPolicy (security.istio.io/v1))"},
+     R"(2: kind: weft does not know kind "Ingress" of apiVersion "v1"; it knows Service (v1), EndpointSlice (discovery.k8s.io/v1), ServicePolicy (weft.dev/v1), FaultInjection (weft.dev/v1), InspectionPolicy (weft.dev/v1), HTTPRoute (gateway.networking.k8s.io/v1), GRPCRoute (gateway.networking.k8s.io/v1), Gateway (gateway.networking.k8s.io/v1), GatewayClass (gateway.networking.k8s.io/v1), ReferenceGrant (gateway.networking.k8s.io/v1), DestinationRule (networking.istio.io/v1) and AuthorizationPolicy (security.istio.io/v1))"},
     {kService, "apiVersion: v1", "apiVersion: v2",
-     R"(2: kind: weft does not know kind "Service" of apiVersion "v2"; it knows Service (v1), EndpointSlice (discovery.k8s.io/v1), ServicePolicy (weft.dev/v1), FaultInjection (weft.dev/v1), HTTPRoute (gateway.networking.k8s.io/v1), GRPCRoute (gateway.networking.k8s.io/v1), Gateway (gateway.networking.k8s.io/v1), GatewayClass (gateway.networking.k8s.io/v1), ReferenceGrant (gateway.networking.k8s.io/v1), DestinationRule (networking.istio.io/v1) and AuthorizationPolicy (security.istio.io/v1))"},
+     R"(2: kind: weft does not know kind "Service" of apiVersion "v2"; it knows Service (v1), EndpointSlice (discovery.k8s.io/v1), ServicePolicy (weft.dev/v1), FaultInjection (weft.dev/v1), InspectionPolicy (weft.dev/v1), HTTPRoute (gateway.networking.k8s.io/v1), GRPCRoute (gateway.networking.k8s.io/v1), Gateway (gateway.networking.k8s.io/v1), GatewayClass (gateway.networking.k8s.io/v1), ReferenceGrant (gateway.networking.k8s.io/v1), DestinationRule (networking.istio.io/v1) and AuthorizationPolicy (security.istio.io/v1))"},
     {kService, "apiVersion: v1\n", "", "1: apiVersion: required field is missing"},
     {kService, "kind: Service\n", "", "1: kind: required field is missing"},
     {kService, "metadata:\n  name: web\n", "", "1: metadata: required field is missing"},
@@ -349,7 +349,7 @@ TEST(Parse, NamesTheItemOfAList) {
               ElementsAre(R"(f.yaml:1: items[1]: expected a mapping, got "5")",
                           R"(f.yaml:1: items[0].kind: weft does not know kind "List" of apiVersion "v1"; it knows )"
                           "Service (v1), EndpointSlice (discovery.k8s.io/v1), ServicePolicy (weft.dev/v1), "
-                          "FaultInjection (weft.dev/v1), HTTPRoute "
+                          "FaultInjection (weft.dev/v1), InspectionPolicy (weft.dev/v1), HTTPRoute "
                           "(gateway.networking.k8s.io/v1), GRPCRoute (gateway.networking.k8s.io/v1), Gateway "
                           "(gateway.networking.k8s.io/v1), GatewayClass (gateway.networking.k8s.io/v1), ReferenceGrant "
                           "(gateway.networking.k8s.io/v1), DestinationRule (networking.istio.io/v1) and "

@@ -63,7 +63,7 @@ TEST_P(BadPolicy, IsRefusedWithItsFieldsName) {
 
 constexpr BadPolicyRow kBadPolicies[] = {
     {"weft.dev/v1", "weft.dev/v2",
-     R"(2: kind: weft does not know kind "ServicePolicy" of apiVersion "weft.dev/v2"; it knows Service (v1), EndpointSlice (discovery.k8s.io/v1), ServicePolicy (weft.dev/v1), FaultInjection (weft.dev/v1), HTTPRoute (gateway.networking.k8s.io/v1), GRPCRoute (gateway.networking.k8s.io/v1), Gateway (gateway.networking.k8s.io/v1), GatewayClass (gateway.networking.k8s.io/v1), ReferenceGrant (gateway.networking.k8s.io/v1), DestinationRule (networking.istio.io/v1) and AuthorizationPolicy (security.istio.io/v1))"},
+     R"(2: kind: weft does not know kind "ServicePolicy" of apiVersion "weft.dev/v2"; it knows Service (v1), EndpointSlice (discovery.k8s.io/v1), ServicePolicy (weft.dev/v1), FaultInjection (weft.dev/v1), InspectionPolicy (weft.dev/v1), HTTPRoute (gateway.networking.k8s.io/v1), GRPCRoute (gateway.networking.k8s.io/v1), Gateway (gateway.networking.k8s.io/v1), GatewayClass (gateway.networking.k8s.io/v1), ReferenceGrant (gateway.networking.k8s.io/v1), DestinationRule (networking.istio.io/v1) and AuthorizationPolicy (security.istio.io/v1))"},
     {"name: web\n", "name: web\n  annotations: {weft.dev/weight: '1'}\n",
      R"(5: metadata.annotations["weft.dev/weight"]: unknown annotation)"},
     {"name: web\n", "name: We_b\n", R"(4: metadata.name: expected a DNS name of a-z, 0-9, "-" and ".", got "We_b")"},
