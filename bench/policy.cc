@@ -9,6 +9,7 @@
 
 #include "http_world.h"
 #include "lb/authorization.h"
+#include "lb/inspection.h"
 
 namespace {
 
@@ -174,9 +175,85 @@ void compile(benchmark::State& state) {
   }
 }
 
+lb::Signature signature(uint32_t i) {
+  const std::string number = std::to_string(i);
+  lb::Signature signature;
+  signature.name = "s" + number;
+  signature.part = static_cast<lb::Signature::Part>(i % 3);
+  signature.is_expression = i % 2 == 1;
+  signature.text = "forbidden-" + number + "-token";
+  if (signature.is_expression) {
+    switch (i / 2 % 5) {
+      case 0:
+        signature.text = "(union|merge)\\s+select\\s+col" + number;
+        signature.ignores_case = true;
+        break;
+      case 1:
+        signature.text = "<script" + number + "[^>]{0,40}src=";
+        break;
+      case 2:
+        signature.text = "\\.\\./[a-z]{2,9}/passwd" + number;
+        break;
+      case 3:
+        signature.text = "key" + number + "_[0-9A-Za-z]{20,40}";
+        break;
+      default:
+        signature.text = "exec" + number + "\\s*\\(.*cmd";
+        break;
+    }
+  }
+  return signature;
+}
+
+/// A head of 300 bytes and a body of 4 KB in slices of a segment, in which nothing is found.
+void signatures(benchmark::State& state) {
+  constexpr size_t kBody = 4096;
+  constexpr size_t kSlice = 1400;
+  constexpr std::string_view kTarget = "/service-7/items/42?sort=price&page=2";
+  constexpr std::string_view kLines =
+      "Host: shop.example.com\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\nAccept: application/json, text/plain, "
+      "*/*\r\nAccept-Encoding: gzip, deflate, br\r\nAccept-Language: en\r\nAuthorization: Bearer 0123456789abcdef\r\n"
+      "Cookie: session=abc123def456; theme=dark\r\nX-Tenant: t-17";
+  std::vector<lb::InspectionRules> rules(1);
+  rules[0].policy = "default/p";
+  for (uint32_t i = 0; i < state.range(0); ++i) {
+    rules[0].signatures.push_back(signature(i));
+  }
+  const lb::Inspection inspection(std::move(rules), 1);
+  std::string body;
+  for (uint32_t i = 0; body.size() < kBody; ++i) {
+    body += "\"field" + std::to_string(i) + "\": \"some ordinary text, " + std::to_string(i * 2654435761U) + "\", ";
+  }
+  body.resize(kBody);
+  const std::string_view text = body;
+  std::vector<uint64_t> costs;
+  lb::Finding finding;
+  for (auto _ : state) {
+    const uint64_t start = __rdtsc();
+    inspection.begin(0);
+    inspection.scan_target(0, kTarget, finding);
+    inspection.scan_fields(0, lb::Signature::Message::request, kLines, finding);
+    auto open = inspection.open_body(0, lb::Signature::Message::request, false);
+    for (size_t at = 0; at < kBody; at += kSlice) {
+      inspection.scan_body(0, *open, text.substr(at, kSlice), finding);
+    }
+    inspection.close_body(0, *open);
+    costs.push_back(__rdtsc() - start);
+  }
+  if (finding.found > 0) {
+    state.SkipWithError("something was found");
+  }
+  const size_t bytes = kTarget.size() + kLines.size() + kBody;
+  state.counters["cycles_per_byte"] = median_of(costs) / static_cast<double>(bytes);
+  state.counters["gbit_per_second"] =
+      benchmark::Counter(static_cast<double>(bytes) * 8e-9, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["kilobytes"] = static_cast<double>(inspection.memory_bytes()) / 1024;
+}
+
 BENCHMARK(none)->Name("policy/none")->Unit(benchmark::kMillisecond);
 BENCHMARK(rules)->Name("policy")->ArgName("rules")->Arg(1)->Arg(10)->Arg(1000)->Unit(benchmark::kMillisecond);
 BENCHMARK(rules_of_one_path)->Name("policy/one_path")->Arg(1000)->Unit(benchmark::kMillisecond);
+BENCHMARK(signatures)->Name("policy/signatures")->Arg(1000);
 BENCHMARK(judge)->Name("policy/judge")->Arg(1)->Arg(1000);
 BENCHMARK(source)->Name("policy/connection")->Arg(1000);
 BENCHMARK(compile)->Name("policy/compile")->Arg(1000)->Unit(benchmark::kMillisecond);
