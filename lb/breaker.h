@@ -206,6 +206,18 @@ class BreakerBoard {
     return sum;
   }
 
+  /// In this worker alone.
+  uint32_t in_use_here(uint32_t worker, Kind kind, uint32_t service) const {
+    return workers_[worker].services[service].shares[kind].in_use();
+  }
+  /// Would take_of_endpoint() say so? What other workers keep to spare counts as used.
+  bool has_room_at_endpoint(uint32_t worker, Kind kind, uint32_t endpoint, uint32_t limit) const {
+    const size_t at = kind == requests;
+    const BreakerShare& share = workers_[worker].endpoints[endpoint].shares[at];
+    return limit == BreakerLimits::kNone || endpoints_[endpoint].bounds[at].held() < limit ||
+           (share.limit == limit && share.in_use() < share.held);
+  }
+
   /// One of the service's requests is to make another attempt. It counts among those that do until give_back_retry(),
   /// and among `requests` meanwhile. @returns false: the budget is spent
   bool take_retry(uint32_t service, const RetryBudget& budget) {

@@ -13,6 +13,7 @@
 
 #include "lb/address_hash.h"
 #include "lb/breaker.h"
+#include "lb/caller_limit.h"
 #include "lb/outlier_policy.h"
 #include "lb/request_limit.h"
 #include "lb/route_table.h"
@@ -47,6 +48,7 @@ struct RequestPolicy {
   RetryBudget retry_budget;
   OutlierPolicy outlier;
   std::vector<RequestLimit> limits;  ///< all that are about a request hold, in this order
+  CallerLimits callers;
 
   bool operator==(const RequestPolicy&) const = default;
 };

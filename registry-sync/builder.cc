@@ -273,7 +273,8 @@ bool Builder::compile(const std::string& key, Group& group, std::set<Drain>& dra
   std::vector<ResolvedPort> all = resolve(group.resources, zone_, abilities_);
   const bool asks = std::any_of(all.begin(), all.end(), [](const ResolvedPort& each) {
     const std::vector<lb::RequestLimit>& limits = each.requests.limits;
-    return std::any_of(limits.begin(), limits.end(),
+    return !each.requests.callers.empty() ||
+           std::any_of(limits.begin(), limits.end(),
                        [](const lb::RequestLimit& limit) { return limit.by == lb::RequestLimit::By::service; });
   });
   if (asks) {

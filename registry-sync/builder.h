@@ -241,7 +241,7 @@ class Builder {
   std::set<std::string> authorized_;              ///< groups with policies of access
   std::set<std::string> unsure_;                  ///< groups whose policies are not all clear
   std::optional<CallerLedger> caller_ledger_;     ///< while there are any
-  std::set<std::string> limited_by_service_;      ///< groups with limits of requests that ask who the client is
+  std::set<std::string> limited_by_service_;      ///< groups with limits that ask who the client is
   std::map<std::string, LiveFault> live_faults_;  ///< by name
   std::set<std::string> live_turned_;             ///< what those are about that came or went since the last build
   FaultLedger fault_ledger_;

@@ -25,6 +25,8 @@ void parse_inspection_policy(Fields& document, ResourceSet& resources);
 
 /// A ServicePolicy's.
 std::optional<HealthCheck> parse_health_check(Fields fields);
+/// `callers` of a ServicePolicy's limits; nothing: it says none.
+std::optional<lb::CallerLimits> parse_caller_limits(Fields callers);
 /// `requests` of a ServicePolicy's limits. @param name_space of the policy
 std::vector<lb::RequestLimit> parse_request_limits(Fields& limits, const std::string& name_space);
 

@@ -74,6 +74,12 @@ void parse_limits(Fields limits, ServicePolicy& said) {
   policy.new_flows = parse_rate(limits.mapping("newFlows"));
   policy.new_flows_by_source = parse_rate(limits.mapping("newFlowsPerSource"));
   said.request_limits = parse_request_limits(limits, said.metadata.name_space);
+  said.callers = parse_caller_limits(limits.mapping("callers"));
+  if (said.callers && said.says_mode && policy.mode != lb::Mode::proxy) {
+    limits.error("callers",
+                 "expected no callers with another mode than proxy: only connections that end at weft are "
+                 "counted by caller");
+  }
   limits.finish();
 }
 

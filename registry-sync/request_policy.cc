@@ -42,6 +42,15 @@ std::vector<lb::RequestLimit> limits_of(const Service& service, const ServicePol
   return limits;
 }
 
+std::optional<lb::CallerLimits> callers_of(const Service& service, const ServicePolicy& own) {
+  std::optional<lb::CallerLimits> callers = own.callers;
+  if (callers) {
+    const std::string name = service.metadata.key() + " callers";
+    callers->id = XXH3_64bits(name.data(), name.size()) | 1;
+  }
+  return callers;
+}
+
 }  // namespace
 
 const TrafficPolicy* traffic_policy_of(const ServiceResources& resources, const ServicePort& port) {
@@ -65,6 +74,7 @@ lb::RequestPolicy request_policy(const Service& service, const TrafficPolicy* tr
   if (own != nullptr) {
     apply_protections(*own, policy);
     policy.limits = limits_of(service, *own);
+    policy.callers = callers_of(service, *own).value_or(lb::CallerLimits());
   }
   // Kubernetes' way to ask for the same; a DestinationRule is about requests, and wins.
   if (service.affinity_s > 0) {

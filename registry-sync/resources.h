@@ -87,6 +87,7 @@ struct ServicePolicy {
   std::optional<lb::SuccessRate> success_rate;
   std::optional<HealthCheck> check;
   std::vector<lb::RequestLimit> request_limits;
+  std::optional<lb::CallerLimits> callers;  ///< without their id
 
   bool operator==(const ServicePolicy&) const = default;
 };

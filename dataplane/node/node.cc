@@ -318,7 +318,7 @@ runtime::WorkerConfig Node::worker_config(uint32_t number) const {
   pipeline.names.zone = config_.dns.zone;
   runtime::TerminatorConfig& terminator = worker.terminator;
   terminator.tcp = config_.tcp;
-  terminator.tcp.listeners = config_.max_services;
+  terminator.tcp.listeners = terminator.tcp.groups = config_.max_services;
   terminator.tcp.mtu = smallest_mtu(config_);
   terminator.tcp.pieces = pieces();
   terminator.secret = tcp_secret_;

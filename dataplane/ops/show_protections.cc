@@ -58,6 +58,16 @@ Json protection_row(const proxy::Protections& protections, const lb::Service& se
           {"request_overflows", overflows(Bound::max_requests)},
           {"endpoint_connection_overflows", overflows(Bound::endpoint_max_connections)},
           {"endpoint_request_overflows", overflows(Bound::endpoint_max_requests)},
+          {"caller_limits", !policy.callers.empty()},
+          {"caller_connection_overflows", overflows(Bound::caller_max_connections)},
+          {"caller_pending_overflows", overflows(Bound::caller_max_pending)},
+          {"caller_request_overflows", overflows(Bound::caller_max_requests)},
+          {"callers_uncounted", protection_sum(
+                                    protections, slot, [](const proxy::ProtectionCounters& counters) -> const auto& {
+                                      return counters.callers_uncounted;
+                                    })},
+          {"request_share_overflows", overflows(Bound::request_share)},
+          {"connection_share_overflows", overflows(Bound::connection_share)},
           {"retries_refused", protection_sum(
                                   protections, slot, [](const proxy::ProtectionCounters& counters) -> const auto& {
                                     return counters.retries_refused;

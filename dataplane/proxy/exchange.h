@@ -114,13 +114,15 @@ struct ExchangeState {
   uint32_t endpoint_slot = kNobody;
   uint32_t charged = kNobody;           ///< slot of the service among whose requests it counts,
   uint32_t charged_endpoint = kNobody;  ///< and the endpoint's, if those are bounded
+  uint32_t caller = kNobody;            ///< place of its caller among the service's, if those are bounded
   uint32_t retry_of = kNobody;          ///< of the service among whose retries it counts
   uint32_t probe = kNobody;             ///< endpoint's slot: it is on trial, by this request
   uint32_t seen_request = kNobody;      ///< its body, and the response's, as they are looked into: inspected_body.h
   uint32_t seen_response = kNobody;
   uint32_t inspected_backend = kNobody;  ///< slot of the service by whose policies too
   bool is_inspected = false;             ///< by policies of the service that it came to or goes to
-  bool is_pending = false;               ///< it counts among those that wait for a connection
+  bool is_pending = false;               ///< it counts among those that wait for a connection,
+  bool is_pending_of_caller = false;     ///< and among its caller's
   bool is_watched = false;               ///< by outlier detection
   bool is_dead = false;                  ///< a fault has its attempt get no answer
   bool faults_decided = false;           ///< of what delays and aborts it

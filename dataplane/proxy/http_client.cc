@@ -35,6 +35,12 @@ void HttpProxy::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::
                       .began_at = turn_.millis,
                       .in_again = clients_[number].in_again};  // it stands there still
   engine_.set_user(id, ConnectionUser{Role::http_client, number}.value());
+  if (service != nullptr && !service->request_policy().callers.empty() &&
+      !admit_client(clients_[number], *service, snapshot)) [[unlikely]] {
+    free_clients_.push_back(number);  // it has not begun
+    clients_[number].state = Client::State::free;
+    return engine_.abort(id);
+  }
   await_request(number);
   read_requests(number);
 }
@@ -250,6 +256,7 @@ void HttpProxy::forget_client(uint32_t number) {
   Client& client = clients_[number];
   client_wheel_.disarm(number);
   forget_partial(number);
+  end_caller(client.caller, lb::CallerBoard::connections);
   client.state = Client::State::free;
   free_clients_.push_back(number);
 }

@@ -11,6 +11,7 @@ namespace weft::proxy {
 
 using lb::BreakerBoard;
 using lb::BreakerLimits;
+using lb::CallerBoard;
 
 /// By the service's balancing. @param asked with what was tried, and the time
 const lb::Target* HttpProxy::pick_endpoint(Exchange& x, const lb::Service& service,
@@ -69,9 +70,11 @@ const lb::Target* HttpProxy::walk_for_room(const Exchange& x, const lb::Service&
 bool HttpProxy::is_full(const lb::Service& service, const lb::Target& target) const {
   const BreakerLimits& limits = service.request_policy().breaker;
   const BreakerBoard& board = protections_->breakers;
-  return board.endpoint_in_use(BreakerBoard::requests, target.slot) >= limits.endpoint_max_requests ||
-         (board.endpoint_in_use(BreakerBoard::connections, target.slot) >= limits.endpoint_max_connections &&
-          !upstreams_.has_parked(target.slot));
+  const auto has_room = [&](BreakerBoard::Kind kind, uint32_t limit) {
+    return board.has_room_at_endpoint(config_.worker, kind, target.slot, limit);
+  };
+  return !has_room(BreakerBoard::requests, limits.endpoint_max_requests) ||
+         (!has_room(BreakerBoard::connections, limits.endpoint_max_connections) && !upstreams_.has_parked(target.slot));
 }
 
 /// Counts the request among the service's, once whatever attempts it makes. @returns false: answered
@@ -82,6 +85,15 @@ bool HttpProxy::admit(uint32_t number, const lb::Service& service, const lb::Tar
   if (x.charged != service.slot) {
     if (x.charged != kNobody) {
       board.give_back(config_.worker, BreakerBoard::requests, std::exchange(x.charged, kNobody));
+    }
+    end_caller(x.caller, CallerBoard::requests);
+    if (!has_request_share(service)) [[unlikely]] {
+      overflow(number, service.slot, Protection::request_share);
+      return false;
+    }
+    if (const auto bound = bound_of_caller(x, service)) [[unlikely]] {
+      overflow(number, service.slot, *bound);
+      return false;
     }
     if (!board.take(config_.worker, BreakerBoard::requests, service.slot, limits.max_requests)) {
       overflow(number, service.slot, Protection::max_requests);
@@ -110,6 +122,12 @@ bool HttpProxy::admit_connection(uint32_t number, uint32_t made, const lb::Servi
     overflow(number, service.slot, bound);
     return false;
   };
+  if (!engine_.may_connect(service.slot)) [[unlikely]] {
+    return refuse_for(Protection::connection_share);
+  }
+  if (const auto bound = pending_bound_of_caller(x, service)) [[unlikely]] {
+    return refuse_for(*bound);
+  }
   if (!board.take(worker, BreakerBoard::pending, service.slot, limits.max_pending_requests)) {
     return refuse_for(Protection::max_pending_requests);
   }
@@ -168,6 +186,9 @@ void HttpProxy::overflow(uint32_t number, uint32_t service_slot, Protection boun
 
 /// A connection has been made, or never will be.
 void HttpProxy::end_pending(Exchange& x) {
+  if (std::exchange(x.is_pending_of_caller, false)) {
+    protections_->callers.give_back(config_.worker, CallerBoard::pending, x.caller);
+  }
   if (x.is_pending) {
     x.is_pending = false;
     protections_->breakers.give_back(config_.worker, BreakerBoard::pending, x.charged);
@@ -188,6 +209,7 @@ void HttpProxy::end_counts(Exchange& x) {
 /// And with its end the rest.
 void HttpProxy::end_charges(Exchange& x) {
   end_retry(x);
+  end_caller(x.caller, CallerBoard::requests);
   if (x.charged != kNobody) {
     protections_->breakers.give_back(config_.worker, BreakerBoard::requests, std::exchange(x.charged, kNobody));
   }

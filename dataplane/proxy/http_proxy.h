@@ -132,6 +132,7 @@ class HttpProxy {
     tcp::ConnectionId id;
     tcp::SocketPair pair;
     uint32_t service_slot = kNobody;
+    uint32_t caller = kNobody;  ///< place of whose it is among the service's callers, if those are bounded
     time::Millis began_at = 0;
     time::Millis moved_at = 0;  ///< the last response was over; of one that lingers: it took something
     State state = State::free;
@@ -262,7 +263,7 @@ class HttpProxy {
   void end_pending(Exchange& x);
   /// With its attempt, an exchange loses what that counted; most often nothing that was not lost before.
   void end_attempt(Exchange& x) {
-    if (x.is_pending || (x.charged_endpoint & x.probe) != kNobody) [[unlikely]] {
+    if (x.is_pending || x.is_pending_of_caller || (x.charged_endpoint & x.probe) != kNobody) [[unlikely]] {
       end_counts(x);
     }
   }
@@ -272,6 +273,14 @@ class HttpProxy {
   bool take_retry(Exchange& x);
   time::Millis next_backoff(Exchange& x);
   void report(Exchange& x, uint16_t status, bool is_local = false);
+
+  // http_bulkhead.cc: what callers of a service, and services, leave to each other.
+  std::optional<Protection> bound_of_caller(Exchange& x, const lb::Service& service);
+  std::optional<Protection> pending_bound_of_caller(Exchange& x, const lb::Service& service);
+  bool admit_client(Client& client, const lb::Service& service, const lb::Snapshot& snapshot);
+  bool has_request_share(const lb::Service& service) const;
+  void make_room_for(const lb::Service& service);
+  void end_caller(uint32_t& place, lb::CallerBoard::Kind kind);
 
   // http_response.cc: what the endpoint says.
   void act_on_upstream(uint32_t number, const tcp::Event& event);

@@ -308,7 +308,9 @@ void HttpProxy::route_by(uint32_t number, const lb::Service& listener, const lb:
 const lb::Target* HttpProxy::choose_endpoint(Exchange& x, const lb::Service& service, const lb::HttpRule& rule) {
   lb::SessionToken token{.begun_s = wall_clock_s()};
   const lb::Target* target = rule.session ? target_of_session(x, service, *rule.session, token) : nullptr;
-  if (target != nullptr && !balancer_.admits(service, target->slot, turn_.millis)) {
+  const bool bounds_endpoints = service.request_policy().breaker.bounds_endpoints();
+  if (target != nullptr &&
+      ((bounds_endpoints && is_full(service, *target)) || !balancer_.admits(service, target->slot, turn_.millis))) {
     target = nullptr;
   } else if (target != nullptr && balancer_.took_probe()) {
     x.probe = target->slot;
@@ -363,6 +365,7 @@ void HttpProxy::attempt(uint32_t number, const lb::Service& service, const lb::T
     end_upstream(parked);  // it has had its end, of which there will be an event, or has
   }
   x.reused = false;
+  make_room_for(service);
   uint32_t made = upstreams_.make(service.slot, target.slot);
   if (const uint32_t oldest = upstreams_.oldest_parked(); made == Upstreams::kNone && oldest != Upstreams::kNone) {
     end_upstream(oldest);  // it waits for a request that may not come; this one is there
@@ -410,6 +413,7 @@ void HttpProxy::connect(const Call& call, const tcp::SocketPair& pair, const lb:
   if (!id) {
     return give_up(call, snapshot, now);
   }
+  engine_.join(*id, upstream.service_slot);  // admit_connection() has asked
   upstream.id = *id;
   upstream.state = Upstream::State::busy;
   use(upstream.exchange, call.number);

@@ -156,6 +156,7 @@ void HttpProxy::advance(const lb::Snapshot& snapshot, time::Time now) {
   sweep();
   judge_again();
   grant_wishes();
+  protections_->callers.look_after(config_.worker);
   hurry();
 }
 

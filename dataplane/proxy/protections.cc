@@ -6,16 +6,23 @@ namespace {
 
 /// Of limits of requests: half a megabyte.
 constexpr uint32_t kBuckets = 65536;
+/// Of pairs of a caller and a service that are in use at a time.
+constexpr uint32_t kCallerPlaces = 4096;
 
 }  // namespace
 
 std::string_view to_string(Protection protection) {
-  static constexpr std::array<std::string_view, 14> kNames = {"-",
+  static constexpr std::array<std::string_view, 19> kNames = {"-",
                                                               "max_connections",
                                                               "max_pending_requests",
                                                               "max_requests",
                                                               "endpoint_max_connections",
                                                               "endpoint_max_requests",
+                                                              "caller_max_connections",
+                                                              "caller_max_pending_requests",
+                                                              "caller_max_requests",
+                                                              "request_share",
+                                                              "connection_share",
                                                               "max_retries",
                                                               "retry_budget",
                                                               "request_limit",
@@ -37,6 +44,16 @@ std::string_view why(Protection bound) {
       return "the service has as many requests under way as its circuit breaker allows";
     case Protection::endpoint_max_connections:
       return "the endpoint has as many connections as its circuit breaker allows";
+    case Protection::caller_max_connections:
+      return "the caller has as many connections to the service as it may";
+    case Protection::caller_max_pending:
+      return "as many requests of the caller wait for connections to the service as may";
+    case Protection::caller_max_requests:
+      return "the caller has as many requests to the service under way as it may";
+    case Protection::request_share:
+      return "the service has its share of the requests that may be under way";
+    case Protection::connection_share:
+      return "the service has its share of the connections that there may be";
     default:
       return "the endpoint has as many requests under way as its circuit breaker allows";
   }
@@ -74,12 +91,16 @@ void ProtectionCounters::reset() {
     each.reset();
   }
   retries_refused.reset();
+  callers_uncounted.reset();
   limited.reset();
   held_back.reset();
 }
 
 Protections::Protections(uint32_t services, uint32_t endpoints, uint32_t workers)
-    : breakers(services, endpoints, workers), outliers(services, endpoints, workers), rates(kBuckets, workers) {
+    : breakers(services, endpoints, workers),
+      outliers(services, endpoints, workers),
+      rates(kBuckets, workers),
+      callers(kCallerPlaces, workers) {
   for (uint32_t worker = 0; worker <= workers; ++worker) {
     counters.emplace_back(services);
   }

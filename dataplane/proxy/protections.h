@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "lb/breaker.h"
+#include "lb/caller_board.h"
 #include "lb/outlier.h"
 #include "lb/request_limit.h"
 
@@ -18,11 +19,16 @@ namespace weft::proxy {
 /// Which of them decided about a request, beside its response flags.
 enum class Protection : uint8_t {
   none,
-  max_connections,  ///< the first five are bounds, whose overflows are counted
+  max_connections,  ///< the first ten are bounds, whose overflows are counted
   max_pending_requests,
   max_requests,
   endpoint_max_connections,
   endpoint_max_requests,
+  caller_max_connections,
+  caller_max_pending,
+  caller_max_requests,
+  request_share,     ///< of a worker's requests, as many as the service may have,
+  connection_share,  ///< and of its connections
   max_retries,
   retry_budget,
   request_limit,
@@ -34,7 +40,7 @@ enum class Protection : uint8_t {
 };
 /// "-": none.
 std::string_view to_string(Protection protection);
-/// For the client that is refused; of the five bounds.
+/// For the client that is refused; of the bounds.
 std::string_view why(Protection bound);
 /// Of a request whose report ejected its endpoint.
 Protection protection_of(lb::Ejection ejection);
@@ -52,11 +58,12 @@ class ProtectionTally {
 
 /// Of a service.
 struct ProtectionCounters {
-  static constexpr size_t kBounds = 5;
+  static constexpr size_t kBounds = 10;
 
   std::array<ProtectionTally, kBounds> overflows;  ///< requests and connections refused, by Protection, from the first
   ProtectionTally retries_refused;                 ///< for the budget
-  ProtectionTally limited;                         ///< requests refused, as too many came in a time
+  ProtectionTally callers_uncounted;  ///< requests and connections that no place was left for to count them by caller
+  ProtectionTally limited;            ///< requests refused, as too many came in a time
   std::array<ProtectionTally, lb::kEjections> ejections;  ///< by lb::Ejection
   ProtectionTally held_back;                              ///< ejections, for max_ejection_percent
 
@@ -79,6 +86,7 @@ struct Protections {
   lb::BreakerBoard breakers;
   lb::OutlierBoard outliers;
   lb::SharedRates rates;
+  lb::CallerBoard callers;
   /// By worker and service slot; the last is look_after()'s.
   std::vector<std::vector<ProtectionCounters>> counters;
 };

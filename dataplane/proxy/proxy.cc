@@ -78,6 +78,10 @@ void Proxy::accept(const tcp::Event& event, const lb::Snapshot& snapshot, time::
   if (service != nullptr && service->answers_names) {
     return names_.begin(event.id, snapshot, time::to_millis(now));
   }
+  if (service != nullptr && !engine_.join(event.id, service->slot)) [[unlikely]] {
+    relay_.refuse_for_share(event.id, service->slot);
+    return;
+  }
   const lb::AppProtocol protocol =
       service == nullptr || service->http == nullptr ? lb::AppProtocol::opaque : service->http->protocol;
   if (protocol != lb::AppProtocol::detect) {

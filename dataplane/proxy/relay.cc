@@ -129,7 +129,10 @@ void Relay::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::Time
   if (decision.target != nullptr && !judgement.denied && !free_.empty()) {
     decision.target = pass_over(*decision.service, *decision.target, hash, now, is_probe);
   }
-  if (judgement.denied || decision.target == nullptr || free_.empty() || !admit(*decision.service, *decision.target)) {
+  uint32_t caller = UINT32_MAX;
+  if (judgement.denied || decision.target == nullptr || free_.empty() ||
+      !admit_caller(snapshot, *decision.service, client->remote, caller) ||
+      !admit(*decision.service, *decision.target, caller)) {
     if (is_probe) {
       config_.protections->outliers.abandon(decision.target->slot, now);
     }
@@ -151,6 +154,7 @@ void Relay::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::Time
       .to_endpoint = {.remote = decision.target->address, .remote_port = decision.target->port},
       .service_slot = decision.service->slot,
       .endpoint_slot = decision.target->slot,
+      .caller = caller,
       .in_use = true,
       .tells_client = decision.service->policy.proxy_protocol,
       .is_watched = config_.protections != nullptr && (is_probe || decision.service->request_policy().outlier.enabled),
@@ -195,6 +199,7 @@ void Relay::connect(const Call& call, const tcp::SocketPair& pair, time::Time no
   if (!id) {
     return abandon(number);
   }
+  engine_.join(*id, session.service_slot);  // admit() has asked
   session.endpoint = {.id = *id, .open = true};
   if (!session.tells_client) {
     pump(session, time::to_millis(now));

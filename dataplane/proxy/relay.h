@@ -45,6 +45,8 @@ class Relay {
 
   /// A client's connection that has been accepted; what came by it is unread.
   void begin(tcp::ConnectionId client, const lb::Snapshot& snapshot, time::Time now);
+  /// A client's connection that its service has no share left for.
+  void refuse_for_share(tcp::ConnectionId client, uint32_t service_slot);
   /// What the engine said of connections whose role is relay_client or relay_endpoint. The lists hold what follows;
   /// they are the caller's to empty.
   void act(std::span<const tcp::Event> events, time::Millis now);
@@ -101,6 +103,7 @@ class Relay {
     tcp::SocketPair to_endpoint;
     uint32_t service_slot = 0;
     uint32_t endpoint_slot = 0;
+    uint32_t caller = UINT32_MAX;  ///< place of the client's among the service's callers, if those are bounded
     bool in_use = false;
     bool called = false;
     bool tells_client = false;  ///< the endpoint is to be told who the client is
@@ -135,7 +138,9 @@ class Relay {
   // relay_protection.cc
   const lb::Target* pass_over(const lb::Service& service, const lb::Target& chosen, uint64_t hash, time::Millis now,
                               bool& is_probe) const;
-  bool admit(const lb::Service& service, const lb::Target& target);
+  bool admit(const lb::Service& service, const lb::Target& target, uint32_t caller);
+  bool admit_caller(const lb::Snapshot& snapshot, const lb::Service& service, const lb::Address& client,
+                    uint32_t& place);
   void note_outcome(Session& session, Came what);
   void end_charges(Session& session);
   void report_outcomes(const lb::Snapshot& snapshot, time::Millis now);

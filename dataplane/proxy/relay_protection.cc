@@ -45,7 +45,7 @@ const lb::Target* Relay::pass_over(const lb::Service& service, const lb::Target&
 }
 
 /// @returns false: the service, or the endpoint, has as many connections as it may
-bool Relay::admit(const lb::Service& service, const lb::Target& target) {
+bool Relay::admit(const lb::Service& service, const lb::Target& target, uint32_t caller) {
   if (config_.protections == nullptr) {
     return true;
   }
@@ -53,8 +53,16 @@ bool Relay::admit(const lb::Service& service, const lb::Target& target) {
   const lb::BreakerLimits& limits = service.request_policy().breaker;
   const auto refuse_for = [&](Protection bound) {
     config_.protections->counters[config_.worker][service.slot].overflow(bound).add();
+    if (caller != UINT32_MAX) {
+      config_.protections->callers.give_back(config_.worker, lb::CallerBoard::connections, caller);
+    }
     return false;
   };
+  const uint32_t used = board.in_use_here(config_.worker, lb::BreakerBoard::connections, service.slot);
+  if (!tcp::has_share(used, static_cast<uint32_t>(free_.size()), tcp::kShareMultiple) ||
+      !engine_.may_connect(service.slot)) {
+    return refuse_for(Protection::connection_share);
+  }
   if (!board.take(config_.worker, lb::BreakerBoard::connections, service.slot, limits.max_connections)) {
     board.want_connection(config_.worker, service.slot);  // of those that wait for requests, if it has any
     return refuse_for(Protection::max_connections);
@@ -66,6 +74,43 @@ bool Relay::admit(const lb::Service& service, const lb::Target& target) {
     return refuse_for(Protection::endpoint_max_connections);
   }
   return true;
+}
+
+/// @param place among the service's callers. @returns false: the caller has as many connections to it as it may
+bool Relay::admit_caller(const lb::Snapshot& snapshot, const lb::Service& service, const lb::Address& client,
+                         uint32_t& place) {
+  const lb::CallerLimits& limits = service.request_policy().callers;
+  if (limits.empty() || config_.protections == nullptr) [[likely]] {
+    return true;
+  }
+  lb::CallerBoard& board = config_.protections->callers;
+  ProtectionCounters& counters = config_.protections->counters[config_.worker][service.slot];
+  const lb::Caller* const caller = snapshot.callers().find(client);
+  const uint32_t most = limits.of(caller).max_connections;
+  if (most == lb::BreakerLimits::kNone) {
+    return true;
+  }
+  const uint32_t opened = board.open(config_.worker, lb::caller_key(limits, caller));
+  if (opened == lb::CallerBoard::kNone) {
+    counters.callers_uncounted.add();
+    return true;
+  }
+  if (!board.take(config_.worker, lb::CallerBoard::connections, opened, most)) {
+    counters.overflow(Protection::caller_max_connections).add();
+    return false;
+  }
+  place = opened;
+  return true;
+}
+
+void Relay::refuse_for_share(tcp::ConnectionId client, uint32_t service_slot) {
+  if (config_.protections != nullptr) {
+    config_.protections->counters[config_.worker][service_slot].overflow(Protection::connection_share).add();
+  }
+  if (refused_.size() < refused_.capacity()) {
+    refused_.push_back(service_slot);
+  }
+  engine_.abort(client);
 }
 
 /// Of a session's connection to its endpoint, once.
@@ -88,6 +133,9 @@ void Relay::end_charges(Session& session) {
   lb::BreakerBoard& board = config_.protections->breakers;
   board.give_back(config_.worker, lb::BreakerBoard::connections, session.service_slot);
   board.give_back_of_endpoint(config_.worker, lb::BreakerBoard::connections, session.endpoint_slot);
+  if (const uint32_t caller = std::exchange(session.caller, UINT32_MAX); caller != UINT32_MAX) {
+    config_.protections->callers.give_back(config_.worker, lb::CallerBoard::connections, caller);
+  }
 }
 
 void Relay::report_outcomes(const lb::Snapshot& snapshot, time::Millis now) {

@@ -160,6 +160,7 @@ void Engine::forget_acknowledged(uint32_t c, Seq acknowledgment, Round& round) {
     }
     pieces_.give_back(connection.to_send.pop(pieces_));
     --connection.send_pieces;
+    groups_.drop(group_of(connection), 1);
   }
   round.acknowledged = acknowledgment - connection.send_unacknowledged;
   connection.queued_bytes -= round.acknowledged;

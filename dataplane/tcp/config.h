@@ -16,6 +16,7 @@ struct Config {
   uint32_t time_waits = 4096;   ///< 32 bytes each; beyond, the oldest goes
   uint32_t pieces = 16384;      ///< of all queues, 32 bytes each, one a segment or slice
   uint32_t listeners = 64;
+  uint32_t groups = 0;  ///< of connections, 8 bytes each, and 2 a connection: groups.h
 
   uint32_t receive_buffer = 1 << 20;  ///< bytes a connection, which the window grants; 4 KiB to 1 GiB
   uint32_t send_buffer = 4 << 20;     ///< bytes a connection at most: what is queued follows the congestion window

@@ -40,9 +40,11 @@ struct Counters {
   uint64_t unacceptable = 0;  ///< outside the window
   uint64_t paws_dropped = 0;
   uint64_t bad_acknowledgments = 0;
-  uint64_t challenges = 0;     ///< RFC 5961
-  uint64_t out_of_memory = 0;  ///< payloads not taken
-  uint64_t invalid = 0;        ///< flags that can't be
+  uint64_t challenges = 0;           ///< RFC 5961
+  uint64_t out_of_memory = 0;        ///< payloads not taken
+  uint64_t invalid = 0;              ///< flags that can't be
+  uint64_t beyond_share = 0;         ///< connections that their group has no share for
+  uint64_t pieces_beyond_share = 0;  ///< of out_of_memory, those
 };
 
 }  // namespace weft::tcp

@@ -43,6 +43,7 @@ Engine::Engine(const Config& config, const Secret& secret, time::Time now)
       time_waits_(config.time_waits),
       pieces_(config.pieces),
       reassembly_(config.ranges, config.max_ranges),
+      groups_(config.groups, config.connections),
       listeners_(config.listeners),
       wheel_(config.connections, time::to_millis(now)),
       starved_writers_(config.connections),
@@ -102,6 +103,33 @@ std::optional<ConnectionId> Engine::connect(const SocketPair& pair, uint32_t use
   details_[c].heard_at = time::to_millis(now);
   touch(c);
   return ConnectionId{c, connection.generation};
+}
+
+bool Engine::join(ConnectionId id, uint32_t group) {
+  const uint32_t c = find(id);
+  if (c == kNone) {
+    return true;  // nobody's
+  }
+  Connection& connection = connections_[c];
+  const uint16_t tag = groups_.tag(group);
+  if (tag == group_of(connection)) {
+    return true;
+  }
+  if (!groups_.may_connect(tag, static_cast<uint32_t>(free_.size()) + 1)) {
+    ++counters_.beyond_share;
+    return false;
+  }
+  const auto pieces = uint32_t{connection.received_pieces} + connection.send_pieces;
+  groups_.disconnected(group_of(connection));
+  groups_.drop(group_of(connection), pieces);
+  groups_.set(c, tag);
+  groups_.connected(tag);
+  groups_.hold(tag, pieces);
+  return true;
+}
+
+bool Engine::may_connect(uint32_t group) const {
+  return groups_.may_connect(groups_.tag(group), static_cast<uint32_t>(free_.size()));
 }
 
 bool Engine::is_free(const SocketPair& pair, time::Time now) const {
@@ -282,6 +310,7 @@ void Engine::append_to_send(Connection& connection, uint32_t piece, buffer::Slic
   appended.flags = flags;
   connection.to_send.push(pieces_, piece);
   ++connection.send_pieces;
+  groups_.hold(group_of(connection), 1);
   connection.queued_bytes += appended.length();
   if (connection.unsent == kNone) {
     connection.unsent = piece;
@@ -360,7 +389,7 @@ size_t Engine::relay(ConnectionId from_id, ConnectionId to_id, size_t at_most) {
     return moved + size <= room || (moved == 0 && target.queued_bytes == 0 && room > 0 && size <= at_most);
   };
   while (!source.received.empty() && fits(pieces_[source.received.head].slice.size()) && pieces_.may_move() &&
-         pieces_.may_hold(target.send_pieces)) {
+         pieces_.may_hold(target.send_pieces) && may_pass(source, target)) {
     const uint32_t piece = pop_received(source);
     buffer::Slice slice = std::move(pieces_[piece].slice);
     moved += slice.size();
@@ -375,6 +404,12 @@ size_t Engine::relay(ConnectionId from_id, ConnectionId to_id, size_t at_most) {
     want_room(to, !pieces_.may_move(), starved_movers_);
   }
   return moved;
+}
+
+/// What another group's peers do not take stays with those who sent it, but for a piece a queue.
+bool Engine::may_pass(const Connection& source, const Connection& target) const {
+  return group_of(source) == group_of(target) || target.send_pieces == 0 ||
+         groups_.takes(group_of(target), target.send_pieces, 1, pieces_.spare()) > 0;
 }
 
 /// Some of what was received has left: the window may open, and there may be no more.
@@ -498,7 +533,7 @@ size_t Engine::memory_bytes() const {
   return connections_.size() * (sizeof(Connection) + sizeof(Details) + sizeof(uint32_t) + 2 * sizeof(ConnectionId)) +
          starved_writers_.memory_bytes() + starved_movers_.memory_bytes() + starved_closers_.memory_bytes() +
          wheel_.memory_bytes() + table_.memory_bytes() + half_opens_.memory_bytes() + time_waits_.memory_bytes() +
-         pieces_.capacity() * sizeof(Piece) + reassembly_.memory_bytes();
+         pieces_.capacity() * sizeof(Piece) + reassembly_.memory_bytes() + groups_.memory_bytes();
 }
 
 const Connection* Engine::look(ConnectionId id) const {
@@ -533,6 +568,8 @@ uint32_t Engine::create(const SocketPair& pair, uint64_t place) {
   Connection& connection = connections_[c];
   connection.pair = pair;
   connection.generation = generation;
+  groups_.set(c, Groups::kNone);
+  groups_.connected(Groups::kNone);
   connection.flags = Connection::in_use | Connection::on_wire;
   connection.timestamp_offset = keyed_.timestamp_of(pair);
   table_.insert(place, {Reference::Kind::connection, c});
@@ -546,6 +583,7 @@ void Engine::release(uint32_t c) {
   if ((details_[c].flags & Details::duplicate_heard) != 0) {
     std::erase_if(duplicates_, [&](const Duplicate& each) { return each.connection == c; });
   }
+  groups_.disconnected(groups_.of(c));
   ++connection.generation;
   connection.flags = 0;
   free_.push_back(c);
@@ -554,6 +592,7 @@ void Engine::release(uint32_t c) {
 uint32_t Engine::pop_received(Connection& connection) {
   pieces_.uncount_received();
   --connection.received_pieces;
+  groups_.drop(group_of(connection), 1);
   return connection.received.pop(pieces_);
 }
 
@@ -575,6 +614,7 @@ void Engine::leave_wire(uint32_t c) {
 void Engine::forget_sending(uint32_t c) {
   Connection& connection = connections_[c];
   connection.to_send.clear(pieces_);
+  groups_.drop(group_of(connection), connection.send_pieces);
   connection.send_pieces = 0;
   connection.unsent = kNone;
   connection.queued_bytes = 0;

@@ -24,6 +24,7 @@
 #include "tcp/config.h"
 #include "tcp/connection.h"
 #include "tcp/counters.h"
+#include "tcp/groups.h"
 #include "tcp/half_open.h"
 #include "tcp/keyed.h"
 #include "tcp/piece.h"
@@ -90,6 +91,10 @@ class Engine {
   State state(ConnectionId id) const;
   const SocketPair* pair(ConnectionId id) const;
   void set_user(ConnectionId id, uint32_t user);
+  /// The connection is the group's from here on. @returns false: it is not, as the group has its share of connections
+  bool join(ConnectionId id, uint32_t group);
+  /// Would join() say so of one more?
+  bool may_connect(uint32_t group) const;
 
   /// Bytes that write() takes.
   size_t room(ConnectionId id) const;
@@ -209,6 +214,10 @@ class Engine {
   void touch(uint32_t c);
   void start_closing(uint32_t c);
   void was_read(uint32_t c);
+  uint16_t group_of(const Connection& connection) const {
+    return groups_.of(static_cast<uint32_t>(&connection - connections_.data()));
+  }
+  bool may_pass(const Connection& source, const Connection& target) const;
   void append_to_send(Connection& connection, uint32_t piece, buffer::Slice slice, uint8_t flags);
   size_t room_of(uint32_t c) const;
   size_t room_for_pieces(uint32_t c) const;
@@ -339,6 +348,7 @@ class Engine {
   TimeWaits time_waits_;
   Pieces pieces_;
   Reassembly reassembly_;
+  Groups groups_;
   std::vector<Listener> listeners_;
   std::unordered_map<Socket, uint32_t, SocketHash> listening_;  ///< in listeners_
   time::Wheel wheel_;

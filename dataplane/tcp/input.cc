@@ -367,7 +367,10 @@ bool Engine::keep_end(uint32_t c, Segment& segment, bool fin) {
 /// Beyond a gap.
 void Engine::take_beyond(uint32_t c, const Segment& segment, bool fin) {
   const Seq end = segment.sequence + static_cast<uint32_t>(segment.payload.size());
-  if (!pieces_.may_keep_beyond()) {  // what is in order comes first
+  const Connection& connection = connections_[c];
+  const bool has_share = groups_.takes(group_of(connection), connection.received_pieces, 1, pieces_.spare()) > 0;
+  if (!pieces_.may_keep_beyond() || !has_share) {  // what is in order comes first
+    counters_.pieces_beyond_share += has_share ? 0 : 1;
     ++counters_.out_of_memory;
     return;
   }
@@ -438,6 +441,7 @@ bool Engine::fill_gaps(uint32_t c, const buffer::Slice& slice, Seq end) {
     const Reassembly::Delivery filled =
         reassembly_.deliver(beyond, pieces_, connection.receive_next, connection.received);
     connection.received_pieces = static_cast<uint16_t>(connection.received_pieces + filled.pieces);
+    groups_.hold(group_of(connection), filled.pieces);
     connection.received_bytes += filled.next - connection.receive_next;
     connection.receive_next = filled.next;
     take_fin_from_queue(connection);
@@ -476,7 +480,12 @@ bool Engine::append_received(Connection& connection, buffer::Slice slice) {
     return false;
   }
   if (!connection.received.absorb(pieces_, slice)) {
-    const bool may = pieces_.may_receive() && pieces_.may_hold(connection.received_pieces);
+    const uint32_t held = connection.received_pieces;
+    bool may = pieces_.may_receive() && pieces_.may_hold(held);
+    if (may && groups_.takes(group_of(connection), held, 1, pieces_.spare()) == 0) [[unlikely]] {
+      ++counters_.pieces_beyond_share;
+      may = false;
+    }
     const uint32_t piece = may ? pieces_.take() : kNone;
     if (piece == kNone) {
       return false;
@@ -485,6 +494,7 @@ bool Engine::append_received(Connection& connection, buffer::Slice slice) {
     pieces_[piece].slice = std::move(slice);
     connection.received.push(pieces_, piece);
     ++connection.received_pieces;
+    groups_.hold(group_of(connection), 1);
     pieces_.count_received();
   }
   connection.received_bytes += length;

@@ -106,6 +106,8 @@ class Pieces {
   /// How many more a receive queue that holds so many may be promised: what is promised has to be held when it comes,
   /// and other queues grow until then.
   uint32_t promisable(uint32_t held) const { return most() / 2 > held ? most() / 2 - held : 0; }
+  /// What is free beyond the two shares.
+  uint32_t spare() const { return free_count_ > reserve() ? free_count_ - reserve() : 0; }
   bool may_receive() const { return free_count_ > 0 && (received_ < share() || free_count_ > share()); }
   /// @param again what was sent before, and needs to be smaller now
   bool may_cut(bool again) const {
@@ -126,13 +128,11 @@ class Pieces {
   uint32_t received_ = 0;
 
   uint32_t share() const { return capacity() / 8; }
+  uint32_t reserve() const { return share() < kFew ? 0 : 2 * share(); }
   /// Two shares are left to queues that hold next to nothing, so that many who hoard do not keep others out; not where
   /// a share is less than a queue's few.
   uint32_t most() const {
-    const uint32_t reserve = share() < kFew ? 0 : 2 * share();
-    return free_count_ > reserve ? std::clamp((free_count_ - reserve) / 4, kFew, kMany)
-           : reserve == 0        ? kFew
-                                 : kNextToNothing;
+    return spare() > 0 ? std::clamp(spare() / 4, kFew, kMany) : reserve() == 0 ? kFew : kNextToNothing;
   }
 };
 

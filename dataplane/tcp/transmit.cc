@@ -241,6 +241,7 @@ bool Engine::split(Connection& connection, uint32_t at, uint32_t bytes) {
     return false;
   }
   ++connection.send_pieces;
+  groups_.hold(group_of(connection), 1);
   Piece& piece = pieces_[at];
   piece.forget_leap(now_.micros);
   Piece& behind = pieces_[rest];
@@ -375,7 +376,10 @@ Seq Engine::grantable_edge(const Connection& connection) const {
   const uint32_t held = connection.received_pieces;
   const uint64_t size =
       held < kEnoughToTell ? our_mss(connection.pair) : std::max(connection.received_bytes / held, kCopied);
-  const uint64_t room = pieces_.may_receive() ? pieces_.promisable(held) * size : 0;
+  const uint64_t room =
+      pieces_.may_receive()
+          ? groups_.takes(group_of(connection), held, pieces_.promisable(held), pieces_.spare()) * size
+          : 0;
   const Seq edge = connection.receive_next + static_cast<uint32_t>(std::min<uint64_t>(free, room));
   const uint32_t sensible = std::min<uint32_t>(connection.mss, buffer / 2);
   return edge >= connection.receive_edge + sensible ? edge : connection.receive_edge;

@@ -293,7 +293,7 @@ TEST_F(HttpThreeUpstreams, TheOldestGivesWay) {
 
 /// Of clients whose next requests wait, as many are served in a turn as it has time for, in their order.
 TEST_F(HttpLimits, RequestsThatWaitAreServedAShareATurn) {
-  constexpr uint32_t kClients = 60;
+  constexpr uint32_t kClients = 50;
   for (uint32_t i = 0; i < kClients; ++i) {
     mesh.say(mesh.connect(), std::string(kGet) + request("/" + std::to_string(i)));
   }

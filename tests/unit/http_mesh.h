@@ -153,8 +153,8 @@ class HttpMesh {
     }
   }
 
-  tcp::ConnectionId connect(const lb::Address& vip = kMeshVip) {
-    const auto id = *outside.engine.connect({kMeshClient, vip, lb::port_from_host(next_client_++), kMeshPort}, 1, now);
+  tcp::ConnectionId connect(const lb::Address& vip = kMeshVip, const lb::Address& from = kMeshClient) {
+    const auto id = *outside.engine.connect({from, vip, lb::port_from_host(next_client_++), kMeshPort}, 1, now);
     settle();
     return id;
   }

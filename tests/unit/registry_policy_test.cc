@@ -114,7 +114,8 @@ constexpr BadPolicyRow kBadPolicies[] = {
     {"perSecond: 5}", "perSecond: 1000000001}",
      R"(12: spec.limits.newFlowsPerSource.perSecond: expected an integer from 1 to 1000000000, got "1000000001")"},
     {"newFlowsPerSource", "newFlowsBySource",
-     "12: spec.limits.newFlowsBySource: unknown field; expected one of flows, newFlows, newFlowsPerSource or requests"},
+     "12: spec.limits.newFlowsBySource: unknown field; expected one of flows, newFlows, newFlowsPerSource, requests or "
+     "callers"},
     {"slowStart: {seconds: 30}", "slowStart: {seconds: 3601}",
      R"(14: spec.endpoints.slowStart.seconds: expected an integer from 1 to 3600, got "3601")"},
     {"slowStart: {seconds: 30}", "slowStart: {}", "14: spec.endpoints.slowStart.seconds: required field is missing"},
