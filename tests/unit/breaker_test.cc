@@ -12,6 +12,31 @@ namespace {
 
 constexpr auto kRequests = BreakerBoard::requests;
 
+/// What another worker keeps to spare is not to be had, whoever asks first.
+TEST(Breaker, AnEndpointHasRoomIfOneWouldBeGiven) {
+  for (uint32_t seed = 0; seed < 20; ++seed) {
+    std::mt19937 random(seed);
+    constexpr uint32_t kWorkers = 3;
+    const uint32_t limit = 1 + random() % 300;
+    BreakerBoard board(2, 2, kWorkers);
+    std::vector<uint32_t> used(kWorkers);
+    bool was_ever_spare = false;
+    for (int i = 0; i < 3000; ++i) {
+      const uint32_t worker = random() % kWorkers;
+      if (random() % 5 < 3) {
+        const bool has_room = board.has_room_at_endpoint(worker, kRequests, 1, limit);
+        was_ever_spare |= !has_room && board.endpoint_in_use(kRequests, 1) < limit;
+        ASSERT_EQ(board.take_of_endpoint(worker, kRequests, 1, limit), has_room) << "seed " << seed;
+        used[worker] += has_room ? 1 : 0;
+      } else if (used[worker] > 0) {
+        board.give_back_of_endpoint(worker, kRequests, 1);
+        --used[worker];
+      }
+    }
+    EXPECT_TRUE(limit < 32 * kWorkers || was_ever_spare);
+  }
+}
+
 TEST(Breaker, ASmallBoundIsExact) {
   for (const uint32_t workers : {1U, 2U, 5U, 16U}) {
     for (const uint32_t limit : {1U, 2U, 7U, 31U}) {

@@ -295,6 +295,23 @@ TEST_F(HttpBulkhead, AFloodOfConnectionsToAServiceCostsAnotherNothing) {
   EXPECT_GT(beside.reset(), 0U);
 }
 
+/// Envoy's persistent hosts are strict only when asked to be.
+TEST_F(HttpCallers, ASessionWhoseEndpointIsFullGoesToAnother) {
+  lb::HttpRule rule{.backends = {backend(1)},
+                    .session = lb::SessionPersistence{.kind = lb::SessionPersistence::Kind::header, .name = "x-s"}};
+  lb::Http http{.protocol = lb::AppProtocol::http, .routes = route_table({{"/", std::move(rule)}})};
+  mesh.publish(
+      {asking(http_service("default/web", 1, {1, 2}, std::move(http)), {.breaker = {.endpoint_max_requests = 1}})});
+  const Told first = exchange_once(kGet);
+  const std::string brought = request("/a", "x-s: " + value_of(first.client, "x-s") + "\r\n");
+  EXPECT_EQ(exchange_once(brought).to, first.to);
+  mesh.say(mesh.connect(), brought);
+  EXPECT_EQ(number_of(only_heard().endpoint), first.to);  // and is not answered
+  const Told moved = exchange_once(brought);
+  EXPECT_EQ(first_line(moved.client), "HTTP/1.1 200 OK");
+  EXPECT_NE(moved.to, first.to);
+}
+
 class HttpShares : public HttpProxied {
  protected:
   HttpShares() : HttpProxied({.exchanges = 20}) {}
