@@ -166,10 +166,9 @@ struct Exchange : ExchangeState {
   buffer::Slice response_edits;  ///< header edits of its rule and backend: header_edits.h
   ShortText<80> policy;          ///< as AccessRecord's
   ShortText<80> dry_run_policy;
-  ShortText<64> limit;  ///< as AccessRecord's
+  ShortText<64> limit;
   ShortText<64> fault;
-  ShortText<64> limit;      ///< as AccessRecord's
-  ShortText<80> signature;  ///< as AccessRecord's
+  ShortText<80> signature;
 
   /// A new one. Precondition: what the last one held of buffers is given back.
   void begin() {

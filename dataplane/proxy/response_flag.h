@@ -30,7 +30,6 @@ constexpr ResponseFlags denied_by_policy = 1 << 13;
 constexpr ResponseFlags rate_limited = 1 << 14;    ///< RL: more requests came in a time than a limit allows
 constexpr ResponseFlags delay_injected = 1 << 15;  ///< DI: a fault that was injected on purpose delayed it,
 constexpr ResponseFlags fault_injected = 1 << 16;  ///< FI: or ended it
-constexpr ResponseFlags rate_limited = 1 << 14;    ///< RL: more requests came in a time than a limit allows
 /// SIG: a signature of a policy of inspection was found in the request or the response. weft's own.
 constexpr ResponseFlags denied_by_signature = 1 << 17;
 }  // namespace response_flag
