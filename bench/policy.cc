@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file What policies of access cost a proxied request: the requests of http.cc (keepalive, no routes), without any
-/// policy, and with a thousand rules of which the last allows it. What is timed: http_world.h.
+/// policy, and with a thousand rules of which the last allows it; and what protections cost that have nothing to do.
+/// What is timed: http_world.h.
 ///
 /// Rules are of five kinds, as meshes have them: a principal's paths, a namespace's one path, address blocks and hosts,
 /// a template with a header, and "not"; a tenth of them denies. Clients are 128 addresses of as many services.
@@ -94,12 +95,7 @@ std::vector<lb::AuthorizationRules> one_path(uint32_t count) {
   return policies;
 }
 
-void run(benchmark::State& state, std::vector<lb::AuthorizationRules> policies) {
-  lb::Service asked = service(0);
-  if (!policies.empty()) {
-    asked.authorization = std::make_shared<const lb::Authorization>(1, std::move(policies), asked.address, asked.port);
-    state.counters["kilobytes"] = static_cast<double>(asked.authorization->memory_bytes()) / 1024;
-  }
+void run(benchmark::State& state, lb::Service asked) {
   World world(std::move(asked), callers());
   KeptAlive clients(world, request(7), kAddresses);
   std::vector<uint64_t> costs;
@@ -113,14 +109,24 @@ void run(benchmark::State& state, std::vector<lb::AuthorizationRules> policies) 
   state.counters["cycles_per_request"] = median_of(costs) / kBatch;
 }
 
+void authorize(lb::Service& asked, std::vector<lb::AuthorizationRules> policies) {
+  asked.authorization = std::make_shared<const lb::Authorization>(1, std::move(policies), asked.address, asked.port);
+}
+void run_authorized(benchmark::State& state, std::vector<lb::AuthorizationRules> policies) {
+  lb::Service asked = service(0);
+  authorize(asked, std::move(policies));
+  state.counters["kilobytes"] = static_cast<double>(asked.authorization->memory_bytes()) / 1024;
+  run(state, std::move(asked));
+}
+
 void none(benchmark::State& state) {
-  run(state, {});
+  run(state, service(0));
 }
 void rules(benchmark::State& state) {
-  run(state, mixed(static_cast<uint32_t>(state.range(0)) - 1));
+  run_authorized(state, mixed(static_cast<uint32_t>(state.range(0)) - 1));
 }
 void rules_of_one_path(benchmark::State& state) {
-  run(state, one_path(static_cast<uint32_t>(state.range(0))));
+  run_authorized(state, one_path(static_cast<uint32_t>(state.range(0))));
 }
 
 /// Of one new connection whose requests nobody reads, and of a client that a worker has not met: the source alone.
@@ -249,6 +255,85 @@ void signatures(benchmark::State& state) {
       benchmark::Counter(static_cast<double>(bytes) * 8e-9, benchmark::Counter::kIsIterationInvariantRate);
   state.counters["kilobytes"] = static_cast<double>(inspection.memory_bytes()) / 1024;
 }
+
+// Protections that are configured and have nothing to do.
+
+template <typename Change>
+void change_requests(lb::Service& asked, Change change) {
+  lb::RequestPolicy policy = asked.request_policy();
+  change(policy);
+  asked.requests = std::make_shared<const lb::RequestPolicy>(std::move(policy));
+}
+/// Bounds of endpoints beside those of the service, which are always there.
+void bound(lb::Service& asked) {
+  change_requests(asked, [](lb::RequestPolicy& policy) {
+    policy.breaker.endpoint_max_connections = 1024;
+    policy.breaker.endpoint_max_requests = 1024;
+  });
+}
+void watch(lb::Service& asked) {
+  change_requests(asked, [](lb::RequestPolicy& policy) { policy.outlier.enabled = true; });
+}
+/// A bucket of the service's, and one of each calling service's.
+void limit_rates(lb::Service& asked) {
+  change_requests(asked, [](lb::RequestPolicy& policy) {
+    const lb::RequestRate rate{.interval_ns = lb::RequestRate::kLeastInterval, .burst = 20'000'000};
+    policy.limits.push_back({.name = "all", .rate = rate, .id = 1});
+    policy.limits.push_back({.name = "by-service", .by = lb::RequestLimit::By::service, .rate = rate, .id = 2});
+  });
+}
+void bound_callers(lb::Service& asked) {
+  change_requests(asked, [](lb::RequestPolicy& policy) {
+    policy.callers.bounds = {.max_requests = 1024, .max_pending = 1024, .max_connections = 1024};
+    policy.callers.id = 1;
+  });
+}
+void allow(lb::Service& asked) {
+  authorize(asked, mixed(9));
+}
+/// About requests with a header that none has.
+void inject(lb::Service& asked) {
+  lb::Fault fault{.name = "default/rehearsal", .id = 1, .abort_status = 503};
+  fault.headers.push_back({.name = "x-rehearsal", .value = {.is = {{Kind::exact, "yes"}}, .is_not = {}}});
+  asked.faults = std::make_shared<const lb::Faults>(lb::Faults{std::move(fault)});
+}
+void inspect(lb::Service& asked) {
+  std::vector<lb::InspectionRules> rules(1);
+  rules[0].policy = "default/p";
+  for (uint32_t i = 0; i < 30; ++i) {
+    rules[0].signatures.push_back(signature(i));
+  }
+  asked.inspection = std::make_shared<const lb::Inspection>(std::move(rules), 1);
+}
+
+using Configure = void (*)(lb::Service&);
+void quiet(benchmark::State& state, const std::vector<Configure>& protections) {
+  lb::Service asked = service(0);
+  for (const Configure configure : protections) {
+    configure(asked);
+  }
+  run(state, std::move(asked));
+}
+const struct Quiet {
+  const char* name;
+  std::vector<Configure> protections;
+} kQuiet[] = {
+    {"policy/quiet", {bound, watch, limit_rates, bound_callers, allow, inject, inspect}},
+    {"policy/quiet/without_inspection", {bound, watch, limit_rates, bound_callers, allow, inject}},
+    {"policy/quiet/breakers", {bound}},
+    {"policy/quiet/outliers", {watch}},
+    {"policy/quiet/rates", {limit_rates}},
+    {"policy/quiet/callers", {bound_callers}},
+    {"policy/quiet/access", {allow}},
+    {"policy/quiet/faults", {inject}},
+    {"policy/quiet/inspection", {inspect}},
+};
+const bool kAreQuiet = [] {
+  for (const Quiet& each : kQuiet) {
+    benchmark::RegisterBenchmark(each.name, quiet, each.protections)->Unit(benchmark::kMillisecond);
+  }
+  return true;
+}();
 
 BENCHMARK(none)->Name("policy/none")->Unit(benchmark::kMillisecond);
 BENCHMARK(rules)->Name("policy")->ArgName("rules")->Arg(1)->Arg(10)->Arg(1000)->Unit(benchmark::kMillisecond);

@@ -112,10 +112,27 @@ SharedRates::Grant SharedRates::take(uint64_t key, const RequestRate& rate, uint
   }
 }
 
+void SharedRates::give_back(uint64_t key, uint64_t interval_ns, uint32_t tokens, uint64_t now_ns) {
+  const uint64_t now = ticks_of(now_ns);
+  std::atomic<uint64_t>& bucket = bucket_of(key, now);
+  uint64_t before = bucket.load(std::memory_order_relaxed);
+  uint64_t after = 0;
+  do {
+    const uint64_t ahead = ahead_of(before, now);
+    if ((before & kTagMask) != tag_of(key) || ahead == 0) {
+      return;
+    }
+    after = tag_of(key) | ((now + ahead - std::min(ahead, tokens * ticks_up(interval_ns))) & kTimeMask);
+  } while (!bucket.compare_exchange_weak(before, after, std::memory_order_relaxed));
+}
+
 uint64_t RequestLimiter::take(uint64_t key, const RequestRate& rate, uint64_t now_ns) {
   Owned& owned = owned_[key & (owned_.size() - 1)];
   if (owned.key != key) {
-    owned = {.key = key};
+    if (owned.tokens > 0) {
+      shared_.give_back(owned.key, owned.interval_ns, owned.tokens, now_ns);
+    }
+    owned = {.key = key, .interval_ns = rate.interval_ns};
   }
   if (owned.tokens == 0) {
     if (now_ns < owned.until_ns) {

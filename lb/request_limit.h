@@ -72,6 +72,8 @@ class SharedRates {
   };
   /// @param key says which bucket: a good hash
   Grant take(uint64_t key, const RequestRate& rate, uint64_t now_ns);
+  /// Tokens that were granted and not used; lost if another key has got the bucket since.
+  void give_back(uint64_t key, uint64_t interval_ns, uint32_t tokens, uint64_t now_ns);
 
  private:
   std::atomic<uint64_t>& bucket_of(uint64_t key, uint64_t now);
@@ -83,7 +85,8 @@ class SharedRates {
 /// A worker's part. One thread.
 class RequestLimiter {
  public:
-  /// Throws std::bad_alloc. @param room a power of two; 24 bytes each
+  /// Throws std::bad_alloc. @param room a power of two; 32 bytes each. A key has one place there, and whose place is
+  /// taken by another gives back what it has left
   RequestLimiter(SharedRates& shared, uint32_t room) : shared_(shared), owned_(room) {}
 
   /// Takes a token. @returns 0, or how many nanoseconds to wait for one: never 0 then
@@ -93,6 +96,7 @@ class RequestLimiter {
   struct Owned {
     uint64_t key = 0;
     uint64_t until_ns = 0;  ///< if it has none: none need be asked for before
+    uint64_t interval_ns = 0;
     uint32_t tokens = 0;
   };
 

@@ -12,13 +12,22 @@ namespace weft::proxy {
 
 using lb::CallerBoard;
 
+const lb::Caller* HttpProxy::caller_of(const lb::Address& client) {
+  if (!turn_.was_asked || turn_.asked != client) {
+    turn_.asked = client;
+    turn_.caller = turn_.snapshot->callers().find(client);
+    turn_.was_asked = true;
+  }
+  return turn_.caller;
+}
+
 /// Counts the request among its caller's, whatever attempts it makes at the service. @returns a bound that is reached
 std::optional<Protection> HttpProxy::bound_of_caller(Exchange& x, const lb::Service& service) {
   const lb::CallerLimits& limits = service.request_policy().callers;
   if (limits.empty()) [[likely]] {
     return std::nullopt;
   }
-  const lb::Caller* const caller = turn_.snapshot->callers().find(x.pair.remote);
+  const lb::Caller* const caller = caller_of(x.pair.remote);
   const lb::CallerBounds& bounds = limits.of(caller);
   if (!bounds.bound_requests()) {
     return std::nullopt;
@@ -41,7 +50,7 @@ std::optional<Protection> HttpProxy::pending_bound_of_caller(Exchange& x, const 
   if (x.caller == kNobody || limits.empty()) [[likely]] {
     return std::nullopt;
   }
-  const uint32_t most = limits.of(turn_.snapshot->callers().find(x.pair.remote)).max_pending;
+  const uint32_t most = limits.of(caller_of(x.pair.remote)).max_pending;
   if (most == lb::BreakerLimits::kNone) {
     return std::nullopt;
   }

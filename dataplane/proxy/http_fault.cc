@@ -13,9 +13,9 @@ constexpr uint16_t kReset = 1;
 
 }  // namespace
 
-lb::FaultScope HttpProxy::fault_scope(const Exchange& x, const lb::HttpRule& rule) const {
+lb::FaultScope HttpProxy::fault_scope(const Exchange& x, const lb::HttpRule& rule) {
   return {.client = x.pair.remote,
-          .caller = turn_.snapshot->callers().find(x.pair.remote),
+          .caller = caller_of(x.pair.remote),
           .route = rule.route,
           .request = &request_.view,
           .now_ns = static_cast<uint64_t>(turn_.time.count())};

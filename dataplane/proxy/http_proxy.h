@@ -150,6 +150,10 @@ class HttpProxy {
     const lb::Snapshot* snapshot = nullptr;
     time::Time time{};
     time::Millis millis = 0;
+    // Whom caller_of() was asked about last: several protections ask about one request.
+    lb::Address asked;
+    const lb::Caller* caller = nullptr;
+    bool was_asked = false;
   };
   /// What a request is answered with by weft itself.
   struct Reply {
@@ -243,7 +247,7 @@ class HttpProxy {
   bool is_within_limits(uint32_t number, const lb::Service& service, const lb::HttpRule& rule);
 
   // http_fault.cc: what is injected on purpose.
-  lb::FaultScope fault_scope(const Exchange& x, const lb::HttpRule& rule) const;
+  lb::FaultScope fault_scope(const Exchange& x, const lb::HttpRule& rule);
   void note_fault(Exchange& x, const lb::Fault& fault, lb::Injected what);
   bool pass_faults(uint32_t number, const lb::Service& listener, const lb::Service& service, const lb::HttpRule& rule);
   bool looks_dead(Exchange& x, const lb::Service& listener, const lb::Service& service, const lb::HttpRule& rule,
@@ -275,6 +279,8 @@ class HttpProxy {
   void report(Exchange& x, uint16_t status, bool is_local = false);
 
   // http_bulkhead.cc: what callers of a service, and services, leave to each other.
+  /// Who is behind a client's address; null: nobody is known there.
+  const lb::Caller* caller_of(const lb::Address& client);
   std::optional<Protection> bound_of_caller(Exchange& x, const lb::Service& service);
   std::optional<Protection> pending_bound_of_caller(Exchange& x, const lb::Service& service);
   bool admit_client(Client& client, const lb::Service& service, const lb::Snapshot& snapshot);

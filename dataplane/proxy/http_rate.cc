@@ -16,8 +16,7 @@ bool HttpProxy::is_within_limits(uint32_t number, const lb::Service& service, co
     if (!limit.route.empty() && limit.route != rule.route) {
       continue;
     }
-    const lb::Caller* const caller =
-        limit.by == lb::RequestLimit::By::service ? turn_.snapshot->callers().find(x.pair.remote) : nullptr;
+    const lb::Caller* const caller = limit.by == lb::RequestLimit::By::service ? caller_of(x.pair.remote) : nullptr;
     const uint64_t wait =
         limiter_.take(lb::bucket_key(limit, request_.view, x.pair.remote, caller), limit.rate, now_ns);
     if (wait == 0) {

@@ -148,6 +148,24 @@ TEST(RequestLimiter, KeepsManyKeysApartAndAFloodOfThemTight) {
   }
 }
 
+TEST(RequestLimiter, GivesKeysThatShareAPlaceAllOfTheirTokens) {
+  constexpr uint32_t kWorkers = 2;
+  SharedRates shared(64, kWorkers);
+  RequestLimiter limiter(shared, 1);
+  const RequestRate one{.interval_ns = kSecond, .burst = 100};
+  const RequestRate other{.interval_ns = kSecond / 2, .burst = 1000};
+  const uint64_t keys[] = {uint64_t{7} << 60 | 7, uint64_t{9} << 60 | 9};
+  uint32_t passed[2] = {};
+  for (uint32_t i = 0; i < 2000; ++i) {
+    passed[0] += limiter.take(keys[0], one, kSecond) == 0;
+    passed[1] += limiter.take(keys[1], other, kSecond) == 0;
+  }
+  EXPECT_LE(passed[0], one.burst);
+  EXPECT_LE(passed[1], other.burst);
+  EXPECT_GE(passed[0], one.burst - one.burst / 16) << "what the other worker may have to spare";
+  EXPECT_GE(passed[1], other.burst - other.burst / 16);
+}
+
 TEST(RequestLimiter, PassesNoMoreThanTheBurstThoughWorkersRunAtATime) {
   constexpr uint32_t kWorkers = 4;
   const RequestRate rate{.interval_ns = RequestRate::kMostTime / 1000, .burst = 1000};
