@@ -16,7 +16,7 @@ CallerBoard::CallerBoard(uint32_t places, uint32_t workers) : places_(places), w
 bool CallerBoard::join(uint32_t place, uint64_t tag) {
   std::atomic<uint64_t>& owner = places_[place].owner;
   uint64_t now = owner.load();
-  while ((now & ~kWorkers) == tag && (now & kWorkers) != 0) {
+  while ((now & ~kWorkers) == tag && (now & kWorkers) != 0 && (now & kWorkers) != kTentative) {
     if (owner.compare_exchange_weak(now, now + 1)) {
       return true;
     }
@@ -24,8 +24,8 @@ bool CallerBoard::join(uint32_t place, uint64_t tag) {
   return false;
 }
 
-/// A pair has one place. Of workers that claim one at once at least one sees the other's: who does gives its own back
-/// first, and then joins the other's or begins anew.
+/// A pair has one place. Of workers that claim one at once all but one see another's: who does gives its own back, which
+/// nobody has joined as it was tentative, and then joins the other's or begins anew.
 uint32_t CallerBoard::claim(Worker& own, uint64_t key) {
   constexpr int kTries = 8;
   const uint64_t tag = key & ~kWorkers;
@@ -48,7 +48,7 @@ uint32_t CallerBoard::claim(Worker& own, uint64_t key) {
     uint32_t claimed = kNone;
     for (uint32_t place = first; place < first + kWays && claimed == kNone; ++place) {
       uint64_t before = places_[place].owner.load();
-      if ((before & kWorkers) == 0 && places_[place].owner.compare_exchange_strong(before, tag | 1)) {
+      if ((before & kWorkers) == 0 && places_[place].owner.compare_exchange_strong(before, tag | kTentative)) {
         claimed = place;
       }
     }
@@ -63,10 +63,10 @@ uint32_t CallerBoard::claim(Worker& own, uint64_t key) {
     for (uint32_t place = first; place < first + kWays; ++place) {
       alone &= !is_others(place);
     }
+    places_[claimed].owner.store(alone ? tag | 1 : 0);
     if (alone) {
       return take_over(claimed);
     }
-    places_[claimed].owner.fetch_sub(1);
   }
   return kNone;
 }

@@ -79,7 +79,7 @@ class CallerBoard {
 
   /// A pair's, as its key's front bits say, while workers have it open.
   struct Place {
-    std::atomic<uint64_t> owner{0};  ///< of the key all but the last bits; and there, how many workers
+    std::atomic<uint64_t> owner{0};  ///< of the key all but the last bits; and there, how many workers, or kTentative
     SharedBound bounds[kKinds];
   };
   struct Worker {
@@ -88,6 +88,7 @@ class CallerBoard {
     uint32_t looked_after = 0;
   };
   static constexpr uint64_t kWorkers = 0xffff;
+  static constexpr uint64_t kTentative = kWorkers;  ///< one has claimed it, and may give it back at once
 
   uint32_t count() const { return static_cast<uint32_t>(workers_.size()); }
   uint32_t first_of(uint64_t key) const { return static_cast<uint32_t>(key >> 32) * kWays & (places() - 1); }

@@ -413,7 +413,7 @@ void HttpProxy::connect(const Call& call, const tcp::SocketPair& pair, const lb:
   if (!id) {
     return give_up(call, snapshot, now);
   }
-  engine_.join(*id, upstream.service_slot);  // admit_connection() has asked
+  engine_.assign(*id, upstream.service_slot);  // admit_connection() has asked
   upstream.id = *id;
   upstream.state = Upstream::State::busy;
   use(upstream.exchange, call.number);

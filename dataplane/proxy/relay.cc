@@ -199,7 +199,7 @@ void Relay::connect(const Call& call, const tcp::SocketPair& pair, time::Time no
   if (!id) {
     return abandon(number);
   }
-  engine_.join(*id, session.service_slot);  // admit() has asked
+  engine_.assign(*id, session.service_slot);  // admit() has asked
   session.endpoint = {.id = *id, .open = true};
   if (!session.tells_client) {
     pump(session, time::to_millis(now));

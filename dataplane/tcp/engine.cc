@@ -110,22 +110,29 @@ bool Engine::join(ConnectionId id, uint32_t group) {
   if (c == kNone) {
     return true;  // nobody's
   }
-  Connection& connection = connections_[c];
   const uint16_t tag = groups_.tag(group);
-  if (tag == group_of(connection)) {
-    return true;
-  }
-  if (!groups_.may_connect(tag, static_cast<uint32_t>(free_.size()) + 1)) {
+  if (tag != groups_.of(c) && !groups_.may_connect(tag, static_cast<uint32_t>(free_.size()) + 1)) {
     ++counters_.beyond_share;
     return false;
   }
-  const auto pieces = uint32_t{connection.received_pieces} + connection.send_pieces;
-  groups_.disconnected(group_of(connection));
-  groups_.drop(group_of(connection), pieces);
+  assign(id, group);
+  return true;
+}
+
+void Engine::assign(ConnectionId id, uint32_t group) {
+  const uint32_t c = find(id);
+  if (c == kNone) {
+    return;
+  }
+  const Connection& connection = connections_[c];
+  const uint16_t tag = groups_.tag(group);
+  const uint32_t pieces =
+      uint32_t{connection.received_pieces} + connection.send_pieces + reassembly_.pieces(details_[c].beyond);
+  groups_.disconnected(groups_.of(c));
+  groups_.drop(groups_.of(c), pieces);
   groups_.set(c, tag);
   groups_.connected(tag);
   groups_.hold(tag, pieces);
-  return true;
 }
 
 bool Engine::may_connect(uint32_t group) const {
@@ -618,7 +625,7 @@ void Engine::forget_sending(uint32_t c) {
   connection.send_pieces = 0;
   connection.unsent = kNone;
   connection.queued_bytes = 0;
-  reassembly_.clear(details_[c].beyond, pieces_);
+  forget_beyond(c);
   wheel_.disarm(c);
   connection.timer = Timer::none;
   connection.state = State::closed;

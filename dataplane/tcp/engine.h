@@ -93,8 +93,13 @@ class Engine {
   void set_user(ConnectionId id, uint32_t user);
   /// The connection is the group's from here on. @returns false: it is not, as the group has its share of connections
   bool join(ConnectionId id, uint32_t group);
+  /// The same, whatever it has: of what was asked about before.
+  void assign(ConnectionId id, uint32_t group);
   /// Would join() say so of one more?
   bool may_connect(uint32_t group) const;
+  /// A group's, or nobody's if there is none of that number.
+  uint32_t connections_of(uint32_t group) const { return groups_.connections(groups_.tag(group)); }
+  uint32_t pieces_of(uint32_t group) const { return groups_.pieces(groups_.tag(group)); }
 
   /// Bytes that write() takes.
   size_t room(ConnectionId id) const;
@@ -238,6 +243,7 @@ class Engine {
   void take_window(uint32_t c, const Segment& segment, bool advanced);
   void take_text(uint32_t c, Segment& segment);
   bool keep_end(uint32_t c, Segment& segment, bool fin);
+  void forget_beyond(uint32_t c);
   void take_beyond(uint32_t c, const Segment& segment, bool fin);
   bool take_in_order(uint32_t c, buffer::Slice slice, bool fin);
   bool fill_gaps(uint32_t c, const buffer::Slice& slice, Seq end);

@@ -359,22 +359,35 @@ bool Engine::keep_end(uint32_t c, Segment& segment, bool fin) {
     segment.payload.trim_back(static_cast<uint16_t>(std::min<size_t>(end - known.at, segment.payload.size())));
   }
   if (fin && end < known.at) {
+    const uint32_t free = pieces_.free();
     reassembly_.cut(details_[c].beyond, pieces_, end);
+    groups_.drop(groups_.of(c), pieces_.free() - free);
   }
   return fin && (!known.is_final || end <= known.at);
+}
+
+void Engine::forget_beyond(uint32_t c) {
+  const uint32_t free = pieces_.free();
+  reassembly_.clear(details_[c].beyond, pieces_);
+  groups_.drop(groups_.of(c), pieces_.free() - free);
 }
 
 /// Beyond a gap.
 void Engine::take_beyond(uint32_t c, const Segment& segment, bool fin) {
   const Seq end = segment.sequence + static_cast<uint32_t>(segment.payload.size());
   const Connection& connection = connections_[c];
-  const bool has_share = groups_.takes(group_of(connection), connection.received_pieces, 1, pieces_.spare()) > 0;
+  const uint32_t held = connection.received_pieces + reassembly_.pieces(details_[c].beyond);
+  const bool has_share = groups_.takes(group_of(connection), held, 1, pieces_.spare()) > 0;
   if (!pieces_.may_keep_beyond() || !has_share) {  // what is in order comes first
     counters_.pieces_beyond_share += has_share ? 0 : 1;
     ++counters_.out_of_memory;
     return;
   }
-  switch (reassembly_.insert(details_[c].beyond, pieces_, segment.sequence, segment.payload, fin, ++moment_)) {
+  const uint32_t free = pieces_.free();
+  const auto result =
+      reassembly_.insert(details_[c].beyond, pieces_, segment.sequence, segment.payload, fin, ++moment_);
+  groups_.hold(group_of(connection), free - pieces_.free());
+  switch (result) {
     case Reassembly::Result::added:
       ++counters_.out_of_order;
       counters_.bytes_received += segment.payload.size();
@@ -419,7 +432,7 @@ bool Engine::take_in_order(uint32_t c, buffer::Slice slice, bool fin) {
     tell(c, event::readable);
   }
   if (ended) {
-    reassembly_.clear(details.beyond, pieces_);
+    forget_beyond(c);
     take_fin(c);
   }
   return !ended;
@@ -438,10 +451,11 @@ bool Engine::fill_gaps(uint32_t c, const buffer::Slice& slice, Seq end) {
                                                 static_cast<uint16_t>(stop - connection.receive_next)))) {
       return false;
     }
+    const uint32_t free = pieces_.free();
     const Reassembly::Delivery filled =
         reassembly_.deliver(beyond, pieces_, connection.receive_next, connection.received);
     connection.received_pieces = static_cast<uint16_t>(connection.received_pieces + filled.pieces);
-    groups_.hold(group_of(connection), filled.pieces);
+    groups_.drop(group_of(connection), pieces_.free() - free);  // the others are held as before
     connection.received_bytes += filled.next - connection.receive_next;
     connection.receive_next = filled.next;
     take_fin_from_queue(connection);

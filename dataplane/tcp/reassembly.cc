@@ -201,6 +201,14 @@ uint8_t Reassembly::blocks(uint32_t first, std::array<Block, 4>& blocks) const {
   return count;
 }
 
+uint32_t Reassembly::pieces(uint32_t first) const {
+  uint32_t count = 0;
+  for (uint32_t at = first; at != kNone; at = ranges_[at].next) {
+    count += ranges_[at].count;
+  }
+  return count;
+}
+
 Reassembly::End Reassembly::end(uint32_t first, const Pieces& pieces) const {
   uint32_t last = first;
   while (ranges_[last].next != kNone) {
@@ -214,13 +222,11 @@ Reassembly::End Reassembly::end(uint32_t first, const Pieces& pieces) const {
 bool Reassembly::is_frugal(uint32_t first) const {
   constexpr uint32_t kFew = 64;
   constexpr uint32_t kSmall = 256;  // bytes
-  uint32_t count = 0;
   uint32_t bytes = 0;
   for (uint32_t at = first; at != kNone; at = ranges_[at].next) {
-    count += ranges_[at].count;
     bytes += ranges_[at].end - ranges_[at].begin;
   }
-  return count < kFew + bytes / kSmall;
+  return pieces(first) < kFew + bytes / kSmall;
 }
 
 /// An eighth of what is free, so that a few connections leave some to the others.

@@ -49,6 +49,8 @@ class Reassembly {
 
   /// For SACK: the range of the last segment first (RFC 2018, section 4). @returns how many
   uint8_t blocks(uint32_t first, std::array<Block, 4>& blocks) const;
+  /// Of all ranges.
+  uint32_t pieces(uint32_t first) const;
   struct End {
     Seq at;                 ///< behind the last byte that is there
     bool is_final = false;  ///< a FIN is there, too

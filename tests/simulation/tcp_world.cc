@@ -324,6 +324,10 @@ void World::check(Node& node) {
   }
   std::erase_if(host.watched, [&](tcp::ConnectionId id) { return !host.engine.is_open(id); });
   const tcp::Engine& engine = host.engine;
+  if (constexpr uint32_t kNobody = UINT32_MAX; engine.pieces_of(kNobody) != engine.pieces()) {
+    fail(node, std::to_string(engine.pieces()) + " pieces in use, of which " +
+                   std::to_string(engine.pieces_of(kNobody)) + " are held by connections");
+  }
   if (engine.half_open() + engine.time_waits() > 0 && !engine.next_deadline(host.local(now_))) {
     fail(node, "half-open connections or TIME-WAITs, and nothing will end them");
   }

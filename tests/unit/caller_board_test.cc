@@ -167,6 +167,50 @@ TEST(CallerBoard, HoldsBetweenThreads) {
   }
 }
 
+/// All use a pair for the first time at once, and hold what they get until all have tried.
+TEST(CallerBoard, GivesAPairOnePlaceWhoeverComesAtOnce) {
+  constexpr uint32_t kWorkers = 4;
+  constexpr uint64_t kRounds = 20'000;
+  CallerBoard board(8, kWorkers);
+  std::atomic<uint32_t> arrived{0};
+  std::atomic<uint32_t> admitted{0};
+  std::atomic<uint32_t> most{0};
+  const auto meet = [&](uint32_t times) {
+    arrived.fetch_add(1);
+    while (arrived.load() < times * kWorkers) {
+      std::this_thread::yield();
+    }
+  };
+  std::vector<std::thread> threads;
+  for (uint32_t worker = 0; worker < kWorkers; ++worker) {
+    threads.emplace_back([&, worker] {
+      uint32_t times = 0;
+      for (uint64_t round = 0; round < kRounds; ++round) {
+        meet(++times);
+        const uint32_t place = board.open(worker, key_in(1, round));
+        const bool is_in = place != CallerBoard::kNone && board.take(worker, CallerBoard::requests, place, 1);
+        if (is_in) {
+          admitted.fetch_add(1);
+        }
+        meet(++times);
+        if (worker == 0) {
+          most.store(std::max(most.load(), admitted.exchange(0)));
+        }
+        if (is_in) {
+          board.give_back(worker, CallerBoard::requests, place);
+        }
+        board.look_after(worker);
+        meet(++times);
+      }
+    });
+  }
+  for (std::thread& each : threads) {
+    each.join();
+  }
+  EXPECT_EQ(most.load(), 1U);
+  EXPECT_EQ(board.open_places(), 0U);
+}
+
 TEST(CallerLimits, TheFirstOverrideThatIsAboutACallerHolds) {
   const CallerLimits limits{.bounds = {.max_requests = 1},
                             .overrides = {{"shop", "cluster.local/ns/shop/sa/cart", {.max_requests = 2}},
