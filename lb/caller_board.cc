@@ -24,8 +24,8 @@ bool CallerBoard::join(uint32_t place, uint64_t tag) {
   return false;
 }
 
-/// A pair has one place. Of workers that claim one at once all but one see another's: who does gives its own back, which
-/// nobody has joined as it was tentative, and then joins the other's or begins anew.
+/// A pair has one place. Of workers that claim one at once all but one see another's: who does gives its own back,
+/// which nobody has joined as it was tentative, and then joins the other's or begins anew.
 uint32_t CallerBoard::claim(Worker& own, uint64_t key) {
   constexpr int kTries = 8;
   const uint64_t tag = key & ~kWorkers;
