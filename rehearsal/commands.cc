@@ -10,6 +10,7 @@
 #include "registrar/usage.h"
 #include "registry-sync/yaml_document.h"
 #include "rehearsal/player.h"
+#include "rehearsal/put_text.h"
 
 namespace weft::rehearsal {
 namespace {
@@ -32,7 +33,7 @@ struct RunFlags {
 };
 
 int refuse(int code, const std::string& error) {
-  fmt::print(stderr, "error: {}\n", error);
+  put_text(stderr, "error: " + error + "\n");
   return code;
 }
 
@@ -56,11 +57,10 @@ int play(const Scenario& scenario, const RunFlags& flags) {
   if (!outcome) {
     return refuse(outcome.error().unreachable ? kNoNode : kRefused, outcome.error().message);
   }
-  if (flags.json) {
-    fmt::print("{}\n", as_json(player.ledger(), *outcome).dump(2, ' ', false, Json::error_handler_t::replace));
-  } else {
-    fmt::print("{}", as_text(player.ledger(), *outcome));
-  }
+  const std::string report =
+      flags.json ? as_json(player.ledger(), *outcome).dump(2, ' ', false, Json::error_handler_t::replace) + "\n"
+                 : as_text(player.ledger(), *outcome);
+  put_text(stdout, report);
   if (!flags.junit.empty()) {
     std::ofstream file(flags.junit, std::ios::trunc);
     file << as_junit(player.ledger(), *outcome);
@@ -79,14 +79,15 @@ int run_flags(const RunFlags& flags) {
   const auto scenario = parse_scenario(flags.file, *text);
   if (!scenario) {
     for (const registry::Diagnostic& error : scenario.error()) {
-      fmt::print(stderr, "error: {}\n", to_string(error));
+      put_text(stderr, "error: " + to_string(error) + "\n");
     }
     return kRefused;
   }
   if (flags.check) {
-    fmt::print("{}: {} steps, {} expectations, {} s{}\n", flags.file, scenario->steps.size(),
-               scenario->expectations.size(), std::chrono::duration<double>(scenario->duration).count(),
-               scenario->has_commands() ? "; runs commands" : "");
+    put_text(stdout,
+             fmt::format("{}: {} steps, {} expectations, {} s{}\n", flags.file, scenario->steps.size(),
+                         scenario->expectations.size(), std::chrono::duration<double>(scenario->duration).count(),
+                         scenario->has_commands() ? "; runs commands" : ""));
     return kMet;
   }
   if (scenario->has_commands() && !flags.allow_commands) {

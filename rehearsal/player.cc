@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "rehearsal/live_fault.h"
+#include "rehearsal/put_text.h"
 
 namespace weft::rehearsal {
 namespace {
@@ -73,8 +74,8 @@ Player::~Player() {
 
 void Player::say(const Step& step, std::string_view what) const {
   if (says_progress_) {
-    fmt::print(stderr, "{:6.1f} s  {} {}\n", std::chrono::duration<double>(Clock::now() - start_).count(), step.name,
-               what);
+    put_text(stderr, fmt::format("{:6.1f} s  {} {}\n", std::chrono::duration<double>(Clock::now() - start_).count(),
+                                 step.name, what));
   }
 }
 

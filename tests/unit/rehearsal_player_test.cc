@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file Scenarios as they are played on a node, with real commands: what is begun is ended, and all that went wrong is
+/// said.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "rehearsal/player.h"
+#include "rehearsal/put_text.h"
+#include "rehearsal_fake_node.h"
+
+namespace weft::rehearsal {
+namespace {
+
+Scenario played(const std::string& steps, const std::string& duration = "1s") {
+  auto scenario = parse_scenario("s.yaml", "{name: test, duration: " + duration + ", interval: 100ms, steps: [" +
+                                               steps + "], expect: [{service: web, count: {min: 0}, minRequests: 0}]}");
+  EXPECT_TRUE(scenario.has_value()) << to_string(scenario.error().at(0));
+  return scenario.value_or(Scenario{});
+}
+
+/// Standard error whose reader has gone away, as of `2>&1 | head`.
+class BrokenStandardError {
+ public:
+  BrokenStandardError() : kept_(dup(STDERR_FILENO)) {
+    int ends[2];
+    EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    dup2(ends[1], STDERR_FILENO);
+    close(ends[0]);
+    close(ends[1]);
+    signal(SIGPIPE, SIG_IGN);
+  }
+  ~BrokenStandardError() {
+    dup2(kept_, STDERR_FILENO);
+    close(kept_);
+  }
+  BrokenStandardError(const BrokenStandardError&) = delete;
+  BrokenStandardError& operator=(const BrokenStandardError&) = delete;
+
+ private:
+  int kept_;
+};
+
+TEST(Player, UndoesWhatItDidThoughNobodyReadsItsProgress) {
+  FakeNode node;
+  const std::string undone = node.folder() + "/undone";
+  const Scenario scenario = played("{name: break, for: 100ms, run: 'true', undo: touch " + undone + "}");
+  const NodeClient client(node.socket());
+  Player player(scenario, client, true);
+  const BrokenStandardError broken;
+  const auto outcome = player.play();
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->ending, Outcome::Ending::complete);
+  EXPECT_EQ(access(undone.c_str(), F_OK), 0);
+}
+
+TEST(PutText, SaysThatItCouldNotBeWritten) {
+  const BrokenStandardError broken;
+  EXPECT_FALSE(put_text(stderr, "to nobody\n"));
+}
+
+}  // namespace
+}  // namespace weft::rehearsal
