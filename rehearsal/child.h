@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file A step's command: a shell in a process group of its own, whose output is kept for the report.
+///
+/// The group is what is ended, and not the shell alone: the shell is reaped last, so that as long as there is a Child,
+/// the group's number is nobody else's, though the shell ended long ago. Who made a session of his own (setsid) has
+/// left the group.
 #pragma once
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <tl/expected.hpp>
@@ -12,19 +17,28 @@ namespace weft::rehearsal {
 
 class Child {
  public:
-  /// Without input. What it leaves behind in the background goes on when it has ended, but not when it is killed.
-  static tl::expected<Child, std::string> start(const std::string& command);
+  enum class Orphaned : uint8_t {
+    goes_on,  ///< the shell ends by itself
+    dies,     ///< the shell is killed when the thread that started it ends, even by SIGKILL
+  };
+  /// In which what was killed has to be over: what hangs in the kernel is not.
+  static constexpr std::chrono::milliseconds kDying{2'000};
+
+  /// Without input.
+  static tl::expected<Child, std::string> start(const std::string& command, Orphaned orphaned = Orphaned::goes_on);
   Child(Child&& other) noexcept;
   Child& operator=(Child&&) = delete;
-  /// Kills what still runs.
+  /// Kills what still runs of its group.
   ~Child();
 
-  /// Its exit code, as shells have it, once it has ended.
+  /// The shell's exit code, as shells have it, once it has ended.
   std::optional<int> exit_code();
-  /// SIGTERM to its whole group: wait for exit_code() then.
+  /// Does nothing run any more, of its whole group?
+  bool is_over();
+  /// SIGTERM to its whole group: wait for is_over() then.
   void terminate();
-  /// SIGKILL, and waits: it is over.
-  void kill();
+  /// SIGKILL to its whole group, and waits, but no longer than kDying. @returns whether it is over
+  bool kill();
   /// The end of what it has said, in one line.
   std::string said() const;
 

@@ -15,6 +15,7 @@ namespace weft::rehearsal {
 namespace {
 
 constexpr Millis kEnding{2'000};  // for a load to end by itself once it is told to
+constexpr const char* kCannotBeEnded = "does not end, though it was killed";
 
 Moment wall_clock_now() {
   return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
@@ -61,6 +62,7 @@ Player::Player(const Scenario& scenario, const NodeClient& node, bool says_progr
   }
   sigprocmask(SIG_BLOCK, &set, nullptr);
   signals_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  signal(SIGCHLD, SIG_DFL);  // who called may have ignored it, and then nobody learns how a command ended
   signal(SIGPIPE, SIG_IGN);  // of a terminal that went away: what was begun is ended all the same
 }
 
@@ -128,15 +130,15 @@ bool Player::run(size_t step, const std::string& command, bool may_be_interrupte
   while (!child->exit_code() && Clock::now() < deadline && !(may_be_interrupted && interrupted_)) {
     watch_for(kTurn);
   }
-  const bool late = !child->exit_code();
-  child->kill();
+  const std::optional<int> code = child->exit_code();
+  const bool killed = child->kill();
   outcome.said = child->said();
-  if (late || *child->exit_code() != 0) {
-    outcome.problem = late ? fmt::format("took longer than {} ms", scenario_.steps[step].timeout.count())
-                           : fmt::format("exit code {}", *child->exit_code());
-    return false;
-  }
-  return true;
+  outcome.problem = !killed ? kCannotBeEnded
+                    : code  ? (*code == 0 ? "" : fmt::format("exit code {}", *code))
+                    : may_be_interrupted && interrupted_
+                        ? "interrupted"
+                        : fmt::format("took longer than {} ms", scenario_.steps[step].timeout.count());
+  return outcome.problem.empty();
 }
 
 void Player::begin_fault(size_t step) {
@@ -157,7 +159,7 @@ void Player::end_fault(size_t step) {
 }
 
 void Player::begin_load(size_t step) {
-  auto child = Child::start(scenario_.steps[step].command);
+  auto child = Child::start(scenario_.steps[step].command, Child::Orphaned::dies);
   if (!child) {
     outcomes_[step].problem = "can't be run: " + child.error();
     cut_short(fmt::format("step {}: {}", scenario_.steps[step].name, outcomes_[step].problem));
@@ -175,10 +177,12 @@ void Player::end_load(size_t step) {
   const bool by_itself = child.exit_code().has_value();
   child.terminate();
   const auto deadline = Clock::now() + kEnding;
-  while (!child.exit_code() && Clock::now() < deadline) {
+  while (!child.is_over() && Clock::now() < deadline) {
     watch_for(kTurn);
   }
-  child.kill();
+  if (!child.kill()) {
+    outcomes_[step].problem = kCannotBeEnded;
+  }
   const std::string said = child.said();
   outcomes_[step].said =
       fmt::format("{}{}{}", by_itself ? fmt::format("ended by itself with exit code {}", *child.exit_code()) : "",

@@ -9,6 +9,7 @@
 #include "rehearsal/player.h"
 #include "rehearsal/put_text.h"
 #include "rehearsal_fake_node.h"
+#include "rehearsal_processes.h"
 
 namespace weft::rehearsal {
 namespace {
@@ -53,6 +54,18 @@ TEST(Player, UndoesWhatItDidThoughNobodyReadsItsProgress) {
   ASSERT_TRUE(outcome);
   EXPECT_EQ(outcome->ending, Outcome::Ending::complete);
   EXPECT_EQ(access(undone.c_str(), F_OK), 0);
+}
+
+TEST(Player, EndsWhatLoadsAndRunsLeftInTheBackground) {
+  FakeNode node;
+  const std::string of_load = node.folder() + "/load";
+  const std::string of_run = node.folder() + "/run";
+  const Scenario scenario = played("{name: traffic, for: 900ms, load: 'sleep 1000 & echo $! > " + of_load +
+                                   "'}, {name: break, run: 'sleep 1000 & echo $! > " + of_run + "'}");
+  const NodeClient client(node.socket());
+  ASSERT_TRUE(Player(scenario, client, false).play());
+  EXPECT_TRUE(is_gone(process_in(of_load)));
+  EXPECT_TRUE(is_gone(process_in(of_run)));
 }
 
 TEST(PutText, SaysThatItCouldNotBeWritten) {
