@@ -174,19 +174,18 @@ void Player::end_load(size_t step) {
     return;
   }
   Child& child = at->second;
-  const bool by_itself = child.exit_code().has_value();
+  const std::optional<int> by_itself = child.exit_code();
   child.terminate();
   const auto deadline = Clock::now() + kEnding;
   while (!child.is_over() && Clock::now() < deadline) {
     watch_for(kTurn);
   }
-  if (!child.kill()) {
-    outcomes_[step].problem = kCannotBeEnded;
-  }
-  const std::string said = child.said();
-  outcomes_[step].said =
-      fmt::format("{}{}{}", by_itself ? fmt::format("ended by itself with exit code {}", *child.exit_code()) : "",
-                  by_itself && !said.empty() ? ": " : "", said);
+  StepOutcome& outcome = outcomes_[step];
+  // What a load did not ask for, no expectation was tested with. Who put it into the background says 0.
+  outcome.problem = !child.kill()                ? kCannotBeEnded
+                    : by_itself.value_or(0) != 0 ? fmt::format("ended by itself with exit code {}", *by_itself)
+                                                 : "";
+  outcome.said = child.said();
   loads_.erase(at);
 }
 

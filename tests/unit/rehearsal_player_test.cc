@@ -68,6 +68,29 @@ TEST(Player, EndsWhatLoadsAndRunsLeftInTheBackground) {
   EXPECT_TRUE(is_gone(process_in(of_run)));
 }
 
+TEST(Player, FailsIfALoadFailed) {
+  FakeNode node;
+  const NodeClient client(node.socket());
+  const Scenario failing = played("{name: traffic, load: 'echo no such thing; exit 127'}");
+  const auto failed = Player(failing, client, false).play();
+  ASSERT_TRUE(failed);
+  EXPECT_EQ(failed->steps[0].problem, "ended by itself with exit code 127");
+  EXPECT_EQ(failed->steps[0].said, "no such thing");
+  EXPECT_EQ(failed->ending, Outcome::Ending::complete);
+  EXPECT_FALSE(failed->met());
+}
+
+TEST(Player, TakesNoOffenceAtALoadThatItEndsOrThatIsDone) {
+  FakeNode node;
+  const NodeClient client(node.socket());
+  const Scenario scenario = played("{name: traffic, load: exec sleep 1000}, {name: few, load: 'true'}");
+  const auto outcome = Player(scenario, client, false).play();
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->steps[0].problem, "");
+  EXPECT_EQ(outcome->steps[1].problem, "");
+  EXPECT_TRUE(outcome->met()) << outcome->verdicts[0].findings[0].found;
+}
+
 TEST(PutText, SaysThatItCouldNotBeWritten) {
   const BrokenStandardError broken;
   EXPECT_FALSE(put_text(stderr, "to nobody\n"));
