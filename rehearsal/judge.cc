@@ -177,7 +177,13 @@ class Judgement {
       add(service, each, "to act", fmt::format("{} times", times(each)), times(each) > 0);
     }
     for (const std::string& each : expected_.not_acted) {
-      add(service, each, "not to act", fmt::format("{} times", times(each)), times(each) == 0);
+      const bool of_requests = std::find(kOfRequests.begin(), kOfRequests.end(), each) != kOfRequests.end();
+      const bool could_tell = of_requests ? acts.requests > 0 : acts.was_seen;
+      add(service, each, "not to act",
+          could_tell || times(each) > 0 ? fmt::format("{} times", times(each))
+          : of_requests                 ? "no requests, which would tell"
+                                        : "the node told nothing of the service",
+          could_tell && times(each) == 0);
     }
   }
 

@@ -149,6 +149,7 @@ void Ledger::add(const Request& request) {
     }
     cells_[{.service = request.service, .caller = caller, .phase = i}].add(request);
     Books& books = books_[i];
+    ++books.requests[request.service];
     if (request.attempts > 1) {
       books.retries[request.service] += request.attempts - 1;
     }
@@ -236,6 +237,8 @@ Acts Ledger::acts(const std::string& service, const Phase& phase) const {
     const auto at = counts.find(service);
     return at == counts.end() ? uint64_t{0} : at->second;
   };
+  acts.was_seen = last != books.last.end();
+  acts.requests = of(books.requests);
   acts.by_protection["panic"] = books.panicked.contains(service);
   acts.by_protection["retries"] = of(books.retries);
   acts.by_protection["accessPolicy"] = of(books.denied);

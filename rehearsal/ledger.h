@@ -46,6 +46,8 @@ using Look = std::map<std::string, ProtectionSample>;
 struct Acts {
   std::map<std::string_view, uint64_t> by_row;         ///< of kProtectionCounters
   std::map<std::string_view, uint64_t> by_protection;  ///< of kProtections; panic: 1 if it was seen
+  bool was_seen = false;                               ///< the service, at the last look
+  uint64_t requests = 0;                               ///< of it
 };
 
 class Ledger {
@@ -110,6 +112,7 @@ class Ledger {
     std::set<std::string> panicked;
     std::map<std::string, Endpoints> endpoints;
     /// By service, of requests.
+    std::map<std::string, uint64_t> requests;
     std::map<std::string, uint64_t> retries;
     std::map<std::string, uint64_t> denied;
     std::map<std::string, uint64_t> faults;

@@ -37,6 +37,9 @@ inline constexpr std::array<std::string_view, 9> kProtections = {
     "outlierDetection", "maxEjectionPercent", "panic",        "circuitBreaker", "retries",
     "retryBudget",      "rateLimit",          "accessPolicy", "faultInjection"};
 
+/// Those that access records tell of.
+inline constexpr std::array<std::string_view, 3> kOfRequests = {"retries", "accessPolicy", "faultInjection"};
+
 /// What a look saw of a service; of several ports the sum.
 struct ProtectionSample {
   std::array<uint64_t, kProtectionCounters.size()> counts{};

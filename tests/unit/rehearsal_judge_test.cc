@@ -280,9 +280,34 @@ TEST(Judge, CountsProtectionsWithinThePhase) {
 TEST(Judge, TakesRetriesFromRecords) {
   Rehearsed rehearsed("{service: web, phase: during sick, acted: [retries], notActed: [panic, accessPolicy]}");
   rehearsed.sick();
+  rehearsed.ledger.looked(ejections(0));
   rehearsed.ask(6, 200, milliseconds(1), 1, "default/web", "-", 3);
   EXPECT_TRUE(rehearsed.verdict().met());
   EXPECT_EQ(rehearsed.ledger.acts("default/web", {.kind = Phase::Kind::during}).by_protection.at("retries"), 2U);
+}
+
+TEST(Judge, ThatNothingActedIsNotMetByNothingSeen) {
+  Rehearsed unseen("{service: web, phase: during sick, notActed: [outlierDetection, panic]}");
+  unseen.ask(1);
+  unseen.sick();
+  unseen.ask(6);
+  unseen.ledger.looked({{"default/calm", {}}});
+  unseen.well();
+  const Verdict of_looks = unseen.verdict();
+  EXPECT_FALSE(of_looks.findings.at(0).met);
+  EXPECT_FALSE(of_looks.findings.at(1).met);
+  EXPECT_EQ(of_looks.findings.at(0).found, "the node told nothing of the service");
+
+  Rehearsed unasked("{service: web, phase: during sick, notActed: [retries, accessPolicy, faultInjection]}");
+  unasked.ask(1);
+  unasked.sick();
+  unasked.ledger.looked(ejections(0));
+  unasked.well();
+  const Verdict of_requests = unasked.verdict();
+  for (const Finding& each : of_requests.findings) {
+    EXPECT_FALSE(each.met) << each.measure;
+    EXPECT_EQ(each.found, "no requests, which would tell");
+  }
 }
 
 TEST(Judge, KnowsWhoWasEjectedAndReturned) {
