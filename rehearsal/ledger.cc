@@ -8,13 +8,19 @@ namespace {
 
 constexpr size_t kMostCallers = 50;  // of a service, that the report names
 constexpr std::string_view kOtherCallers = "(others)";
-/// What weft's access records say of injected faults, as Envoy's do.
+/// What weft's access records say of what was aborted or delayed on purpose, as Envoy's do. What looks dead on purpose
+/// has the flags of what is dead.
 constexpr std::array<std::string_view, 2> kFaultFlags = {"FI", "DI"};
+
+bool had_fault(const Request& request) {
+  return !request.fault.empty() || std::any_of(kFaultFlags.begin(), kFaultFlags.end(),
+                                               [&](std::string_view flag) { return request.has_flag(flag); });
+}
 
 bool means(const Match& match, const Request& request) {
   return request.status >= match.first_status && request.status <= match.last_status &&
          (match.flag.empty() || request.has_flag(match.flag)) &&
-         (match.detail.empty() || request.detail == match.detail) &&
+         (match.detail.empty() || request.has_detail(match.detail)) &&
          (match.answered_by.empty() || request.answered_by == match.answered_by);
 }
 
@@ -154,8 +160,7 @@ void Ledger::add(const Request& request) {
       books.retries[request.service] += request.attempts - 1;
     }
     books.denied[request.service] += request.denied;
-    books.faults[request.service] += std::any_of(kFaultFlags.begin(), kFaultFlags.end(),
-                                                 [&](std::string_view flag) { return request.has_flag(flag); });
+    books.faults[request.service] += had_fault(request);
   }
   for (size_t i = 0; i < evidence_.size(); ++i) {
     const Expectation& expected = scenario_.expectations[i];

@@ -51,19 +51,28 @@ std::optional<lb::Address> address_of(std::string_view text) {
   return lb::parse_address(text);
 }
 
-}  // namespace
-
-bool Request::has_flag(std::string_view flag) const {
-  for (std::string_view rest = flags;;) {
-    const size_t comma = rest.find(',');
-    if (rest.substr(0, comma) == flag) {
+/// @param list "UF,URX"
+bool has_part(std::string_view list, std::string_view part) {
+  for (;;) {
+    const size_t comma = list.find(',');
+    if (list.substr(0, comma) == part) {
       return true;
     }
     if (comma == std::string_view::npos) {
       return false;
     }
-    rest.remove_prefix(comma + 1);
+    list.remove_prefix(comma + 1);
   }
+}
+
+}  // namespace
+
+bool Request::has_flag(std::string_view flag) const {
+  return has_part(flags, flag);
+}
+
+bool Request::has_detail(std::string_view wanted) const {
+  return detail == wanted || has_part(detail, wanted);
 }
 
 std::optional<std::variant<Request, Missed, Followed, Over>> read_access_line(std::string_view line) {
@@ -95,6 +104,7 @@ std::optional<std::variant<Request, Missed, Followed, Over>> read_access_line(st
                    .attempts = read.at("attempts").get<uint32_t>(),
                    .flags = read.at("flags").get<std::string>(),
                    .detail = read.at("detail").get<std::string>(),
+                   .fault = read.value("fault", ""),
                    .answered_by = read.at("answered_by").get<std::string>(),
                    .denied = !read.value("denied_by", "").empty()};
   } catch (const nlohmann::json::exception&) {

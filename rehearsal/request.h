@@ -21,8 +21,9 @@ struct Request {
   lb::Address client;
   uint16_t status = 0;  ///< 0: the client was told nothing
   uint32_t attempts = 0;
-  std::string flags;  ///< "UF,URX"; "-": none
-  std::string detail;
+  std::string flags;   ///< "UF,URX"; "-": none
+  std::string detail;  ///< "no_healthy_upstream,fault:sick", or "-"
+  std::string fault;   ///< that was injected on purpose, by its name; empty: none
   std::string answered_by;
   bool denied = false;  ///< by a policy of access
 
@@ -30,6 +31,8 @@ struct Request {
   /// As Istio has it: the client was told something, and it was no 5xx.
   bool succeeded() const { return status != 0 && status < 500; }
   bool has_flag(std::string_view flag) const;
+  /// The whole, or one of its parts between commas.
+  bool has_detail(std::string_view wanted) const;
 };
 
 struct Missed {

@@ -204,6 +204,40 @@ TEST(Judge, MatchesFlagsOneByOne) {
   EXPECT_TRUE(rehearsed.verdict().met());
 }
 
+/// A request that an endpoint which looks dead on purpose failed: nothing but the record's fault says so.
+Request hit_by_dead() {
+  return {.began = at(6),
+          .duration = milliseconds(1),
+          .service = "default/web",
+          .client = *lb::parse_address("10.1.0.1"),
+          .status = 503,
+          .attempts = 1,
+          .flags = "UF",
+          .detail = "connect_timeout,fault:test.sick",
+          .fault = "test.sick",
+          .answered_by = "weft"};
+}
+
+TEST(Judge, CountsFaultsByTheirNamesToo) {
+  Rehearsed acted("{service: web, acted: [faultInjection]}");
+  acted.ledger.add(hit_by_dead());
+  EXPECT_TRUE(acted.verdict().met());
+  Rehearsed not_acted("{service: web, notActed: [faultInjection]}");
+  not_acted.ledger.add(hit_by_dead());
+  EXPECT_FALSE(not_acted.verdict().met());
+}
+
+TEST(Judge, MatchesADetailWithAFaultBehindIt) {
+  for (const char* const detail : {"connect_timeout", "'fault:test.sick'", "'connect_timeout,fault:test.sick'"}) {
+    Rehearsed rehearsed(std::string("{service: web, match: {detail: ") + detail + "}, count: {min: 1}}");
+    rehearsed.ledger.add(hit_by_dead());
+    EXPECT_TRUE(rehearsed.verdict().met()) << detail;
+  }
+  Rehearsed other("{service: web, match: {detail: connect}, count: {min: 1}}");
+  other.ledger.add(hit_by_dead());
+  EXPECT_FALSE(other.verdict().met());
+}
+
 TEST(Judge, AsksACallerAlone) {
   Rehearsed by_service("{service: web, caller: shop/cart, successRate: {min: 100}}");
   by_service.ask(1);
@@ -352,7 +386,7 @@ TEST(Latencies, AreNeverTooShortAndHardlyTooLong) {
 TEST(AccessLine, IsRead) {
   const auto line = read_access_line(
       R"({"time":"2026-11-30T12:00:01.500000Z","service":"default/web","client":"[fd00::1]:55012","status":null,)"
-      R"("attempts":2,"flags":"UF,URX","detail":"-","answered_by":"nobody","duration_us":284,"denied_by":"x"})");
+      R"("attempts":2,"flags":"UF,URX","detail":"-","answered_by":"nobody","duration_us":284,"denied_by":"x","fault":"slow"})");
   ASSERT_TRUE(line && std::holds_alternative<Request>(*line));
   const auto& request = std::get<Request>(*line);
   EXPECT_EQ(request.began, at(1.5));
@@ -361,6 +395,7 @@ TEST(AccessLine, IsRead) {
   EXPECT_EQ(request.status, 0);
   EXPECT_FALSE(request.succeeded());
   EXPECT_TRUE(request.denied);
+  EXPECT_EQ(request.fault, "slow");
   EXPECT_TRUE(std::holds_alternative<Followed>(*read_access_line(R"({"following":"requests"})")));
   EXPECT_EQ(std::get<Missed>(*read_access_line(R"({"missed":7})")).requests, 7U);
   EXPECT_TRUE(std::holds_alternative<Over>(*read_access_line(R"({"requests":1,"missed":0,"ended_by":"time"})")));
