@@ -37,9 +37,23 @@ int refuse(int code, const std::string& error) {
   return code;
 }
 
-/// Written before the scenario is played: whoever can't have the report should learn of it before the mesh suffers.
+/// Tried before the scenario is played: whoever can't have the report should learn of it before the mesh suffers.
 bool can_write(const std::string& path) {
   return path.empty() || std::ofstream(path, std::ios::app).good();
+}
+
+bool write_file(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::trunc);
+  file << text;
+  return !file.flush().fail();
+}
+
+/// A CI that reads the file alone learns of it, too: an earlier run's is not left there.
+int turn_down(const RunFlags& flags, int code, const std::string& scenario, const std::string& error) {
+  if (!flags.junit.empty() && !flags.check && !write_file(flags.junit, refusal_as_junit(scenario, error))) {
+    refuse(code, flags.junit + ": can't be written");
+  }
+  return refuse(code, error);
 }
 
 int code_of(const Outcome& outcome, bool lost_node) {
@@ -55,33 +69,36 @@ int play(const Scenario& scenario, const RunFlags& flags) {
   Player player(scenario, node, !flags.quiet);
   const auto outcome = player.play();
   if (!outcome) {
-    return refuse(outcome.error().unreachable ? kNoNode : kRefused, outcome.error().message);
+    return turn_down(flags, outcome.error().unreachable ? kNoNode : kRefused, scenario.name, outcome.error().message);
   }
   const std::string report =
       flags.json ? as_json(player.ledger(), *outcome).dump(2, ' ', false, Json::error_handler_t::replace) + "\n"
                  : as_text(player.ledger(), *outcome);
-  put_text(stdout, report);
-  if (!flags.junit.empty()) {
-    std::ofstream file(flags.junit, std::ios::trunc);
-    file << as_junit(player.ledger(), *outcome);
-    if (!file.flush()) {
-      refuse(kNotMet, flags.junit + ": can't be written");
-    }
+  bool is_told = true;
+  if (!put_text(stdout, report)) {
+    is_told = false;
+    refuse(kNotMet, "the report can't be written to standard output");
   }
-  return code_of(*outcome, player.lost_node());
+  if (!flags.junit.empty() && !write_file(flags.junit, as_junit(player.ledger(), *outcome))) {
+    is_told = false;
+    refuse(kNotMet, flags.junit + ": can't be written");
+  }
+  const int code = code_of(*outcome, player.lost_node());
+  return code == kMet && !is_told ? kNotMet : code;
 }
 
 int run_flags(const RunFlags& flags) {
   const auto text = registry::read_text_file(flags.file);
   if (!text) {
-    return refuse(kRefused, flags.file + ": " + text.error().message);
+    return turn_down(flags, kRefused, flags.file, flags.file + ": " + text.error().message);
   }
   const auto scenario = parse_scenario(flags.file, *text);
   if (!scenario) {
+    std::string errors;
     for (const registry::Diagnostic& error : scenario.error()) {
-      put_text(stderr, "error: " + to_string(error) + "\n");
+      errors += (errors.empty() ? "" : "\nerror: ") + to_string(error);
     }
-    return kRefused;
+    return turn_down(flags, kRefused, flags.file, errors);
   }
   if (flags.check) {
     put_text(stdout,
@@ -91,7 +108,8 @@ int run_flags(const RunFlags& flags) {
     return kMet;
   }
   if (scenario->has_commands() && !flags.allow_commands) {
-    return refuse(kRefused, flags.file + ": runs commands; read it, and give --allow-commands if it may");
+    return turn_down(flags, kRefused, scenario->name,
+                     flags.file + ": runs commands; read it, and give --allow-commands if it may");
   }
   if (!can_write(flags.junit)) {
     return refuse(kWronglyCalled, flags.junit + ": can't be written");

@@ -22,9 +22,9 @@ inline constexpr RunText kRunText{"fault run",
 bool is_run(const std::vector<std::string>& words);
 
 /// @param words what weftctl was called with
-/// @returns the exit code: 0 if every expectation was met; 1 if one was not, or a step failed; 64 if it was called
-/// wrongly; 65 if the scenario was refused, by weftctl or by the node; 69 if there is no node, or it went away; 130 if
-/// it was interrupted
+/// @returns the exit code: 0 if every expectation was met; 1 if one was not, a step failed, or the report can't be
+/// written; 64 if it was called wrongly; 65 if the scenario was refused, by weftctl or by the node; 69 if there is no
+/// node, or it went away; 130 if it was interrupted
 int run_scenario(const std::vector<std::string>& words);
 
 }  // namespace weft::rehearsal

@@ -29,6 +29,13 @@ std::optional<Bounds> bounds(Fields& outer, std::string_view key, double least, 
   return read;
 }
 
+/// For reports: a line of a table each.
+void check_one_line(Fields& fields, std::string_view key, const std::string& text) {
+  if (std::any_of(text.begin(), text.end(), [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; })) {
+    fields.error(key, "expected one line without control characters, got " + in_quotes(text));
+  }
+}
+
 std::string service_name(Fields& fields, std::string_view key, const std::string& text) {
   const bool good = !text.empty() && text.size() <= 4 * kMostName &&
                     std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' - 1 && c < '\x7f'; }) &&
@@ -237,6 +244,7 @@ Expectation parse_expectation(Fields fields, const Scenario& scenario) {
   Expectation expected;
   expected.name = fields.string("name").value_or("");
   registry::check_length(fields, "name", expected.name, 2 * kMostName);
+  check_one_line(fields, "name", expected.name);
   parse_services(fields, expected);
   expected.caller = parse_caller(fields);
   expected.settle = duration_within(fields, "settle", Millis(0), kMostDuration).value_or(Millis(0));
@@ -254,6 +262,11 @@ Expectation parse_expectation(Fields fields, const Scenario& scenario) {
   expected.not_acted = parse_protections(fields, "notActed");
   expected.ejected = fields.strings("ejected");
   expected.in_service = fields.strings("inService");
+  for (const auto& [key, endpoints] : {std::pair("ejected", &expected.ejected), {"inService", &expected.in_service}}) {
+    for (const std::string& each : *endpoints) {
+      check_one_line(fields, key, each);
+    }
+  }
   check_measures(fields, scenario, expected);
   fields.finish();
   return expected;

@@ -172,13 +172,45 @@ std::string in_xml(std::string_view text) {
       case '"':
         escaped += "&quot;";
         break;
+      case '\n':
+      case '\t':
+        escaped += c == '\n' ? "&#10;" : "&#9;";  // as they are, an attribute has a blank for them
+        break;
       default:
         // Of control characters XML 1.0 has only three.
-        escaped += (c >= 0 && c < ' ' && c != '\n' && c != '\t') || c == '\x7f' ? '?' : c;
+        escaped += (c >= 0 && c < ' ') || c == '\x7f' ? '?' : c;
     }
   }
   return escaped;
 }
+
+/// A `testsuite` element, and the document around it.
+class JUnitSuite {
+ public:
+  explicit JUnitSuite(std::string_view name) : name_(in_xml(name)) {}
+
+  /// @param failure empty: none
+  void add(const std::string& test, const std::string& failure) {
+    tests_ += fmt::format("  <testcase classname=\"{}\" name=\"{}\"", name_, in_xml(test));
+    tests_ += failure.empty() ? "/>\n" : fmt::format("><failure message=\"{}\"/></testcase>\n", in_xml(failure));
+    ++count_;
+    failures_ += !failure.empty();
+  }
+
+  /// @param attributes more of them, each behind a blank
+  std::string text(const std::string& attributes) const {
+    return fmt::format(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+        "<testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"0\"{}>\n{}</testsuite>\n",
+        name_, count_, failures_, attributes, tests_);
+  }
+
+ private:
+  std::string name_;
+  std::string tests_;
+  size_t count_ = 0;
+  size_t failures_ = 0;
+};
 
 Json cell_as_json(const Ledger& ledger, const Ledger::Cell& cell, const Tally& tally) {
   Json statuses = Json::object();
@@ -303,14 +335,7 @@ Json as_json(const Ledger& ledger, const Outcome& outcome) {
 }
 
 std::string as_junit(const Ledger& ledger, const Outcome& outcome) {
-  const std::string suite = in_xml(ledger.scenario().name);
-  size_t problems = 0;
-  std::string tests;
-  const auto add = [&](const std::string& name, const std::string& failure) {
-    tests += fmt::format("  <testcase classname=\"{}\" name=\"{}\"", suite, in_xml(name));
-    tests += failure.empty() ? "/>\n" : fmt::format("><failure message=\"{}\"/></testcase>\n", in_xml(failure));
-    problems += !failure.empty();
-  };
+  JUnitSuite suite(ledger.scenario().name);
   for (const Verdict& verdict : outcome.verdicts) {
     std::string failure;
     for (const Finding& each : verdict.findings) {
@@ -319,22 +344,24 @@ std::string as_junit(const Ledger& ledger, const Outcome& outcome) {
                                each.measure, each.expected, each.found);
       }
     }
-    add(fmt::format("{} ({})", verdict.name, verdict.phase), failure);
+    suite.add(fmt::format("{} ({})", verdict.name, verdict.phase), failure);
   }
   for (size_t i = 0; i < outcome.steps.size(); ++i) {
     if (!outcome.steps[i].problem.empty()) {
-      add("step " + ledger.scenario().steps[i].name, outcome.steps[i].problem);
+      suite.add("step " + ledger.scenario().steps[i].name, outcome.steps[i].problem);
     }
   }
   if (outcome.ending != Outcome::Ending::complete) {
-    add("played to its end", fmt::format("{}: {}", word_of(outcome.ending), outcome.problem));
+    suite.add("played to its end", fmt::format("{}: {}", word_of(outcome.ending), outcome.problem));
   }
-  return fmt::format(
-      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-      "<testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"0\" timestamp=\"{}\" "
-      "time=\"{:.3f}\">\n{}</testsuite>\n",
-      suite, std::count(tests.begin(), tests.end(), '\n'), problems, utc_text(ledger.beginning()).substr(0, 19),
-      played_s(ledger), tests);
+  return suite.text(
+      fmt::format(" timestamp=\"{}\" time=\"{:.3f}\"", utc_text(ledger.beginning()).substr(0, 19), played_s(ledger)));
+}
+
+std::string refusal_as_junit(const std::string& scenario, const std::string& why) {
+  JUnitSuite suite(scenario);
+  suite.add("played to its end", why);
+  return suite.text("");
 }
 
 }  // namespace weft::rehearsal

@@ -29,5 +29,7 @@ std::string as_text(const Ledger& ledger, const Outcome& outcome);
 Json as_json(const Ledger& ledger, const Outcome& outcome);
 /// A test suite in the form of JUnit's Ant task: a test an expectation.
 std::string as_junit(const Ledger& ledger, const Outcome& outcome);
+/// The same of a scenario that was not played, and why: one test, which failed.
+std::string refusal_as_junit(const std::string& scenario, const std::string& why);
 
 }  // namespace weft::rehearsal

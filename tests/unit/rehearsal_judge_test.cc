@@ -479,6 +479,20 @@ TEST(Report, IsXmlForJUnit) {
   EXPECT_THAT(xml, Not(HasSubstr("& ")));
 }
 
+TEST(Report, CountsTestsAndNotLines) {
+  Told told("{service: web, successRate: {min: 1}}");
+  told.outcome.steps[0].problem = "two\nlines";
+  const std::string xml = as_junit(told.ledger, told.outcome);
+  EXPECT_THAT(xml, HasSubstr("tests=\"3\" failures=\"1\""));
+  EXPECT_THAT(xml, HasSubstr("message=\"two&#10;lines\""));
+}
+
+TEST(Report, OfARefusalHasOneTestThatFailed) {
+  const std::string xml = refusal_as_junit("a<b", "the node knows no service \"x\"");
+  EXPECT_THAT(xml, HasSubstr("<testsuite name=\"a&lt;b\" tests=\"1\" failures=\"1\" errors=\"0\">"));
+  EXPECT_THAT(xml, HasSubstr("<failure message=\"the node knows no service &quot;x&quot;\"/>"));
+}
+
 TEST(Report, NamesNoMoreCallersThanAPersonReads) {
   Rehearsed rehearsed("{service: web, count: {min: 1000, max: 1000}}");
   for (int i = 0; i < 1000; ++i) {
