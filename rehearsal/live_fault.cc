@@ -56,6 +56,17 @@ std::string fault_in_words(const Json& counts) {
   return text;
 }
 
+std::optional<std::string> service_of_fault(const Step& step) {
+  if (step.kind != Step::Kind::fault) {
+    return std::nullopt;
+  }
+  const Json target = step.fault["spec"].value("targetRef", Json::object());
+  if (target.value("kind", "") != "Service") {
+    return std::nullopt;
+  }
+  return step.fault["metadata"].value("namespace", "") + "/" + target.value("name", "");
+}
+
 std::string describe_fault(const Step& step) {
   return step.fault["spec"].dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -14,6 +14,8 @@ tl::expected<void, AskFailure> stop_fault(const NodeClient& node, const Step& st
 Json counts_of_fault(const NodeClient& node, const Step& step);
 /// What such a row counts: "aborted 12, delayed 3".
 std::string fault_in_words(const Json& counts);
+/// "default/web" of one that is a Service's; nothing: it is a route's or a gateway's, or the step is no fault.
+std::optional<std::string> service_of_fault(const Step& step);
 /// In one line.
 std::string describe_fault(const Step& step);
 

@@ -42,6 +42,22 @@ std::vector<Event> events_of(const Scenario& scenario) {
   return events;
 }
 
+/// By expectations and as faults' targets.
+std::set<std::string> services_named(const Scenario& scenario) {
+  std::set<std::string> names;
+  for (const Expectation& expected : scenario.expectations) {
+    names.insert(expected.excepted.begin(), expected.excepted.end());
+    names.insert({expected.service, expected.caller.service});
+  }
+  for (const Step& step : scenario.steps) {
+    if (const std::optional<std::string> target = service_of_fault(step)) {
+      names.insert(*target);
+    }
+  }
+  names.erase("");
+  return names;
+}
+
 }  // namespace
 
 Player::Player(const Scenario& scenario, const NodeClient& node, bool says_progress)
@@ -102,15 +118,10 @@ tl::expected<void, PlayRefusal> Player::prepare() {
   for (const Json& row : *services) {
     known.insert(row.value("service", ""));
   }
-  for (const Expectation& expected : scenario_.expectations) {
-    std::vector<std::string> named = expected.excepted;
-    named.push_back(expected.service);
-    named.push_back(expected.caller.service);
-    for (const std::string& name : named) {
-      if (!name.empty() && !known.contains(name)) {
-        return tl::make_unexpected(
-            PlayRefusal{.message = fmt::format("{}: the node knows no service {}", scenario_.file, name)});
-      }
+  for (const std::string& name : services_named(scenario_)) {
+    if (!known.contains(name)) {
+      return tl::make_unexpected(
+          PlayRefusal{.message = fmt::format("{}: the node knows no service {}", scenario_.file, name)});
     }
   }
   if (auto learnt = learn_callers(); !learnt) {

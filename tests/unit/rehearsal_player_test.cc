@@ -91,6 +91,31 @@ TEST(Player, TakesNoOffenceAtALoadThatItEndsOrThatIsDone) {
   EXPECT_TRUE(outcome->met()) << outcome->verdicts[0].findings[0].found;
 }
 
+TEST(Player, RefusesAFaultOfAServiceThatTheNodeHasNotBeforeAnythingIsDone) {
+  FakeNode node;
+  const NodeClient client(node.socket());
+  const Scenario scenario = played(
+      "{name: slow, at: 900ms, for: 100ms, namespace: shop, fault: {targetRef: {kind: Service, name: web}, "
+      "delay: {fixed: 10ms}}}");
+  const auto outcome = Player(scenario, client, false).play();
+  ASSERT_FALSE(outcome);
+  EXPECT_FALSE(outcome.error().unreachable);
+  EXPECT_EQ(outcome.error().message, "s.yaml: the node knows no service shop/web");
+  EXPECT_FALSE(node.was_asked("access"));
+}
+
+TEST(Player, LeavesRoutesAndServicesThatThereAreToTheNode) {
+  FakeNode node;
+  const NodeClient client(node.socket());
+  const Scenario scenario = played(
+      "{name: slow, for: 100ms, fault: {targetRef: {kind: Service, name: web}, delay: {fixed: 10ms}}}, {name: late, "
+      "for: 100ms, fault: {targetRef: {group: gateway.networking.k8s.io, kind: HTTPRoute, name: web}, delay: {fixed: "
+      "10ms}}}");
+  EXPECT_TRUE(Player(scenario, client, false).play());
+  EXPECT_TRUE(node.was_asked("fault start"));
+  EXPECT_TRUE(node.was_asked("fault stop test.slow"));
+}
+
 TEST(PutText, SaysThatItCouldNotBeWritten) {
   const BrokenStandardError broken;
   EXPECT_FALSE(put_text(stderr, "to nobody\n"));
