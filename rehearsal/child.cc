@@ -155,6 +155,21 @@ bool Child::kill() {
   return true;
 }
 
+int64_t Child::output_held() const {
+  constexpr int64_t kBlock = 512;  // of stat(2), whatever the file's
+  struct stat state {};
+  return fstat(output_, &state) == 0 ? static_cast<int64_t>(state.st_blocks) * kBlock : 0;
+}
+
+void Child::bound_output() {
+  constexpr off_t kKept = 8192;  // whole pages; more than said() shows
+  struct stat state {};
+  if (output_held() > kMostOutput && fstat(output_, &state) == 0) {
+    const off_t forgotten = (state.st_size - kKept) / kKept * kKept;
+    fallocate(output_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, forgotten);
+  }
+}
+
 std::string Child::said() const {
   constexpr off_t kMost = 300;
   struct stat state {};

@@ -24,6 +24,9 @@ class Child {
   /// In which what was killed has to be over: what hangs in the kernel is not.
   static constexpr std::chrono::milliseconds kDying{2'000};
 
+  /// Of what is said so much is held by bound_output(), at most.
+  static constexpr int64_t kMostOutput = int64_t{1} << 20;
+
   /// Without input.
   static tl::expected<Child, std::string> start(const std::string& command, Orphaned orphaned = Orphaned::goes_on);
   Child(Child&& other) noexcept;
@@ -39,6 +42,10 @@ class Child {
   void terminate();
   /// SIGKILL to its whole group, and waits, but no longer than kDying. @returns whether it is over
   bool kill();
+  /// Forgets what it said long ago, if that is much: to be called now and then.
+  void bound_output();
+  /// The memory that holds what it said, in bytes.
+  int64_t output_held() const;
   /// The end of what it has said, in one line.
   std::string said() const;
 

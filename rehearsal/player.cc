@@ -14,7 +14,8 @@
 namespace weft::rehearsal {
 namespace {
 
-constexpr Millis kEnding{2'000};  // for a load to end by itself once it is told to
+constexpr Millis kEnding{2'000};     // for a load to end by itself once it is told to
+constexpr Millis kMostUnheard{100};  // what loads say meanwhile is in memory
 constexpr const char* kCannotBeEnded = "does not end, though it was killed";
 
 Moment wall_clock_now() {
@@ -140,6 +141,8 @@ bool Player::run(size_t step, const std::string& command, bool may_be_interrupte
   const auto deadline = Clock::now() + scenario_.steps[step].timeout;
   while (!child->exit_code() && Clock::now() < deadline && !(may_be_interrupted && interrupted_)) {
     watch_for(kTurn);
+    child->bound_output();
+    bound_outputs();
   }
   const std::optional<int> code = child->exit_code();
   const bool killed = child->kill();
@@ -190,6 +193,7 @@ void Player::end_load(size_t step) {
   const auto deadline = Clock::now() + kEnding;
   while (!child.is_over() && Clock::now() < deadline) {
     watch_for(kTurn);
+    bound_outputs();
   }
   StepOutcome& outcome = outcomes_[step];
   // What a load did not ask for, no expectation was tested with. Who put it into the background says 0.
@@ -198,6 +202,12 @@ void Player::end_load(size_t step) {
                                                  : "";
   outcome.said = child.said();
   loads_.erase(at);
+}
+
+void Player::bound_outputs() {
+  for (auto& [step, child] : loads_) {
+    child.bound_output();
+  }
 }
 
 void Player::begin_step(size_t step) {
@@ -273,7 +283,8 @@ void Player::play_steps() {
     if (next != events.end()) {
       until = std::min(until, start_ + next->at);
     }
-    watch_for(std::chrono::ceil<Millis>(until - now));
+    watch_for(std::min(std::chrono::ceil<Millis>(until - now), kMostUnheard));
+    bound_outputs();
   }
 }
 

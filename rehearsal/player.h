@@ -56,6 +56,7 @@ class Player {
   void end_fault(size_t step);
   void begin_load(size_t step);
   void end_load(size_t step);
+  void bound_outputs();
   /// @returns whether it ended in time and well
   bool run(size_t step, const std::string& command, bool may_be_interrupted);
   void look();

@@ -101,5 +101,14 @@ TEST_F(Commands, HaveExitCodesAsShellsHaveThem) {
   EXPECT_EQ(*killed.exit_code(), 128 + SIGKILL);
 }
 
+TEST_F(Commands, AreHeardToTheirEndInLittleMemory) {
+  Child child = started("head -c 20000000 /dev/zero | tr '\\0' x; echo; echo the end");
+  ASSERT_TRUE(comes_true([&] { return child.is_over(); }));
+  EXPECT_GT(child.output_held(), Child::kMostOutput);
+  child.bound_output();
+  EXPECT_LE(child.output_held(), Child::kMostOutput);
+  EXPECT_TRUE(child.said().ends_with("xxx the end")) << child.said();
+}
+
 }  // namespace
 }  // namespace weft::rehearsal
