@@ -69,7 +69,12 @@ int play(const Scenario& scenario, const RunFlags& flags) {
   Player player(scenario, node, !flags.quiet);
   const auto outcome = player.play();
   if (!outcome) {
-    return turn_down(flags, outcome.error().unreachable ? kNoNode : kRefused, scenario.name, outcome.error().message);
+    const PlayRefusal& why = outcome.error();
+    return turn_down(flags,
+                     why.interrupted   ? kInterrupted
+                     : why.unreachable ? kNoNode
+                                       : kRefused,
+                     scenario.name, why.message);
   }
   const std::string report =
       flags.json ? as_json(player.ledger(), *outcome).dump(2, ' ', false, Json::error_handler_t::replace) + "\n"

@@ -19,10 +19,32 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr Millis kPatience{10'000};
+constexpr Millis kAgain{20};  // until another try to be taken, of a node that has many waiting
 constexpr size_t kMostAnswer = size_t{256} << 20;
 
 int millis_until(Clock::time_point deadline) {
   return static_cast<int>(std::max<int64_t>(0, std::chrono::ceil<Millis>(deadline - Clock::now()).count()));
+}
+
+enum class Waited : uint8_t { ready, late, interrupted };
+
+/// @param fd -1: only for the time
+Waited wait_for(int fd, int16_t events, int interrupt, Clock::time_point deadline) {
+  for (;;) {
+    std::array<pollfd, 2> ready = {
+        {{.fd = fd, .events = events, .revents = 0}, {.fd = interrupt, .events = POLLIN, .revents = 0}}};
+    const int count = poll(ready.data(), ready.size(), millis_until(deadline));
+    if (count > 0) {
+      return ready[1].revents != 0 ? Waited::interrupted : Waited::ready;
+    }
+    if (count == 0 || errno != EINTR) {
+      return Waited::late;
+    }
+  }
+}
+
+AskFailure interruption() {
+  return {.unreachable = false, .interrupted = true, .message = "interrupted"};
 }
 
 }  // namespace
@@ -43,21 +65,37 @@ tl::expected<int, AskFailure> NodeClient::say(const std::string& line) const {
   }
   socket_.copy(address.sun_path, socket_.size());
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0 || connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+  if (fd < 0) {
     return failed(fd, std::strerror(errno));
   }
-  const std::string text = "json " + line + "\n";
   const auto deadline = Clock::now() + kPatience;
+  while (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    const int error = errno;
+    if ((error != EAGAIN && error != EINTR) || Clock::now() >= deadline) {
+      return failed(fd, std::strerror(error));
+    }
+    if (wait_for(-1, 0, interrupt_, std::min(deadline, Clock::now() + kAgain)) == Waited::interrupted) {
+      close(fd);
+      return tl::make_unexpected(interruption());
+    }
+  }
+  const std::string text = "json " + line + "\n";
   for (size_t sent = 0; sent < text.size();) {
     const ssize_t count = send(fd, text.data() + sent, text.size() - sent, MSG_NOSIGNAL);
     if (count > 0) {
       sent += static_cast<size_t>(count);
       continue;
     }
-    pollfd writable{.fd = fd, .events = POLLOUT, .revents = 0};
-    const bool again = count < 0 && (errno == EAGAIN || errno == EINTR);
-    if (!again || Clock::now() >= deadline || poll(&writable, 1, millis_until(deadline)) < 0) {
-      return failed(fd, again ? "it takes no command" : std::strerror(errno));
+    if (errno != EAGAIN && errno != EINTR) {
+      return failed(fd, std::strerror(errno));
+    }
+    const Waited waited = wait_for(fd, POLLOUT, interrupt_, deadline);
+    if (waited == Waited::late) {
+      return failed(fd, "it takes no command");
+    }
+    if (waited == Waited::interrupted) {
+      close(fd);
+      return tl::make_unexpected(interruption());
     }
   }
   shutdown(fd, SHUT_WR);
@@ -73,9 +111,12 @@ tl::expected<Json, AskFailure> NodeClient::ask(const std::string& line) const {
   std::array<char, 65536> buffer;
   const auto deadline = Clock::now() + kPatience;
   bool whole = false;
-  while (!whole && text.size() < kMostAnswer && Clock::now() < deadline) {
-    pollfd readable{.fd = *fd, .events = POLLIN, .revents = 0};
-    poll(&readable, 1, millis_until(deadline));
+  Waited waited = Waited::ready;
+  while (!whole && text.size() < kMostAnswer) {
+    waited = wait_for(*fd, POLLIN, interrupt_, deadline);
+    if (waited != Waited::ready) {
+      break;
+    }
     const ssize_t count = recv(*fd, buffer.data(), buffer.size(), 0);
     if (count > 0) {
       text.append(buffer.data(), static_cast<size_t>(count));
@@ -86,6 +127,9 @@ tl::expected<Json, AskFailure> NodeClient::ask(const std::string& line) const {
     }
   }
   close(*fd);
+  if (waited == Waited::interrupted) {
+    return tl::make_unexpected(interruption());
+  }
   Json answer = Json::parse(text, nullptr, false);
   if (!whole || answer.is_discarded()) {
     return tl::make_unexpected(AskFailure{

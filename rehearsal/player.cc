@@ -79,6 +79,7 @@ Player::Player(const Scenario& scenario, const NodeClient& node, bool says_progr
   }
   sigprocmask(SIG_BLOCK, &set, nullptr);
   signals_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  node_.interrupt_by(signals_);
   signal(SIGCHLD, SIG_DFL);  // who called may have ignored it, and then nobody learns how a command ended
   signal(SIGPIPE, SIG_IGN);  // of a terminal that went away: what was begun is ended all the same
 }
@@ -105,15 +106,27 @@ void Player::cut_short(std::string why) {
 }
 
 void Player::lose_node(const AskFailure& failure) {
+  if (failure.interrupted) {
+    take_signals();
+    return;
+  }
   lost_node_ = lost_node_ || failure.unreachable;
   cut_short(failure.message);
+}
+
+PlayRefusal Player::refusal_of(const AskFailure& failure) {
+  if (failure.interrupted) {
+    take_signals();
+  }
+  return {.unreachable = failure.unreachable,
+          .interrupted = failure.interrupted,
+          .message = failure.interrupted ? "interrupted before the first step" : failure.message};
 }
 
 tl::expected<void, PlayRefusal> Player::prepare() {
   const auto services = node_.ask("show services");
   if (!services) {
-    return tl::make_unexpected(
-        PlayRefusal{.unreachable = services.error().unreachable, .message = services.error().message});
+    return tl::make_unexpected(refusal_of(services.error()));
   }
   std::set<std::string> known;
   for (const Json& row : *services) {
@@ -143,6 +156,7 @@ bool Player::run(size_t step, const std::string& command, bool may_be_interrupte
     watch_for(kTurn);
     child->bound_output();
     bound_outputs();
+    end_due();
   }
   const std::optional<int> code = child->exit_code();
   const bool killed = child->kill();
@@ -164,12 +178,16 @@ void Player::begin_fault(size_t step) {
 }
 
 void Player::end_fault(size_t step) {
-  outcomes_[step].counted = counts_of_fault(node_, scenario_.steps[step]);
+  const int interrupt = node_.interrupt_by(-1);
+  if (!lost_node_) {
+    outcomes_[step].counted = counts_of_fault(node_, scenario_.steps[step]);
+  }
   outcomes_[step].said = fault_in_words(outcomes_[step].counted);
   if (const auto stopped = stop_fault(node_, scenario_.steps[step]); !stopped) {
     outcomes_[step].problem = stopped.error().message;
     lose_node(stopped.error());
   }
+  node_.interrupt_by(interrupted_ ? -1 : interrupt);
 }
 
 void Player::begin_load(size_t step) {
@@ -202,6 +220,19 @@ void Player::end_load(size_t step) {
                                                  : "";
   outcome.said = child.said();
   loads_.erase(at);
+}
+
+void Player::end_due() {
+  const auto now = Clock::now();
+  for (const size_t step : std::set<size_t>(under_way_)) {
+    const Step& each = scenario_.steps[step];
+    // What lasts to the scenario's end is ended after it, as otherwise.
+    const bool is_due = each.lasts && start_ + each.at + *each.lasts <= now &&
+                        (each.at + *each.lasts < scenario_.duration || ledger_.end());
+    if (each.kind != Step::Kind::run && is_due) {
+      end_step(step);
+    }
+  }
 }
 
 void Player::bound_outputs() {
@@ -300,9 +331,10 @@ tl::expected<Outcome, PlayRefusal> Player::play() {
   start_ = Clock::now();
   ledger_.began(wall_clock_now());
   play_steps();
-  if (!lost_node_) {
+  if (!lost_node_ && !interrupted_) {  // it may be interrupted because the node says nothing
     look();
   }
+  node_.interrupt_by(-1);
   ledger_.ended(wall_clock_now());
   drain();
   while (!under_way_.empty()) {

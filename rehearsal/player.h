@@ -2,8 +2,8 @@
 /// @file Plays a scenario on a node, and watches it meanwhile: one thread, nothing that waits without a bound.
 ///
 /// Whatever happens, what it has begun it ends: faults are stopped, what can be undone is undone, loads are ended; on
-/// SIGINT, SIGTERM and SIGHUP too, which are its own while it plays. If weftctl itself is killed, a fault ends by its
-/// time to live.
+/// SIGINT, SIGTERM and SIGHUP too, which are its own while it plays, and cut short what it waits for of the node. If
+/// weftctl itself is killed, a fault ends by its time to live.
 #pragma once
 
 #include <chrono>
@@ -23,7 +23,8 @@ namespace weft::rehearsal {
 
 /// Why there is no report.
 struct PlayRefusal {
-  bool unreachable = false;  ///< the node; else the scenario is not one for it
+  bool unreachable = false;  ///< the node; else the scenario is not one for it,
+  bool interrupted = false;  ///< or nobody wants it any more
   std::string message;
 };
 
@@ -49,6 +50,7 @@ class Player {
   tl::expected<void, PlayRefusal> prepare();
   tl::expected<void, PlayRefusal> follow();
   tl::expected<void, PlayRefusal> learn_callers();
+  PlayRefusal refusal_of(const AskFailure& failure);
   void play_steps();
   void begin_step(size_t step);
   void end_step(size_t step);
@@ -56,12 +58,16 @@ class Player {
   void end_fault(size_t step);
   void begin_load(size_t step);
   void end_load(size_t step);
+  /// Faults and loads whose time is over: while a command is waited for.
+  void end_due();
   void bound_outputs();
   /// @returns whether it ended in time and well
   bool run(size_t step, const std::string& command, bool may_be_interrupted);
   void look();
   /// Takes what has come, for so long at most, or until there is something.
   void watch_for(Millis most);
+  /// No wait is cut short by another one: what was begun is ended, and the node heard out.
+  void take_signals();
   void take_lines();
   void drain();
   void cut_short(std::string why);
@@ -70,7 +76,7 @@ class Player {
   void say(const Step& step, std::string_view what) const;
 
   const Scenario& scenario_;
-  const NodeClient& node_;
+  NodeClient node_;
   const bool says_progress_;
   std::map<lb::Address, std::set<std::string>> callers_;
   Ledger ledger_;

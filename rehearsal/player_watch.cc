@@ -42,8 +42,7 @@ std::set<std::string> services_asked(const Scenario& scenario) {
 tl::expected<void, PlayRefusal> Player::learn_callers() {
   const auto endpoints = node_.ask("show endpoints");
   if (!endpoints) {
-    return tl::make_unexpected(
-        PlayRefusal{.unreachable = endpoints.error().unreachable, .message = endpoints.error().message});
+    return tl::make_unexpected(refusal_of(endpoints.error()));
   }
   for (const Json& row : *endpoints) {
     if (const auto address = lb::parse_address(without_port(row.value("address", "")))) {
@@ -56,12 +55,15 @@ tl::expected<void, PlayRefusal> Player::learn_callers() {
 tl::expected<void, PlayRefusal> Player::follow() {
   const auto fd = node_.follow("access");
   if (!fd) {
-    return tl::make_unexpected(PlayRefusal{.unreachable = true, .message = fd.error().message});
+    return tl::make_unexpected(refusal_of(fd.error()));
   }
   stream_ = *fd;
   const auto deadline = Clock::now() + kFollowing;
   while (!following_ && !over() && Clock::now() < deadline) {
     watch_for(kTurn);
+  }
+  if (interrupted_) {
+    return tl::make_unexpected(refusal_of({.interrupted = true}));
   }
   if (!following_) {
     return tl::make_unexpected(
@@ -93,15 +95,22 @@ void Player::take_lines() {
   }
 }
 
+void Player::take_signals() {
+  signalfd_siginfo info;
+  while (read(signals_, &info, sizeof info) == sizeof info) {
+    interrupted_ = true;
+    node_.interrupt_by(-1);
+  }
+}
+
 void Player::watch_for(Millis most) {
   std::array<pollfd, 2> ready = {
       {{.fd = signals_, .events = POLLIN, .revents = 0}, {.fd = stream_, .events = POLLIN, .revents = 0}}};
   if (poll(ready.data(), ready.size(), static_cast<int>(std::max<int64_t>(0, most.count()))) <= 0) {
     return;
   }
-  signalfd_siginfo info;
-  while (ready[0].revents != 0 && read(signals_, &info, sizeof info) == sizeof info) {
-    interrupted_ = true;
+  if (ready[0].revents != 0) {
+    take_signals();
   }
   if (ready[1].revents == 0) {
     return;
@@ -131,7 +140,7 @@ void Player::look() {
   }
   for (const std::string& question : questions) {
     const auto rows = node_.ask(question);
-    if (!rows && rows.error().unreachable) {
+    if (!rows && (rows.error().unreachable || rows.error().interrupted)) {
       return lose_node(rows.error());
     }
     // A service may leave the registry, as a part of the scenario.
@@ -152,7 +161,7 @@ void Player::look() {
   }
   for (const std::string& service : with_endpoints) {
     const auto rows = node_.ask("show endpoints " + service);
-    if (!rows && rows.error().unreachable) {
+    if (!rows && (rows.error().unreachable || rows.error().interrupted)) {
       return lose_node(rows.error());
     }
     std::set<std::string> all;

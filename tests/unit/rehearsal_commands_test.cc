@@ -79,5 +79,15 @@ TEST_F(Calls, ThatOnlyCheckWriteNothing) {
   EXPECT_EQ(read(junit), "an earlier run's");
 }
 
+TEST(InterruptedCall, HasAnExitCodeOfItsOwn) {
+  FakeNode node([](const std::string&) -> std::optional<std::string> {
+    kill(getpid(), SIGINT);
+    return "";
+  });
+  const std::string file = node.folder() + "/s.yaml";
+  std::ofstream(file) << "{name: calm, duration: 1s, expect: [{service: web, count: {min: 0}}]}";
+  EXPECT_EQ(run_scenario({"--socket", node.socket(), "fault", "run", file}), 130);
+}
+
 }  // namespace
 }  // namespace weft::rehearsal

@@ -6,6 +6,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <fstream>
+#include <future>
+
 #include "rehearsal/player.h"
 #include "rehearsal/put_text.h"
 #include "rehearsal_fake_node.h"
@@ -13,6 +17,8 @@
 
 namespace weft::rehearsal {
 namespace {
+
+using std::chrono::milliseconds;
 
 Scenario played(const std::string& steps, const std::string& duration = "1s") {
   auto scenario = parse_scenario("s.yaml", "{name: test, duration: " + duration + ", interval: 100ms, steps: [" +
@@ -114,6 +120,88 @@ TEST(Player, LeavesRoutesAndServicesThatThereAreToTheNode) {
   EXPECT_TRUE(Player(scenario, client, false).play());
   EXPECT_TRUE(node.was_asked("fault start"));
   EXPECT_TRUE(node.was_asked("fault stop test.slow"));
+}
+
+TEST(Player, EndsWhatIsDueWhileACommandIsWaitedFor) {
+  std::string stopped;
+  FakeNode node([&](const std::string& line) -> std::optional<std::string> {
+    if (line.starts_with("fault stop")) {
+      std::ofstream(stopped) << "yes";
+    }
+    return std::nullopt;
+  });
+  stopped = node.folder() + "/stopped";
+  const NodeClient client(node.socket());
+  const Scenario scenario = played(
+      "{name: traffic, for: 100ms, load: exec sleep 1000}, {name: slow, for: 100ms, fault: {targetRef: {kind: "
+      "Service, name: web}, delay: {fixed: 10ms}}}, {name: long, timeout: 60s, run: 'until [ -e " +
+      stopped + " ]; do sleep 0.01; done'}");
+  Player player(scenario, client, false);
+  const auto outcome = player.play();
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->steps[2].problem, "");
+  EXPECT_LE(player.ledger().times_of(0).ended, player.ledger().times_of(1).ended) << "the load went on";
+}
+
+/// Whoever is asked that says nothing, but the player is sent SIGINT.
+FakeNode::Instead interrupted_at(const std::string& question) {
+  return [question](const std::string& line) -> std::optional<std::string> {
+    if (!line.starts_with(question)) {
+      return std::nullopt;
+    }
+    kill(getpid(), SIGINT);
+    return "";
+  };
+}
+
+TEST(Player, IsInterruptedWhileItWaitsForTheNodeBeforeItBegins) {
+  for (const char* const question : {"show services", "show endpoints", "access"}) {
+    FakeNode node(interrupted_at(question));
+    const NodeClient client(node.socket());
+    const Scenario scenario = played("");
+    const auto outcome = Player(scenario, client, false).play();
+    ASSERT_FALSE(outcome) << question;
+    EXPECT_TRUE(outcome.error().interrupted) << question;
+    EXPECT_FALSE(outcome.error().unreachable) << question;
+    EXPECT_EQ(outcome.error().message, "interrupted before the first step");
+  }
+}
+
+TEST(Player, IsInterruptedWhileItLooksAndEndsWhatItBegan) {
+  std::atomic<bool> began = false;
+  FakeNode node([&](const std::string& line) -> std::optional<std::string> {
+    began = began || line.starts_with("fault start");
+    return began ? interrupted_at("show protections")(line) : std::nullopt;
+  });
+  const NodeClient client(node.socket());
+  const Scenario scenario =
+      played("{name: slow, for: 50s, fault: {targetRef: {kind: Service, name: web}, delay: {fixed: 10ms}}}", "60s");
+  Player player(scenario, client, false);
+  const auto outcome = player.play();
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->ending, Outcome::Ending::interrupted);
+  EXPECT_FALSE(player.lost_node());
+  EXPECT_TRUE(node.was_asked("fault stop test.slow"));
+}
+
+TEST(NodeClient, WaitsForANodeThatHasManyWaiting) {
+  FakeNode node([](const std::string&) { return std::nullopt; }, false);
+  const std::string path = node.socket();
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  std::vector<int> waiting;
+  do {  // until the next one is told EAGAIN
+    waiting.push_back(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  } while (connect(waiting.back(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  ASSERT_EQ(errno, EAGAIN);
+  const NodeClient client(path);
+  auto asked = std::async(std::launch::async, [&] { return client.ask("show services").has_value(); });
+  EXPECT_EQ(asked.wait_for(milliseconds(100)), std::future_status::timeout) << "it gave up at once";
+  for (const int fd : waiting) {
+    close(fd);
+  }
+  node.answer();
+  EXPECT_TRUE(asked.get());
 }
 
 TEST(PutText, SaysThatItCouldNotBeWritten) {
