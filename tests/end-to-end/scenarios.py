@@ -175,6 +175,7 @@ report = play(SCENARIOS / "unreachable-endpoint.yaml")
 tell(report, "during gone")
 assert report["met"], report
 assert report["steps"][0]["counted"]["dead"] > 0, report["steps"]
+assert any(row["service"] == "default/web" and row["protections"]["faultInjection"] > 0 for row in report["protections"]), report["protections"]
 assert mesh.ctl("fault", "list") == [], "a fault goes on"
 
 # All die.
@@ -203,6 +204,36 @@ said, _ = running.communicate(timeout=60)
 assert running.returncode == 130 and "interrupted: began" in said and mended.exists(), (running.returncode, said)
 assert not lab.run("pgrep", "-f", "sleep 1000", check=False), "the load goes on"
 assert mesh.ctl("fault", "list") == [], "the fault goes on"
+
+# Though nobody is there any more whom it could tell: whoever read its progress has gone, and the terminal hung up.
+mended.unlink()
+running = subprocess.Popen(command(interrupted), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+lines = [running.stderr.readline() for _ in range(3)]
+assert "break begins" in lines[2], lines
+running.stderr.close()
+running.stdout.close()
+running.send_signal(signal.SIGHUP)
+assert running.wait(timeout=60) == 130 and mended.exists(), running.returncode
+assert not lab.run("pgrep", "-f", "sleep 1000", check=False), "the load goes on"
+assert mesh.ctl("fault", "list") == [], "the fault goes on"
+
+# What a load left in the background is ended with it, and so is what is deaf to SIGTERM; a load that fails is a step that failed.
+background = mesh.folder / "background.yaml"
+lab.write(background, f"""
+name: background
+duration: 3s
+steps:
+- {{name: left, for: 1s, load: "sleep 1001 & echo $! > {mesh.folder}/left"}}
+- {{name: deaf, for: 1s, load: "sh -c 'trap \\"\\" TERM; echo $$ > {mesh.folder}/deaf; while :; do sleep 1; done' & wait"}}
+- {{name: wrong, load: "echo no such generator; exit 127"}}
+expect: [{{service: calm, successRate: {{min: 1}}}}]
+""")
+report = play(background, code=1)
+assert report["ending"] == "complete", report
+assert [step["problem"] for step in report["steps"]] == ["", "", "ended by itself with exit code 127"], report["steps"]
+for name in ("left", "deaf"):
+    process = pathlib.Path("/proc", (mesh.folder / name).read_text().strip(), "stat")
+    assert not process.exists() or process.read_text().rsplit(")", 1)[1].split()[0] == "Z", f"the load {name} goes on"
 failing = mesh.folder / "failing.yaml"
 lab.write(failing, """
 name: failing
@@ -213,19 +244,22 @@ expect: [{service: calm, successRate: {min: 1}}]
 report = play(failing, code=1)
 assert report["ending"] == "cut short" and report["steps"][0]["problem"] == "exit code 3" and report["steps"][0]["said"] == "no such thing", report
 
-# If weftctl itself is killed, its fault ends by its time to live.
+# If weftctl itself is killed, its fault ends by its time to live, and its load with it.
 forgotten = mesh.folder / "forgotten.yaml"
 lab.write(forgotten, """
 name: forgotten
 duration: 60s
-steps: [{name: slow, for: 1s, fault: {targetRef: {kind: Service, name: calm}, delay: {fixed: 10ms}}}]
+steps:
+- {name: traffic, load: exec sleep 1002}
+- {name: slow, for: 1s, fault: {targetRef: {kind: Service, name: calm}, delay: {fixed: 10ms}}}
 expect: [{service: calm, successRate: {min: 1}}]
 """)
 running = subprocess.Popen(command(forgotten), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-assert "slow begins" in running.stderr.readline()
+assert "slow begins" in [running.stderr.readline() for _ in range(2)][1]
 lab.wait_until("the fault is in force", lambda: mesh.ctl("fault", "list"))
 running.kill()
 running.communicate(timeout=60)
+lab.wait_until("the load ends", lambda: not lab.run("pgrep", "-f", "sleep 1002", check=False), 60)
 lab.wait_until("the fault ends by itself", lambda: mesh.ctl("fault", "list") == [], 60)
 
 # What can't be played is refused before anything is done, by a code of its own.
@@ -248,6 +282,15 @@ lab.write(failing, "name: x\nduration: 1s\nexpect: [{service: nobody, successRat
 assert f"{failing}:3: expect[0].successRate.min: expected a number from 0 to 100" in refused(65, "fault", "run", "--check", failing)
 lab.write(failing, "name: x\nduration: 1s\nexpect: [{service: nobody, successRate: {min: 100}}]\n")
 assert "the node knows no service default/nobody" in refused(65, "--socket", mesh.socket, "fault", "run", failing)
+lab.write(failing, """
+name: x
+duration: 2s
+steps: [{name: slow, at: 1s, for: 1s, fault: {targetRef: {kind: Service, name: nobody}, delay: {fixed: 10ms}}}]
+expect: [{service: calm, successRate: {min: 1}}]
+""")
+assert "the node knows no service default/nobody" in refused(65, "--socket", mesh.socket, "fault", "run", "--junit", junit, failing)
+suite = xml.etree.ElementTree.parse(junit).getroot()
+assert (suite.get("name"), suite.get("tests"), suite.get("failures")) == ("x", "1", "1"), suite.attrib
 
 for each in loads:
     each.kill()
