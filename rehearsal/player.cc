@@ -161,18 +161,27 @@ bool Player::run(size_t step, const std::string& command, bool may_be_interrupte
   const std::optional<int> code = child->exit_code();
   const bool killed = child->kill();
   outcome.said = child->said();
-  outcome.problem = !killed ? kCannotBeEnded
-                    : code  ? (*code == 0 ? "" : fmt::format("exit code {}", *code))
-                    : may_be_interrupted && interrupted_
-                        ? "interrupted"
-                        : fmt::format("took longer than {} ms", scenario_.steps[step].timeout.count());
-  return outcome.problem.empty();
+  std::string problem;
+  if (!killed) {
+    problem = kCannotBeEnded;
+  } else if (code) {
+    problem = *code == 0 ? "" : fmt::format("exit code {}", *code);
+  } else if (may_be_interrupted && interrupted_) {
+    problem = "interrupted";
+  } else {
+    problem = fmt::format("took longer than {} ms", scenario_.steps[step].timeout.count());
+  }
+  if (!problem.empty()) {
+    outcome.problem = problem;
+  }
+  return problem.empty();
 }
 
 void Player::begin_fault(size_t step) {
   if (const auto started = start_fault(node_, scenario_.steps[step]); !started) {
     outcomes_[step].problem = started.error().message;
     lose_node({.unreachable = started.error().unreachable,
+               .interrupted = started.error().interrupted,
                .message = fmt::format("step {}: {}", scenario_.steps[step].name, started.error().message)});
   }
 }

@@ -184,6 +184,28 @@ TEST(Player, IsInterruptedWhileItLooksAndEndsWhatItBegan) {
   EXPECT_TRUE(node.was_asked("fault stop test.slow"));
 }
 
+TEST(Player, IsInterruptedWhileItStartsAFaultWhichMayHaveBegun) {
+  FakeNode node(interrupted_at("fault start"));
+  const NodeClient client(node.socket());
+  const Scenario scenario =
+      played("{name: slow, for: 50s, fault: {targetRef: {kind: Service, name: web}, delay: {fixed: 10ms}}}", "60s");
+  const auto outcome = Player(scenario, client, false).play();
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->ending, Outcome::Ending::interrupted);
+  EXPECT_EQ(outcome->problem, "");
+  EXPECT_TRUE(node.was_asked("fault stop test.slow"));
+}
+
+TEST(Player, RemembersThatAStepFailedThoughItWasUndone) {
+  FakeNode node;
+  const NodeClient client(node.socket());
+  const Scenario scenario = played("{name: break, run: exit 3, undo: 'true'}");
+  const auto outcome = Player(scenario, client, false).play();
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->ending, Outcome::Ending::cut_short);
+  EXPECT_EQ(outcome->steps[0].problem, "exit code 3");
+}
+
 TEST(NodeClient, WaitsForANodeThatHasManyWaiting) {
   FakeNode node([](const std::string&) { return std::nullopt; }, false);
   const std::string path = node.socket();
