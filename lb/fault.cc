@@ -9,6 +9,16 @@
 namespace weft::lb {
 namespace {
 
+constexpr uint64_t kMillisecond = 1'000'000;  // in ns
+
+/// That it is still in force, rounded up.
+uint64_t left_ms(const Fault& fault, uint64_t now_ns) {
+  if (fault.until_ns == 0) {
+    return UINT64_MAX;
+  }
+  return fault.until_ns <= now_ns ? 0 : (fault.until_ns - now_ns + kMillisecond - 1) / kMillisecond;
+}
+
 std::string in_time(uint32_t ms) {
   return ms % 1000 == 0 ? std::to_string(ms / 1000) + "s" : std::to_string(ms) + "ms";
 }
@@ -51,6 +61,14 @@ bool has_killed(const Fault& fault, const Address& endpoint) {
   return fault.kills && (!fault.killed || *fault.killed == endpoint);
 }
 
+const Fault* find_fault(const Faults* faults, uint64_t id) {
+  if (faults == nullptr) {
+    return nullptr;
+  }
+  const auto at = std::find_if(faults->begin(), faults->end(), [id](const Fault& each) { return each.id == id; });
+  return at == faults->end() ? nullptr : &*at;
+}
+
 void Injection::add(const Faults& faults, const FaultScope& scope, SplitMix64& random) {
   for (const Fault& fault : faults) {
     const bool can_abort = fault.resets || (fault.abort_status != 0 && scope.request != nullptr);
@@ -59,8 +77,11 @@ void Injection::add(const Faults& faults, const FaultScope& scope, SplitMix64& r
     }
     if (fault.delay) {
       const uint64_t spread = uint64_t{fault.delay->most_ms} - fault.delay->least_ms;
-      delay_ms += fault.delay->least_ms + static_cast<uint32_t>(spread == 0 ? 0 : scaled(random(), spread + 1));
-      delayed_by = delayed_by == nullptr ? &fault : delayed_by;
+      const uint64_t drawn = fault.delay->least_ms + (spread == 0 ? 0 : scaled(random(), spread + 1));
+      const uint32_t more = static_cast<uint32_t>(
+          std::min({drawn, left_ms(fault, scope.now_ns + delay_ms * kMillisecond), uint64_t{kMostDelay} - delay_ms}));
+      delay_ms += more;
+      delayed_by = delayed_by == nullptr && more > 0 ? &fault : delayed_by;
     }
     if (can_abort && aborted_by == nullptr) {
       aborted_by = &fault;

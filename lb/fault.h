@@ -89,9 +89,14 @@ bool is_hit(const Fault& fault, uint64_t random);
 /// Of a flow: always the same. @param hash of its tuple
 bool is_hit_flow(const Fault& fault, uint64_t hash);
 bool has_killed(const Fault& fault, const Address& endpoint);
+/// Null: it is not among them any more, or has been changed. @param faults null: none
+const Fault* find_fault(const Faults* faults, uint64_t id);
 
-/// What a request or connection is to suffer before it is balanced. Delays add up; who aborts first has aborted.
+/// What a request or connection is to suffer before it is balanced. Delays add up, but each ends with its fault, and
+/// all of them after kMostDelay; who aborts first has aborted.
 struct Injection {
+  static constexpr uint32_t kMostDelay = 600'000;  ///< ms
+
   uint32_t delay_ms = 0;
   const Fault* delayed_by = nullptr;  ///< the first
   const Fault* aborted_by = nullptr;  ///< `resets` says how

@@ -12,6 +12,8 @@
 namespace weft::lb {
 namespace {
 
+constexpr uint64_t kMs = 1'000'000;  // in ns
+
 const Address kCart(address_from_host(0x0a010001));
 const Address kStranger(address_from_host(0x0a010002));
 const Caller kCartCaller{{"shop"}, {"cluster.local/ns/shop/sa/cart"}};
@@ -112,6 +114,24 @@ bool is_meant(const Fault& fault, const FaultScope& scope) {
   return from && headers;
 }
 
+TEST(Fault, ADelayEndsWithItsFaultAndAllOfThemAfterTenMinutes) {
+  constexpr uint64_t kNow = 7'000 * kMs;
+  const FaultScope scope{.client = kCart, .now_ns = kNow};
+  SplitMix64 random(1);
+  const Fault longer{.delay = FaultDelay{600'000, 600'000}};
+  const Fault ends{.until_ns = kNow + 1'000 * kMs - 1, .delay = FaultDelay{600'000, 600'000}};
+  const auto delay = [&](const Faults& faults) {
+    Injection injection;
+    injection.add(faults, scope, random);
+    return injection.delay_ms;
+  };
+  EXPECT_EQ(delay({ends}), 1'000U) << "rounded up";
+  EXPECT_EQ(delay({ends, ends}), 1'000U) << "when the first has ended, so has the second";
+  EXPECT_EQ(delay({longer, longer, longer}), 600'000U);
+  EXPECT_EQ(delay({longer, ends}), 600'000U);
+  EXPECT_EQ(delay({ends, {.delay = FaultDelay{5'000, 5'000}}}), 6'000U);
+}
+
 TEST(Fault, AgreesWithASlowModelOnAVirtualClock) {
   SplitMix64 dice(11);
   const auto one_of = [&](uint64_t n) { return scaled(dice(), n); };
@@ -119,7 +139,7 @@ TEST(Fault, AgreesWithASlowModelOnAVirtualClock) {
     Faults faults;
     for (uint64_t n = one_of(4); n > 0; --n) {
       Fault fault{.name = "f" + std::to_string(n), .id = n};
-      fault.until_ns = one_of(3) == 0 ? 1 + one_of(100) : 0;
+      fault.until_ns = one_of(3) == 0 ? kMs * (1 + one_of(100)) : 0;
       fault.route = one_of(3) == 0 ? "shop/r" : "";
       if (one_of(3) == 0) {
         fault.from.push_back({.namespaces = {{{TextPattern::Kind::exact, "shop"}}, {}}});
@@ -142,13 +162,15 @@ TEST(Fault, AgreesWithASlowModelOnAVirtualClock) {
                            .caller = one_of(2) == 0 ? &kCartCaller : nullptr,
                            .route = one_of(2) == 0 ? "shop/r" : "shop/other",
                            .request = one_of(4) == 0 ? nullptr : &request,
-                           .now_ns = one_of(100)};
+                           .now_ns = kMs * one_of(100)};
     uint32_t delay = 0;
     const Fault* abort = nullptr;
     const Fault* killer = nullptr;
     for (const Fault& fault : faults) {
       if (is_meant(fault, scope)) {
-        delay += fault.delay ? 5 : 0;
+        for (int ms = 0; fault.delay && ms < 5; ++ms) {
+          delay += fault.until_ns == 0 || scope.now_ns + delay * kMs < fault.until_ns ? 1 : 0;
+        }
         abort = abort == nullptr && fault.abort_status != 0 && scope.request != nullptr ? &fault : abort;
         killer = killer == nullptr && fault.kills && (!fault.killed || *fault.killed == kStranger) ? &fault : killer;
       }
