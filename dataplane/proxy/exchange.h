@@ -126,7 +126,9 @@ struct ExchangeState {
   bool is_watched = false;               ///< by outlier detection
   bool is_dead = false;                  ///< a fault has its attempt get no answer
   bool faults_decided = false;           ///< of what delays and aborts it
-  uint16_t abort_status = 0;             ///< what a fault is to end it by: http_fault.cc; 0: nothing
+  uint64_t delayed_by = 0;               ///< the first fault's id, as long as it waits for it; 0: none
+  uint64_t aborted_by = 0;               ///< of the one that is to end it then
+  uint32_t delayed_at = kNobody;         ///< slot of the service among whose delayed requests it counts
   Protection decided_by = Protection::none;
 
   tcp::SocketPair pair;  ///< the client's
@@ -145,6 +147,7 @@ struct ExchangeState {
   time::Millis moved_at = 0;        ///< something of either body
   time::Millis tried_at = 0;        ///< the attempt began
   time::Millis resume_at = 0;       ///< of the next attempt
+  time::Millis delay_end = 0;       ///< that a fault has it wait for
   time::Millis connect_deadline = 0;
   time::Millis park_for = 0;  ///< how long the connection to the endpoint may wait afterwards
   std::optional<time::Millis> request_deadline;

@@ -90,10 +90,12 @@ void HttpProxy::end_caller(uint32_t& place, CallerBoard::Kind kind) {
   }
 }
 
-/// Of the requests that this worker may have under way.
+/// Of the requests that this worker may have under way. Those that a fault delays are held like any other.
 bool HttpProxy::has_request_share(const lb::Service& service) const {
-  return tcp::has_share(protections_->breakers.in_use_here(config_.worker, lb::BreakerBoard::requests, service.slot),
-                        static_cast<uint32_t>(free_exchanges_.size()) + 1, tcp::kShareMultiple);
+  const uint32_t delayed = all_delayed_ == 0 ? 0 : delayed_[service.slot];
+  return tcp::has_share(
+      protections_->breakers.in_use_here(config_.worker, lb::BreakerBoard::requests, service.slot) + delayed,
+      static_cast<uint32_t>(free_exchanges_.size()) + 1, tcp::kShareMultiple);
 }
 
 /// A service beyond its share of connections to endpoints ends one of its own that only waits, not another's. Those

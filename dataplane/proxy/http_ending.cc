@@ -101,6 +101,7 @@ void HttpProxy::try_again(uint32_t number, time::Millis after) {
 
 void HttpProxy::resume(uint32_t number) {
   Exchange& x = exchanges_[number];
+  end_delay(x);
   x.stage = Exchange::Stage::routing;
   texts_.clear();
   if (read_head(x)) {

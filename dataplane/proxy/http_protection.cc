@@ -197,6 +197,7 @@ void HttpProxy::end_pending(Exchange& x) {
 
 void HttpProxy::end_counts(Exchange& x) {
   end_pending(x);
+  end_delay(x);
   if (x.charged_endpoint != kNobody) {
     protections_->breakers.give_back_of_endpoint(config_.worker, BreakerBoard::requests,
                                                  std::exchange(x.charged_endpoint, kNobody));

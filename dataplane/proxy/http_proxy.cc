@@ -38,6 +38,7 @@ HttpProxy::HttpProxy(tcp::Engine& engine, buffer::Pool& buffers, const HttpConfi
       balancer_(config.service_slots, config.endpoint_slots, config.seed, &protections_->outliers),
       clients_(config.clients),
       exchanges_(config.exchanges),
+      delayed_(config.service_slots),
       client_wheel_(config.clients, time::to_millis(now)),
       exchange_wheel_(config.exchanges, time::to_millis(now)),
       random_(config.seed),

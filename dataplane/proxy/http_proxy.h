@@ -249,9 +249,14 @@ class HttpProxy {
   // http_fault.cc: what is injected on purpose.
   lb::FaultScope fault_scope(const Exchange& x, const lb::HttpRule& rule);
   void note_fault(Exchange& x, const lb::Fault& fault, lb::Injected what);
+  const lb::Fault* fault_of(const Exchange& x, uint64_t id) const;
+  bool waits_for_fault(Exchange& x) const;
+  void delay_request(uint32_t number, const lb::Service& service, const lb::Injection& injection);
+  void abort_request(uint32_t number, const lb::Fault& fault);
+  void end_delay(Exchange& x);
   bool pass_faults(uint32_t number, const lb::Service& listener, const lb::Service& service, const lb::HttpRule& rule);
-  bool looks_dead(Exchange& x, const lb::Service& listener, const lb::Service& service, const lb::HttpRule& rule,
-                  const lb::Target& target);
+  const lb::Fault* killer_of(const Exchange& x, const lb::Service& listener, const lb::Service& service,
+                             const lb::HttpRule& rule, const lb::Target& target);
 
   // http_protection.cc: circuit breakers, retry budgets, outlier detection.
   const lb::Target* pick_endpoint(Exchange& x, const lb::Service& service, const lb::RequestBalancer::Asked& asked);
@@ -267,7 +272,8 @@ class HttpProxy {
   void end_pending(Exchange& x);
   /// With its attempt, an exchange loses what that counted; most often nothing that was not lost before.
   void end_attempt(Exchange& x) {
-    if (x.is_pending || x.is_pending_of_caller || (x.charged_endpoint & x.probe) != kNobody) [[unlikely]] {
+    if (x.is_pending || x.is_pending_of_caller || (x.charged_endpoint & x.probe & x.delayed_at) != kNobody)
+        [[unlikely]] {
       end_counts(x);
     }
   }
@@ -357,7 +363,10 @@ class HttpProxy {
   uint32_t newest_gathering_ = kNobody;
   std::vector<Exchange> exchanges_;
   std::vector<uint32_t> free_exchanges_;
-  uint32_t mirrors_ = 0;  ///< of the exchanges
+  uint32_t mirrors_ = 0;               ///< of the exchanges
+  uint32_t all_delayed_ = 0;           ///< of them, those that a fault has wait,
+  std::vector<uint32_t> delayed_;      ///< by the slot of the service that they go to
+  const lb::Fault* killer_ = nullptr;  ///< of the attempt that is being made; null: none
   time::Wheel client_wheel_;
   time::Wheel exchange_wheel_;
   http::RequestHead request_;    ///< the one that is looked at

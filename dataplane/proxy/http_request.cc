@@ -294,7 +294,8 @@ void HttpProxy::route_by(uint32_t number, const lb::Service& listener, const lb:
     }
     return;
   }
-  x.is_dead = has_faults && looks_dead(x, listener, *service, rule, *target);
+  killer_ = has_faults ? killer_of(x, listener, *service, rule, *target) : nullptr;
+  x.is_dead = killer_ != nullptr;
   if (x.attempts == 0) {  // another attempt is not another request
     x.mirrors =
         static_cast<uint8_t>(rule.filters.mirrors.size() + (backend == nullptr ? 0 : backend->filters.mirrors.size()));
@@ -388,7 +389,9 @@ void HttpProxy::attempt(uint32_t number, const lb::Service& service, const lb::T
   upstream.exchange = number;
   upstream.began_at = upstream.moved_at = turn_.millis;
   changes_.push_back({.what = Change::What::began, .service_slot = service.slot, .endpoint_slot = target.slot});
-  if (!x.is_dead) [[likely]] {
+  if (x.is_dead) [[unlikely]] {
+    note_fault(x, *killer_, lb::Injected::dead);
+  } else {
     calls_.push_back({.number = made,
                       .generation = upstream.generation,
                       .endpoint = target.address,

@@ -66,7 +66,9 @@ std::optional<time::Millis> HttpProxy::fire(uint32_t number) {
     }
     fail(number, {504, response_flag::upstream_request_timeout, "the request took longer than its rule allows"});
   } else if (x.stage == Exchange::Stage::waiting) {
-    resume(number);
+    if (!waits_for_fault(x)) {
+      resume(number);
+    }
   } else if (x.try_deadline && x.upstream != kNobody && is_due(*x.try_deadline, turn_.millis)) {
     upstream_timed_out(number);
   } else if (x.stage <= Exchange::Stage::asking && x.upstream != kNobody && !upstreams_[x.upstream].connected &&

@@ -158,7 +158,7 @@ TEST_F(HttpCallers, WhoLeavesHasNothingUnderWay) {
 /// What one service's clients get, while another is quiet, stuck or flooded.
 class HttpBesideAStuckOne {
  public:
-  enum class Neighbour : uint8_t { quiet, answers_nothing, reads_nothing, is_flooded };
+  enum class Neighbour : uint8_t { quiet, answers_nothing, is_delayed, reads_nothing, is_flooded };
   struct Served {
     uint16_t status;
     ResponseFlags flags;
@@ -170,7 +170,12 @@ class HttpBesideAStuckOne {
 
   explicit HttpBesideAStuckOne(Neighbour neighbour) : neighbour_(neighbour), mesh_(http(), their_tcp(), tcp()) {
     mesh_.proxy().http().want_records(true);
-    mesh_.publish({http_service("default/stuck", 1, {1}), http_service("default/other", 2, {2, 3})});
+    lb::Service stuck = http_service("default/stuck", 1, {1});
+    if (neighbour_ == Neighbour::is_delayed) {
+      const lb::Fault fault{.name = "default/slow", .id = 1, .delay = lb::FaultDelay{60'000, 60'000}};
+      stuck.faults = std::make_shared<const lb::Faults>(lb::Faults{fault});
+    }
+    mesh_.publish({std::move(stuck), http_service("default/other", 2, {2, 3})});
   }
 
   std::vector<Served> run() {
@@ -218,6 +223,7 @@ class HttpBesideAStuckOne {
       case Neighbour::quiet:
         break;
       case Neighbour::answers_nothing:
+      case Neighbour::is_delayed:
         ask_stuck();
         ask_stuck();
         break;
@@ -278,6 +284,12 @@ class HttpBulkhead : public ::testing::Test {
 
 TEST_F(HttpBulkhead, AServiceThatAnswersNothingCostsAnotherNothing) {
   HttpBesideAStuckOne beside(Neighbour::answers_nothing);
+  EXPECT_EQ(beside.run(), quiet);
+  EXPECT_GT(beside.refused(), 0U);
+}
+
+TEST_F(HttpBulkhead, AServiceThatAFaultDelaysCostsAnotherNothing) {
+  HttpBesideAStuckOne beside(Neighbour::is_delayed);
   EXPECT_EQ(beside.run(), quiet);
   EXPECT_GT(beside.refused(), 0U);
 }

@@ -155,6 +155,59 @@ TEST_F(HttpFaulted, ItEndsByTheWorkersOwnTime) {
   EXPECT_EQ(flags_of_last(), "-");
 }
 
+TEST_F(HttpFaulted, NobodyWaitsPastItsEndAndNothingIsAbortedThen) {
+  inject({.until_ns = static_cast<uint64_t>((mesh.now + milliseconds(1'500)).count()),
+          .delay = lb::FaultDelay{600'000, 600'000},
+          .abort_status = 503});
+  const auto client = mesh.connect();
+  mesh.say(client, kGet);
+  mesh.pass(milliseconds(1'450));
+  EXPECT_TRUE(mesh.heard().empty());
+  mesh.pass(milliseconds(60));
+  mesh.say(only_heard().id, kOk);
+  EXPECT_EQ(mesh.hear_client(client), kOkHeard);
+  EXPECT_EQ(flags_of_last(), "DI");
+  EXPECT_EQ(counted(lb::Injected::aborted), 0U);
+  mesh.reset(client);
+  expect_all_given_back();
+}
+
+TEST_F(HttpFaulted, OneThatIsStoppedLetsThoseGoThatWaitWithinASecond) {
+  inject({.delay = lb::FaultDelay{60'000, 60'000}, .abort_status = 503});
+  const auto client = mesh.connect();
+  mesh.say(client, kGet);
+  mesh.pass(milliseconds(2'500));
+  EXPECT_TRUE(mesh.heard().empty());
+  EXPECT_EQ(mesh.hear_client(client), "");
+  mesh.publish({http_service("default/web", 1, {1})});
+  mesh.pass(milliseconds(1'010));
+  mesh.say(only_heard().id, kOk);
+  EXPECT_EQ(mesh.hear_client(client), kOkHeard);
+}
+
+TEST_F(HttpFaulted, WhoLeavesBeforeItsAbortWasNotAborted) {
+  inject({.delay = lb::FaultDelay{200, 200}, .abort_status = 503});
+  const auto client = mesh.connect();
+  mesh.say(client, kGet);
+  mesh.reset(client);
+  mesh.pass(milliseconds(300));
+  EXPECT_EQ(counted(lb::Injected::delayed), 1U);
+  EXPECT_EQ(counted(lb::Injected::aborted), 0U);
+  expect_all_given_back();
+}
+
+TEST_F(HttpFaulted, AnAttemptThatABreakerRefusesWasNotDead) {
+  lb::RequestPolicy policy;
+  policy.breaker.max_pending_requests = 1;
+  service = having(asking(http_service("default/web", 1, {1}), policy), {{.name = "f", .kills = true}});
+  mesh.publish({service});
+  const auto first = mesh.connect();
+  mesh.say(first, kGet);
+  EXPECT_THAT(exchange_once(kGet).client, StartsWith("HTTP/1.1 503 "));
+  EXPECT_EQ(flags_of_last(), "UO");
+  EXPECT_EQ(counted(lb::Injected::dead), 1U) << "the first one's";
+}
+
 TEST_F(HttpFaulted, AnAbortIsNoFailureToOutlierDetection) {
   lb::RequestPolicy policy;
   policy.outlier = {.enabled = true, .consecutive_5xx = 1};
