@@ -66,7 +66,7 @@ void Proxy::advance(const lb::Snapshot& snapshot, time::Time now) {
   settle_found(snapshot, now);
   http_.advance(snapshot, now);
   names_.advance(snapshot, time::to_millis(now));
-  relay_.sweep(snapshot, time::to_millis(now));
+  relay_.sweep(snapshot, now);
 }
 
 void Proxy::accept(const tcp::Event& event, const lb::Snapshot& snapshot, time::Time now) {

@@ -125,6 +125,13 @@ void Relay::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::Time
   if (judgement.denied || judgement.dry_run_denied) {
     note(judgement.denied ? Change::What::denied : Change::What::dry_run_denied, decision.service->slot);
   }
+  lb::Injection injection;
+  if (decision.service != nullptr && decision.service->faults != nullptr && !judgement.denied) [[unlikely]] {
+    injection = suffer(*decision.service, client->remote, snapshot, time);
+    if (is_reset_at_once(id, injection)) {
+      return;
+    }
+  }
   bool is_probe = false;
   if (decision.target != nullptr && !judgement.denied && !free_.empty()) {
     decision.target = pass_over(*decision.service, *decision.target, hash, now, is_probe);
@@ -142,9 +149,9 @@ void Relay::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::Time
     engine_.abort(id);
     return;
   }
-  Suffering suffering;
-  if (decision.service->faults != nullptr) [[unlikely]] {
-    suffering = suffer(*decision.service, *decision.target, client->remote, snapshot, time);
+  if (is_probe && injection.delayed_by != nullptr) [[unlikely]] {
+    config_.protections->outliers.abandon(decision.target->slot, now);  // its trial is not to take as long
+    is_probe = false;
   }
   const uint32_t number = free_.back();
   free_.pop_back();
@@ -159,19 +166,18 @@ void Relay::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::Time
       .tells_client = decision.service->policy.proxy_protocol,
       .is_watched = config_.protections != nullptr && (is_probe || decision.service->request_policy().outlier.enabled),
       .is_probe = is_probe,
-      .fault_end = suffering.ends,
       .generation = generation,
       .moved_at = now,
       .began_at = now};
   engine_.set_user(id, user_of(number, true));
   changes_.push_back(
       {.what = Change::What::began, .service_slot = decision.service->slot, .endpoint_slot = decision.target->slot});
-  if (suffering.waits_ms > 0) [[unlikely]] {
-    late_.arm(number, now + suffering.waits_ms);
-  } else if (suffering.ends == End::reset) [[unlikely]] {
-    reset(number);
-  } else {
+  if (injection.delayed_by != nullptr) [[unlikely]] {
+    late_.arm(number, delay(number, injection, now));
+  } else if (decision.service->faults == nullptr) [[likely]] {
     call(number);
+  } else if (const std::optional<time::Millis> gives_up = go_on(number, snapshot, time)) {
+    late_.arm(number, *gives_up);
   }
 }
 
@@ -216,13 +222,11 @@ void Relay::abandon(uint32_t number) {
   end(number);
 }
 
-void Relay::sweep(const lb::Snapshot& snapshot, time::Millis now) {
+void Relay::sweep(const lb::Snapshot& snapshot, time::Time time) {
+  const time::Millis now = time::to_millis(time);
   report_outcomes(snapshot, now);
   constexpr uint32_t kLateACall = 256;
-  late_.advance(now, kLateACall, [this](uint32_t number) -> std::optional<time::Millis> {
-    fire(number);
-    return std::nullopt;
-  });
+  late_.advance(now, kLateACall, [&](uint32_t number) { return fire(number, snapshot, time); });
   if (snapshot.epoch() != epoch_) {
     epoch_ = snapshot.epoch();
     to_sweep_ = static_cast<uint32_t>(sessions_.size());

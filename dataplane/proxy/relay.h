@@ -58,7 +58,7 @@ class Relay {
   void give_up(const Call& call);
   /// Ends sessions whose endpoint's flows are to end, whose service is not relayed any more, those that a policy of
   /// access has forbidden since, and those that are idle; looks at some of them a call.
-  void sweep(const lb::Snapshot& snapshot, time::Millis now);
+  void sweep(const lb::Snapshot& snapshot, time::Time now);
 
   std::vector<Call>& calls() { return calls_; }
   std::vector<Change>& changes() { return changes_; }
@@ -91,12 +91,6 @@ class Relay {
     uint64_t sent = 0;    ///< bytes relayed to it that nobody was told of yet,
     uint64_t in_all = 0;  ///< and ever
   };
-  /// How a fault is to end it.
-  enum class End : uint8_t { none, reset, dead };
-  struct Suffering {
-    End ends = End::none;
-    time::Millis waits_ms = 0;  ///< before that, or before it goes on
-  };
   struct Session {
     Side client;
     Side endpoint;
@@ -109,10 +103,12 @@ class Relay {
     bool tells_client = false;  ///< the endpoint is to be told who the client is
     bool is_watched = false;    ///< it is to be told whether the endpoint's connection comes about,
     bool is_probe = false;      ///< for which the endpoint is on trial
-    End fault_end = End::none;
     uint32_t generation = 0;
     time::Millis moved_at = 0;
     time::Millis began_at = 0;
+    time::Millis delay_end = 0;  ///< that a fault has it wait for,
+    uint64_t delayed_by = 0;     ///< this one, as long as it waits; 0: none,
+    uint64_t reset_by = 0;       ///< and that is to end it then
   };
 
   /// A session whose endpoint is still to be told who the client is.
@@ -131,9 +127,12 @@ class Relay {
   };
 
   // relay_fault.cc
-  Suffering suffer(const lb::Service& service, const lb::Target& target, const lb::Address& client,
-                   const lb::Snapshot& snapshot, time::Time now);
-  void fire(uint32_t number);
+  lb::Injection suffer(const lb::Service& service, const lb::Address& client, const lb::Snapshot& snapshot,
+                       time::Time now);
+  bool is_reset_at_once(tcp::ConnectionId client, const lb::Injection& injection);
+  time::Millis delay(uint32_t number, const lb::Injection& injection, time::Millis now);
+  std::optional<time::Millis> go_on(uint32_t number, const lb::Snapshot& snapshot, time::Time now);
+  std::optional<time::Millis> fire(uint32_t number, const lb::Snapshot& snapshot, time::Time now);
 
   // relay_protection.cc
   const lb::Target* pass_over(const lb::Service& service, const lb::Target& chosen, uint64_t hash, time::Millis now,
@@ -174,7 +173,7 @@ class Relay {
   std::vector<uint32_t> refused_;
   std::vector<Untold> untold_;
   std::vector<Outcome> outcomes_;  ///< since the last sweep
-  time::Wheel late_;               ///< sessions that a fault has wait
+  time::Wheel late_;               ///< sessions that a fault has wait, or get no answer
   lb::SplitMix64 random_;
   uint32_t swept_ = 0;
   uint64_t epoch_ = 0;     ///< of the last snapshot

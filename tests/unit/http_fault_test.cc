@@ -318,6 +318,66 @@ TEST_F(RelayFaulted, AConnectionGoesOnLater) {
   EXPECT_EQ(counted(lb::Injected::delayed), 1U);
 }
 
+TEST_F(RelayFaulted, NoneWaitsPastItsEndAndIsResetThen) {
+  publish({.until_ns = static_cast<uint64_t>((mesh.now + milliseconds(1'500)).count()),
+           .delay = lb::FaultDelay{600'000, 600'000},
+           .resets = true});
+  const auto client = mesh.connect();
+  mesh.say(client, "hello");
+  mesh.pass(milliseconds(1'450));
+  EXPECT_TRUE(mesh.heard().empty());
+  mesh.pass(milliseconds(60));
+  EXPECT_EQ(only_heard().text, "hello");
+  EXPECT_EQ(counted(lb::Injected::reset), 0U);
+}
+
+TEST_F(RelayFaulted, OneThatIsStoppedLetsThoseGoThatWaitWithinASecond) {
+  publish({.delay = lb::FaultDelay{60'000, 60'000}, .resets = true});
+  const auto client = mesh.connect();
+  mesh.say(client, "hello");
+  mesh.pass(milliseconds(2'500));
+  EXPECT_TRUE(mesh.heard().empty());
+  mesh.publish({http_service("default/web", 1, {1}, {lb::AppProtocol::opaque})});
+  mesh.pass(milliseconds(1'010));
+  EXPECT_EQ(only_heard().text, "hello");
+}
+
+TEST_F(RelayFaulted, DelayComesBeforeReset) {
+  publish({.delay = lb::FaultDelay{200, 200}, .resets = true});
+  const auto leaves = mesh.connect();
+  mesh.reset(leaves);
+  const auto client = mesh.connect();
+  mesh.pass(milliseconds(180));
+  EXPECT_EQ(mesh.told(client) & tcp::event::reset, 0);
+  EXPECT_EQ(counted(lb::Injected::reset), 0U);
+  mesh.pass(milliseconds(40));
+  EXPECT_NE(mesh.told(client) & tcp::event::reset, 0);
+  EXPECT_EQ(counted(lb::Injected::reset), 1U) << "who left before was not reset";
+}
+
+TEST_F(RelayFaulted, DelayComesBeforeDeath) {
+  publish({.delay = lb::FaultDelay{200, 200}, .kills = true});
+  const auto client = mesh.connect();
+  mesh.pass(milliseconds(180));
+  EXPECT_EQ(counted(lb::Injected::dead), 0U);
+  mesh.pass(milliseconds(110));
+  EXPECT_EQ(mesh.told(client) & tcp::event::reset, 0);
+  EXPECT_EQ(counted(lb::Injected::dead), 1U);
+  mesh.pass(milliseconds(20));
+  EXPECT_NE(mesh.told(client) & tcp::event::reset, 0);
+  EXPECT_EQ(mesh.proxy().relay().size(), 0U);
+}
+
+TEST_F(RelayFaulted, OneThatIsResetAtOnceHoldsNoBreakersPlace) {
+  lb::RequestPolicy policy;
+  policy.breaker.max_connections = 0;
+  service = having(asking(http_service("default/web", 1, {1}, {lb::AppProtocol::opaque}), policy),
+                   {{.name = "f", .resets = true}});
+  mesh.publish({service});
+  EXPECT_NE(mesh.told(mesh.connect()) & tcp::event::reset, 0);
+  EXPECT_EQ(counted(lb::Injected::reset), 1U) << "by the fault, which is asked first";
+}
+
 TEST_F(RelayFaulted, AClientThatLeavesWhileItWaitsLeavesNothing) {
   publish({.delay = lb::FaultDelay{200, 200}});
   mesh.reset(mesh.connect());

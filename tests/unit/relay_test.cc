@@ -86,7 +86,7 @@ class Relayed : public ::testing::Test {
       now += milliseconds(10);
       outside.engine.advance(now, outside.output);
       middle.engine.advance(now, middle.output);
-      relay.sweep(*snapshot, time::to_millis(now));
+      relay.sweep(*snapshot, now);
       settle();
     }
   }
