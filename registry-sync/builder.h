@@ -204,6 +204,8 @@ class Builder {
   /// @returns whether a service changed
   bool inject(const std::string& key, Group& group);
   void end_live_faults(Time now);
+  std::set<std::string> known_faults() const;
+  std::set<std::string> faults_in_force() const;
   void tell_unattached();
   bool is_attached_anywhere(const std::string& route) const;
   static uint32_t share_at(const FaultInjection& injection, const Group& group);
@@ -248,6 +250,7 @@ class Builder {
   std::set<std::string> with_faults_;        ///< keys of FaultInjections
   std::set<std::string> faulted_;            ///< groups that have any in force
   std::set<std::string> faulted_by_source_;  ///< of those, groups where it matters who the client is
+  std::set<std::string> without_number_;     ///< groups with a fault that no number was left for
   std::vector<Diagnostic> fault_problems_;
   std::shared_ptr<const lb::CallerTable> callers_ = std::make_shared<const lb::CallerTable>();
   bool callers_changed_ = false;                               ///< since the last snapshot

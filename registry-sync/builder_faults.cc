@@ -2,6 +2,7 @@
 /// @file The part of the builder that gives services their faults: those of the registry, and those that somebody has
 /// started for a while.
 #include <algorithm>
+#include <utility>
 
 #include "lb/fault.h"
 #include "registry-sync/builder.h"
@@ -96,6 +97,7 @@ bool Builder::inject(const std::string& key, Group& group) {
       if (std::optional<lb::Fault> fault = fault_ledger_.numbered(fault_of(*injection, live))) {
         faults.push_back(std::move(*fault));
       } else {
+        without_number_.insert(key);
         report(fault_problems_, {.file = injection->metadata.file,
                                  .line = injection->metadata.line,
                                  .message = "FaultInjection " + injection->metadata.key() + " is left out: there are " +
@@ -139,20 +141,52 @@ std::vector<std::string> Builder::inject_all(const std::set<std::string>& keys, 
       with_faults_.insert(key);
     }
   }
+  fault_problems_.clear();
   if (with_faults_.empty() && faulted_.empty() && live_faults_.empty() && live_turned_.empty()) {
+    without_number_.clear();
+    fault_ledger_.keep({});
     return {};  // as nearly always
   }
-  fault_problems_.clear();
   std::vector<std::string> changed;
+  const auto inject_those = [&](const std::set<std::string>& those) {
+    for (const std::string& key : those) {
+      const auto group = groups_.find(key);
+      if (group != groups_.end() && key != kNameServers && inject(key, group->second)) {
+        changed.push_back(key);
+      }
+    }
+  };
   std::set<std::string> turned = keys;
   turned.insert(live_turned_.begin(), live_turned_.end());
-  for (const std::string& key : with_routes_of(std::move(turned))) {
-    const auto group = groups_.find(key);
-    if (group != groups_.end() && key != kNameServers && inject(key, group->second)) {
-      changed.push_back(key);
+  turned = with_routes_of(std::move(turned));
+  turned.merge(std::exchange(without_number_, {}));
+  live_turned_.clear();
+  fault_ledger_.keep(known_faults());  // numbers of those that are gone are for those that come
+  inject_those(turned);
+  fault_ledger_.keep(faults_in_force());
+  if (!without_number_.empty() && !fault_ledger_.is_full()) {  // some are in force nowhere any more
+    fault_problems_.clear();
+    inject_those(std::exchange(without_number_, {}));
+  }
+  tell_unattached();
+  return changed;
+}
+
+/// Of documents and live ones, wherever they are in force.
+std::set<std::string> Builder::known_faults() const {
+  std::set<std::string> identities;
+  for (const std::string& key : with_faults_) {
+    for (const auto& injection : groups_.at(key).resources.faults) {
+      identities.insert(FaultLedger::identity_of(fault_of(*injection, nullptr)));
     }
   }
-  live_turned_.clear();
+  for (const auto& [name, live] : live_faults_) {
+    identities.insert(FaultLedger::identity_of(fault_of(live.what, &live)));
+  }
+  return identities;
+}
+
+std::set<std::string> Builder::faults_in_force() const {
   std::set<std::string> identities;
   for (const std::string& key : faulted_) {
     for (const Port& port : groups_.at(key).ports) {
@@ -163,9 +197,7 @@ std::vector<std::string> Builder::inject_all(const std::set<std::string>& keys, 
       }
     }
   }
-  fault_ledger_.keep(identities);
-  tell_unattached();
-  return changed;
+  return identities;
 }
 
 /// Of faults of HTTPRoutes that nothing serves.

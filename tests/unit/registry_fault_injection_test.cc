@@ -203,6 +203,53 @@ TEST(FaultInjection, KeepsItsNumbersAsLongAsItIsTheSame) {
   EXPECT_NE(slow().id, first.id) << "it is counted anew";
 }
 
+TEST(FaultInjection, WhatWasSaidOfOneThatIsGoneIsSaidNoMore) {
+  Bench bench;
+  bench.build(kHttpAndDb +
+              said_of("r", "group: gateway.networking.k8s.io, kind: HTTPRoute, name: checkout", "delay: {fixed: 1s}"));
+  EXPECT_THAT(lines(bench.build(kHttpAndDb).errors), IsEmpty());
+}
+
+class ManyFaults : public ::testing::Test {
+ protected:
+  /// Of web's port 5432.
+  static std::string losses(uint32_t count, const std::string& called = "l") {
+    std::string text;
+    for (uint32_t i = 0; i < count; ++i) {
+      text += said_of(called + std::to_string(i), kToWeb, "loss: 1");
+    }
+    return text;
+  }
+  std::vector<std::string> errors_of(const std::string& text) { return lines(bench.build(kBoth + text).errors); }
+
+  const std::string kBoth = kHttpAndDb + service("api", "10.96.0.11", "[{name: http, port: 80}]", "251");
+  const std::string kLast = said_of("last", "kind: Service, name: api", "delay: {fixed: 1s}");
+  Bench bench;
+};
+
+TEST_F(ManyFaults, OneThatIsLeftOutIsToldOfUntilItHasANumber) {
+  errors_of(losses(lb::Fault::kMost));
+  const auto left_out = ElementsAre(HasSubstr("FaultInjection default/last is left out: there are 256 others"));
+  EXPECT_THAT(errors_of(losses(lb::Fault::kMost) + kLast), left_out);
+  EXPECT_THAT(lines(bench.build_at(bench.now).errors), left_out) << "and again, though nothing came";
+  EXPECT_THAT(errors_of(losses(lb::Fault::kMost - 1) + kLast), IsEmpty());
+  EXPECT_EQ(names_at(bench.snapshot(), "default/api"), "default/last@80 ");
+}
+
+TEST_F(ManyFaults, TakeTheNumbersOfThoseThatTheyReplace) {
+  errors_of(losses(lb::Fault::kMost, "l"));
+  EXPECT_THAT(errors_of(losses(lb::Fault::kMost, "m")), IsEmpty());
+  EXPECT_THAT(names_at(bench.snapshot(), "default/web"), HasSubstr("default/m255@5432 "));
+}
+
+TEST_F(ManyFaults, TakeTheNumbersOfThoseWhosePortHasGone) {
+  errors_of(losses(lb::Fault::kMost) + kLast);
+  const std::string without_db = service("web", "10.96.0.10", "[{name: http, port: 80}]", "251") +
+                                 service("api", "10.96.0.11", "[{name: http, port: 80}]", "251");
+  EXPECT_THAT(lines(bench.build(without_db + losses(lb::Fault::kMost) + kLast).errors), IsEmpty());
+  EXPECT_EQ(names_at(bench.snapshot(), "default/api"), "default/last@80 ");
+}
+
 TEST(FaultInjection, CallersAreKnownWhileItAsksForThem) {
   Bench bench;
   bench.build(kHttpAndDb + said_of("f", kToWeb, "dead: {}, from: [{source: {namespaces: [default]}}]"));
