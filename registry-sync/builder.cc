@@ -482,6 +482,9 @@ std::optional<Time> Builder::next_deadline() const {
   for (const auto& [name, live] : live_faults_) {
     next = std::min(next.value_or(live.until), live.until);
   }
+  if (!live_turned_.empty()) {
+    next = Time();  // some were ended, and services have them yet
+  }
   return next;
 }
 

@@ -88,7 +88,7 @@ class Builder {
   CheckChanges take_check_changes() { return checks_.take_changes(); }
 
   /// A fault for a while, from the next build() on. @returns why not; empty: it will be
-  std::string start_fault(LiveFault live);
+  std::string start_fault(LiveFault live, Time now);
   /// Ends it, or all: likewise.
   std::string stop_fault(const std::optional<std::string>& name);
   const std::map<std::string, LiveFault>& live_faults() const { return live_faults_; }
@@ -209,6 +209,8 @@ class Builder {
   void tell_unattached();
   bool is_attached_anywhere(const std::string& route) const;
   static uint32_t share_at(const FaultInjection& injection, const Group& group);
+  uint64_t live_share_at(const std::string& key, const FaultInjection* starting) const;
+  std::string cap_problem(const LiveFault& live, const std::set<std::string>& given) const;
   // builder_inspection.cc: policies of inspection.
   /// @returns whether a service changed
   bool inspect(const std::string& key, Group& group);

@@ -226,20 +226,81 @@ bool Builder::is_attached_anywhere(const std::string& route) const {
   });
 }
 
-/// What part of a group's traffic a fault is about: with one endpoint of several, that one's.
+/// What part of a group's traffic a fault is about: with one endpoint of several, by its weight where that is most.
 uint32_t Builder::share_at(const FaultInjection& injection, const Group& group) {
   const uint32_t share = injection.fault.share;
-  size_t targets = 1;
-  if (injection.fault.killed) {
-    for (const Port& port : group.ports) {
-      const bool counts = is_for(injection, *port.service) && !port.service->targets.empty();
-      targets = counts ? std::max(targets, port.service->targets.size()) : targets;
+  std::optional<uint32_t> most;
+  for (const Port& port : group.ports) {
+    const lb::Service& service = *port.service;
+    if (!injection.fault.killed || !is_for(injection, service) ||
+        !carrying_problem(injection, carrier_of(service)).empty()) {
+      continue;
+    }
+    uint64_t own = 0;
+    uint64_t all = 0;
+    for (uint32_t i = 0; i < service.targets.size(); ++i) {
+      const uint32_t weight = service.table->order().weight(i);
+      all += weight;
+      own += service.targets[i].address == *injection.fault.killed ? weight : 0;
+    }
+    if (own > 0) {
+      most = std::max(most.value_or(0), static_cast<uint32_t>((share * own + all - 1) / all));
     }
   }
-  return static_cast<uint32_t>((share + targets - 1) / targets);
+  return most.value_or(share);
 }
 
-std::string Builder::start_fault(LiveFault live) {
+/// Of a group's traffic, what live faults are about that are given to it. @param starting counts too where it is given
+uint64_t Builder::live_share_at(const std::string& key, const FaultInjection* starting) const {
+  const auto group = groups_.find(key);
+  if (group == groups_.end()) {
+    return 0;
+  }
+  uint64_t sum = starting == nullptr ? 0 : share_at(*starting, group->second);
+  for (const Injected& each : faults_about(key, group->second)) {
+    sum += each.live == nullptr ? 0 : share_at(*each.what, group->second);
+  }
+  return sum;
+}
+
+/// A request meets the faults of the service that it asks, and of the one that a route leads it to. @returns why they
+/// would be too much; empty: they are not
+std::string Builder::cap_problem(const LiveFault& live, const std::set<std::string>& given) const {
+  const auto share = [&](const std::string& key) {
+    return live_share_at(key, given.contains(key) ? &live.what : nullptr);
+  };
+  const auto problem = [&](uint64_t sum, const std::string& where) {
+    return sum <= live.most_share
+               ? ""
+               : "live faults would be about " + lb::percent(static_cast<uint32_t>(sum)) + " of the traffic " + where +
+                     "; this node allows for " + lb::percent(live.most_share) + " (faults.max_percentage)";
+  };
+  for (const std::string& key : given) {
+    const uint64_t own = share(key);
+    if (std::string why = problem(own, "of " + key); !why.empty()) {
+      return why;
+    }
+    const auto [first, last] = dependents_.equal_range(key);
+    for (auto each = first; each != last; ++each) {
+      const uint64_t both = each->second == key ? own : own + share(each->second);
+      if (std::string why = problem(both, "from " + each->second + " to " + key); !why.empty()) {
+        return why;
+      }
+    }
+    if (const auto leads = dependencies_.find(key); leads != dependencies_.end()) {
+      for (const std::string& backend : leads->second) {
+        const uint64_t both = backend == key ? own : own + share(backend);
+        if (std::string why = problem(both, "from " + key + " to " + backend); !why.empty()) {
+          return why;
+        }
+      }
+    }
+  }
+  return "";
+}
+
+std::string Builder::start_fault(LiveFault live, Time now) {
+  end_live_faults(now);
   const FaultInjection& what = live.what;
   if (live_faults_.contains(what.metadata.name)) {
     return "a live fault " + in_quotes(what.metadata.name) + " is there already: stop it first, or give another name";
@@ -251,6 +312,7 @@ std::string Builder::start_fault(LiveFault live) {
   bool any_group = false;
   bool any_port = false;
   bool is_carried = false;
+  std::set<std::string> given;
   bool has_endpoint = !what.fault.killed || what.kind != FaultInjection::Kind::service;
   for (const std::string& key : with_routes_of({what.key()})) {
     const auto group = groups_.find(key);
@@ -273,14 +335,7 @@ std::string Builder::start_fault(LiveFault live) {
         has_endpoint |= endpoint.address == what.fault.killed;
       }
     }
-    uint64_t sum = share_at(what, group->second);
-    for (const Injected& each : faults_about(key, group->second)) {
-      sum += each.live == nullptr ? 0 : share_at(*each.what, group->second);
-    }
-    if (sum > live.most_share) {
-      return "live faults would be about " + lb::percent(static_cast<uint32_t>(sum)) + " of the traffic of " + key +
-             "; this node allows for " + lb::percent(live.most_share) + " (faults.max_percentage)";
-    }
+    given.insert(key);
   }
   if (!any_group) {
     return what.kind == FaultInjection::Kind::route ? "no Service or Gateway has an HTTPRoute " + what.target
@@ -294,6 +349,9 @@ std::string Builder::start_fault(LiveFault live) {
   }
   if (!has_endpoint) {
     return called_by(what) + " has no endpoint " + lb::to_string(*what.fault.killed);
+  }
+  if (std::string why = cap_problem(live, given); !why.empty()) {
+    return why;
   }
   live_turned_.insert(what.key());
   live_faults_.emplace(what.metadata.name, std::move(live));

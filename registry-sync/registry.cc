@@ -214,7 +214,7 @@ tl::expected<bool, std::string> Registry::set_endpoint(const std::string& servic
 }
 
 tl::expected<bool, std::string> Registry::start_fault(LiveFault live, Time now) {
-  if (std::string problem = builder_.start_fault(std::move(live)); !problem.empty()) {
+  if (std::string problem = builder_.start_fault(std::move(live), now); !problem.empty()) {
     return tl::make_unexpected(std::move(problem));
   }
   return build({}, now);

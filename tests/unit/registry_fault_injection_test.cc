@@ -264,11 +264,15 @@ LiveFault live(const std::string& name, const std::string& rest, Time until, uin
       .what = *parsed(said_of(name, target, rest))->faults.at(0), .until_ns = 77, .until = until, .most_share = most};
 }
 
+std::string start(Bench& bench, LiveFault fault) {
+  return bench.builder.start_fault(std::move(fault), bench.now);
+}
+
 TEST(LiveFault, IsInForceUntilItsTime) {
   Bench bench;
   bench.build(kHttpAndDb);
   const Time end = bench.now + std::chrono::seconds(10);
-  EXPECT_EQ(bench.builder.start_fault(live("a", "delay: {fixed: 1s}", end)), "");
+  EXPECT_EQ(start(bench, live("a", "delay: {fixed: 1s}", end)), "");
   bench.build_at(bench.now);
   EXPECT_EQ(names_at(bench.snapshot(), "default/web"), "a!@80 ");
   EXPECT_EQ(bench.snapshot().services()[0].faults->front().until_ns, 77U);
@@ -284,9 +288,9 @@ TEST(LiveFault, IsStoppedByNameOrWithAll) {
   Bench bench;
   bench.build(kHttpAndDb);
   const Time end = bench.now + std::chrono::seconds(10);
-  bench.builder.start_fault(live("a", "delay: {fixed: 1s}, percentage: 5", end));
-  bench.builder.start_fault(live("b", "loss: 5, percentage: 5", end));
-  bench.builder.start_fault(live("c", "loss: 5, percentage: 5", end));
+  start(bench, live("a", "delay: {fixed: 1s}, percentage: 5", end));
+  start(bench, live("b", "loss: 5, percentage: 5", end));
+  start(bench, live("c", "loss: 5, percentage: 5", end));
   bench.build_at(bench.now);
   EXPECT_EQ(names_at(bench.snapshot(), "default/web"), "a!@80 b!@5432 c!@5432 ");
   EXPECT_EQ(bench.builder.stop_fault("d"), R"(no live fault "d"; there are: a, b, c)");
@@ -304,7 +308,7 @@ TEST(LiveFault, WhatCannotBeIsRefused) {
   bench.build(kHttpAndDb);
   const Time end = bench.now + std::chrono::seconds(10);
   const auto refusal = [&](const std::string& rest, const std::string& target = kToWeb) {
-    return bench.builder.start_fault(live("a", rest, end, lb::Fault::kWhole, target));
+    return start(bench, live("a", rest, end, lb::Fault::kWhole, target));
   };
   EXPECT_EQ(refusal("dead: {}", "kind: Service, name: nobody"),
             "there is no service default/nobody, or it has no address");
@@ -323,19 +327,65 @@ TEST(LiveFault, TheirSumAtAServiceIsBounded) {
   Bench bench;
   bench.build(kHttpAndDb + service("api", "10.96.0.11", "[{name: http, port: 80}]", "251"));
   const Time end = bench.now + std::chrono::seconds(10);
-  EXPECT_EQ(bench.builder.start_fault(live("a", "delay: {fixed: 1s}, percentage: 30", end, 5'000)), "");
-  EXPECT_EQ(bench.builder.start_fault(live("b", "delay: {fixed: 1s}, percentage: 20.01", end, 5'000)),
+  EXPECT_EQ(start(bench, live("a", "delay: {fixed: 1s}, percentage: 30", end, 5'000)), "");
+  EXPECT_EQ(start(bench, live("b", "delay: {fixed: 1s}, percentage: 20.01", end, 5'000)),
             "live faults would be about 50.01% of the traffic of default/web; this node allows for 50% "
             "(faults.max_percentage)");
-  EXPECT_EQ(bench.builder.start_fault(live("b", "delay: {fixed: 1s}, percentage: 20", end, 5'000)), "");
-  EXPECT_EQ(bench.builder.start_fault(
-                live("c", "delay: {fixed: 1s}, percentage: 50", end, 5'000, "kind: Service, name: api")),
-            "")
+  EXPECT_EQ(start(bench, live("b", "delay: {fixed: 1s}, percentage: 20", end, 5'000)), "");
+  EXPECT_EQ(start(bench, live("c", "delay: {fixed: 1s}, percentage: 50", end, 5'000, "kind: Service, name: api")), "")
       << "another service's";
   bench.builder.stop_fault(std::nullopt);
-  EXPECT_EQ(bench.builder.start_fault(live("a", "dead: {endpoint: 10.1.0.1}", end, 5'000)), "")
+  EXPECT_EQ(start(bench, live("a", "dead: {endpoint: 10.1.0.1}", end, 5'000)), "")
       << "one of two endpoints is half of it";
-  EXPECT_NE(bench.builder.start_fault(live("b", "dead: {endpoint: 10.1.0.2}", end, 5'000)), "");
+  EXPECT_NE(start(bench, live("b", "dead: {endpoint: 10.1.0.2}", end, 5'000)), "");
+}
+
+TEST(LiveFault, ARequestMeetsThoseOfWhatItAsksAndOfWhereItGoes) {
+  Bench bench;
+  bench.build(service("front", "10.96.0.11", "[{name: http, port: 80}]", "251") + kHttpAndDb +
+              R"(apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: through}
+spec:
+  parentRefs: [{group: "", kind: Service, name: front, port: 80}]
+  rules: [{backendRefs: [{name: web, port: 80}]}]
+---
+)");
+  const Time end = bench.now + std::chrono::seconds(10);
+  const auto of_both = [&](const std::string& first, const std::string& second) {
+    EXPECT_EQ(start(bench, live("a", "delay: {fixed: 1s}, percentage: 30", end, 5'000, first)), "");
+    const std::string problem = start(bench, live("b", "delay: {fixed: 1s}, percentage: 30", end, 5'000, second));
+    bench.builder.stop_fault(std::nullopt);
+    return problem;
+  };
+  const std::string front = "kind: Service, name: front";
+  const auto told = HasSubstr("about 60% of the traffic from default/front to default/web; ");
+  EXPECT_THAT(of_both(front, kToWeb), told);
+  EXPECT_THAT(of_both(kToWeb, front), told);
+  EXPECT_EQ(start(bench, live("a", "delay: {fixed: 1s}, percentage: 30", end, 5'000, front)), "");
+  EXPECT_EQ(start(bench, live("b", "delay: {fixed: 1s}, percentage: 20", end, 5'000)), "");
+}
+
+TEST(LiveFault, OneEndpointCountsByItsWeightWhereThatIsMost) {
+  Bench bench;
+  bench.build(
+      service("web", "10.96.0.10", "[{name: http, port: 80}, {name: db, port: 5432, appProtocol: tcp}]", "251") +
+      slice("w", "web", endpoints(1, 4), "[{name: http, port: 8080}]") +
+      slice("d", "web", endpoints(1, 1), "[{name: db, port: 5432}]"));
+  const Time end = bench.now + std::chrono::seconds(10);
+  EXPECT_THAT(start(bench, live("a", "dead: {endpoint: 10.1.0.1}", end, 5'000)), HasSubstr("about 100% of the traffic"))
+      << "it is all of port 5432";
+  EXPECT_EQ(start(bench, live("a", "dead: {endpoint: 10.1.0.1}, port: 80", end, 2'500)), "");
+}
+
+TEST(LiveFault, ANameIsFreeOnceItsFaultIsOver) {
+  Bench bench;
+  bench.build(kHttpAndDb);
+  const Time end = bench.now + std::chrono::seconds(10);
+  EXPECT_EQ(start(bench, live("a", "delay: {fixed: 1s}", end)), "");
+  bench.build_at(bench.now);
+  bench.now = end;
+  EXPECT_EQ(start(bench, live("a", "delay: {fixed: 1s}", end + std::chrono::seconds(10))), "") << "and its share";
 }
 
 TEST(LiveFault, OfARouteCountsWhereTheRouteIsServed) {
@@ -343,8 +393,8 @@ TEST(LiveFault, OfARouteCountsWhereTheRouteIsServed) {
   bench.build(kRouted);
   const Time end = bench.now + std::chrono::seconds(10);
   const std::string route = "group: gateway.networking.k8s.io, kind: HTTPRoute, name: checkout";
-  EXPECT_EQ(bench.builder.start_fault(live("a", "delay: {fixed: 1s}, percentage: 40", end, 5'000, route)), "");
-  EXPECT_THAT(bench.builder.start_fault(live("b", "delay: {fixed: 1s}, percentage: 20", end, 5'000)),
+  EXPECT_EQ(start(bench, live("a", "delay: {fixed: 1s}, percentage: 40", end, 5'000, route)), "");
+  EXPECT_THAT(start(bench, live("b", "delay: {fixed: 1s}, percentage: 20", end, 5'000)),
               HasSubstr("about 60% of the traffic of default/web"));
   bench.build_at(bench.now);
   EXPECT_EQ(names_at(bench.snapshot(), "default/web"), "a!@80 ");
