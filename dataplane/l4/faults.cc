@@ -33,6 +33,12 @@ bool FamilyPipeline<Key>::is_spoiled(Packet packet, Ref nominee, const View& vie
   if (service == nullptr || service->faults == nullptr) {
     return false;
   }
+  // One that has left ends its flows, or has them move, whatever was injected there.
+  const lb::Fate fate = view.snapshot.fate_of(flow.endpoint_slot);
+  if ((fate == lb::Fate::reset && packet.key().protocol == lb::Protocol::tcp) ||
+      (ref.direction() == flow::Direction::request && must_move(packet, flow, fate))) {
+    return false;
+  }
   const lb::Address client(flow.request.source);
   const lb::Address endpoint = is_tunnel ? flow.tunnel_end() : lb::Address(flow.reply.source);
   const lb::FaultScope scope{

@@ -80,6 +80,32 @@ TEST_F(Faulted, WhatIsDeadNeverAnswers) {
   EXPECT_EQ(send(tcp(kClient, kWeb)).verdict, Verdict::request) << "it lives again";
 }
 
+TEST_F(Faulted, WhatIsDeadAndLeavesHasItsFlowsMoveOrEndAsEver) {
+  constexpr uint32_t kLeft = 9;  // slot of the endpoint that leaves
+  const auto publish = [&](bool is_there, const std::vector<uint32_t>& resets = {}) {
+    std::vector<lb::Service> services = small_mesh();
+    if (is_there) {
+      services[0] = make_service(kWeb, lb::Protocol::tcp, kWebSlot, {{"10.2.0.9:8080", kLeft}});
+      services[1] = make_service(kDns, lb::Protocol::udp, kDnsSlot, {{"10.2.0.9:5353", kLeft}});
+    }
+    fault = {.name = "f", .id = ++ids, .kills = true, .killed = lb::parse_address("10.2.0.9")};
+    services[0].faults = services[1].faults = std::make_shared<const lb::Faults>(lb::Faults{fault});
+    snapshot = std::make_shared<lb::Snapshot>(++epoch, kSeed, std::move(services), resets);
+  };
+  publish(true);
+  EXPECT_EQ(send(tcp(kClient, kWeb).flags(kSyn)).verdict, Verdict::fault_dead);
+  EXPECT_EQ(send(udp(kClient, kDns)).verdict, Verdict::fault_dead);
+  publish(false);
+  const Sent moved = send(udp(kClient, kDns));
+  EXPECT_EQ(moved.verdict, Verdict::request) << "to the other endpoint";
+  EXPECT_EQ(send(tcp(kClient, kWeb)).verdict, Verdict::fault_dead) << "within its grace it is as dead as before";
+  EXPECT_EQ(send(tcp(kClient, kWeb).flags(kSyn)).verdict, Verdict::request) << "who knocks in vain goes elsewhere";
+  publish(true);
+  EXPECT_EQ(send(tcp("10.1.0.2:1024", kWeb).flags(kSyn)).verdict, Verdict::fault_dead);
+  publish(false, {kLeft});
+  EXPECT_EQ(send(tcp("10.1.0.2:1024", kWeb)).verdict, Verdict::ended_with_endpoint);
+}
+
 TEST_F(Faulted, NewConnectionsAreResetAndOldOnesAreNot) {
   establish();
   inject({.resets = true});
