@@ -26,7 +26,7 @@ std::string in_time(uint32_t ms) {
 }  // namespace
 
 uint64_t Fault::burst_bits() const {
-  constexpr uint64_t kJumbo = 10'000 * 8;
+  constexpr uint64_t kJumbo = 10'240 * 8;
   return std::max(bits_per_second / 20, kJumbo);
 }
 

@@ -60,9 +60,9 @@ class FaultBoard {
   bool has_room(const Fault& fault, uint32_t bytes, uint64_t now_ns) {
     constexpr uint64_t kSecond = 1'000'000'000;
     Bucket& bucket = buckets_[fault.number];
-    if (bucket.id.load(std::memory_order_relaxed) != fault.id) {
+    if (bucket.id.load(std::memory_order_acquire) != fault.id) {
       bucket.full_ns.store(now_ns, std::memory_order_relaxed);
-      bucket.id.store(fault.id, std::memory_order_relaxed);
+      bucket.id.store(fault.id, std::memory_order_release);  // who sees it sees that it begins full
     }
     const uint64_t cost = uint64_t{bytes} * 8 * kSecond / fault.bits_per_second;
     const uint64_t most = fault.burst_bits();

@@ -229,10 +229,11 @@ TEST(FaultBoard, LetsSoManyBitsThroughAndNoMore) {
 TEST(FaultBoard, ABucketThatWasAnothersBeginsFull) {
   FaultBoard board(1);
   Fault slow{.number = 1, .id = 1, .bits_per_second = 1'000};
-  EXPECT_TRUE(board.has_room(slow, 10'000, 5));
-  EXPECT_FALSE(board.has_room(slow, 10'000, 5));
+  constexpr uint32_t kJumbo = 10 << 10;  // as large as packets get
+  EXPECT_TRUE(board.has_room(slow, kJumbo, 5));
+  EXPECT_FALSE(board.has_room(slow, kJumbo, 5));
   slow.id = 2;
-  EXPECT_TRUE(board.has_room(slow, 10'000, 5));
+  EXPECT_TRUE(board.has_room(slow, kJumbo, 5));
 }
 
 }  // namespace
