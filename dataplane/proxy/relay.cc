@@ -149,10 +149,6 @@ void Relay::begin(tcp::ConnectionId id, const lb::Snapshot& snapshot, time::Time
     engine_.abort(id);
     return;
   }
-  if (is_probe && injection.delayed_by != nullptr) [[unlikely]] {
-    config_.protections->outliers.abandon(decision.target->slot, now);  // its trial is not to take as long
-    is_probe = false;
-  }
   const uint32_t number = free_.back();
   free_.pop_back();
   const uint32_t generation = sessions_[number].generation + 1;
