@@ -79,7 +79,7 @@ void HttpProxy::route(uint32_t number) {
     }
     books_.authorized += x.attempts == 0 && !x.faults_decided ? 1 : 0;  // another attempt is not another request
   }
-  if (listener->inspection != nullptr && x.attempts == 0 && !inspect_request(number, *listener)) {
+  if (listener->inspection != nullptr && x.attempts == 0 && !x.is_inspected && !inspect_request(number, *listener)) {
     return;
   }
   lb::RouteTable::Match match{&kOwnRule, nullptr};

@@ -2,6 +2,7 @@
 /// @file Inspection in the proxy: what is found in a request is answered with 403, in a response with 502, however the
 /// messages are cut; and what happens to those that can't be seen as a whole.
 #include "http_inspecting.h"
+#include "lb/fault_board.h"
 
 namespace weft::proxy {
 namespace {
@@ -253,6 +254,39 @@ TEST_F(HttpInspecting, AnExchangeKeepsThePoliciesThatItBeganWith) {
   mesh.publish({http_service("default/web", 1, {1})});
   mesh.say(client, std::string_view(whole).substr(whole.size() - 3));
   EXPECT_THAT(mesh.hear_client(client), StartsWith(kDenied));
+  expect_all_given_back();
+}
+
+lb::FaultBoard& board_beside_inspection() {
+  static lb::FaultBoard the_one(1);
+  return the_one;
+}
+
+class HttpInspectingAndFaulted : public HttpInspecting {
+ protected:
+  HttpInspectingAndFaulted() : HttpInspecting({.faults = &board_beside_inspection()}) {}
+};
+
+/// It is routed again when the delay is over.
+TEST_F(HttpInspectingAndFaulted, ARequestThatIsDelayedIsLookedIntoOnce) {
+  lb::Service web = inspecting(http_service("default/web", 1, {1}),
+                               {policy_of({looking_for(Message::request, Part::target, "note", Action::log),
+                                           looking_for(Message::request, Part::body, "note", Action::log)})});
+  lb::Fault fault{.delay = lb::FaultDelay{300, 300}};
+  fault.name = "default/slow";
+  fault.id = 1;
+  web.faults = std::make_shared<const lb::Faults>(lb::Faults{fault});
+  mesh.publish({web});
+  const auto client = mesh.connect();
+  mesh.say(client, post("/note", "a note"));
+  mesh.pass(std::chrono::milliseconds(320));
+  mesh.say(only_heard().id, kOk);
+  EXPECT_EQ(mesh.hear_client(client), kOkHeard);
+  EXPECT_EQ(mesh.books().inspected, 2U) << "a request and a response";
+  EXPECT_EQ(mesh.books().signatures_noted, 2U);
+  EXPECT_EQ(web.inspection->found(0), 1U);
+  EXPECT_EQ(web.inspection->found(1), 1U);
+  mesh.reset(client);
   expect_all_given_back();
 }
 
