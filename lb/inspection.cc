@@ -12,6 +12,25 @@ namespace {
 
 constexpr size_t kDecodedAtOnce = 4096;  ///< of bodies
 
+/// A target in all forms in which it is looked at. @param is_enough of a form
+template <typename IsEnough>
+void scan_forms(std::string_view target, char* const (&rooms)[2], IsEnough is_enough) {
+  for (uint32_t i = 0; !is_enough(target) && i < Inspection::kDecodings; ++i) {
+    if (target.find_first_of("%+") == std::string_view::npos || target.size() > Inspection::kLongestDecoded) {
+      return;
+    }
+    char* const into = rooms[i % 2];
+    PercentDecoder decoder;
+    size_t length = decoder.decode(target, into);
+    length += decoder.end(into + length);
+    const std::string_view decoded(into, length);
+    if (decoded == target) {
+      return;
+    }
+    target = decoded;
+  }
+}
+
 void add_one(std::atomic<uint64_t>& counter) {
   counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
@@ -83,6 +102,31 @@ uint64_t Inspection::found(uint32_t number) const {
   return sum;
 }
 
+std::vector<uint32_t> Inspection::found_in(std::string_view target, std::string_view lines) const {
+  std::vector<uint32_t> numbers;
+  const SignatureFound add = [](uint32_t number, void* context) {
+    auto& all = *static_cast<std::vector<uint32_t>*>(context);
+    if (std::find(all.begin(), all.end(), number) == all.end()) {
+      all.push_back(number);
+    }
+    return false;
+  };
+  MatcherScratch scratch;
+  if (const SignatureDatabase& targets = of(Message::request, Part::target); !targets.empty()) {
+    targets.prepare(scratch);
+    std::vector<char> rooms(2 * (kLongestDecoded + PercentDecoder::kExcess));
+    scan_forms(target, {rooms.data(), rooms.data() + rooms.size() / 2}, [&](std::string_view form) {
+      targets.scan(form, scratch.get(), add, &numbers);
+      return false;
+    });
+  }
+  if (const SignatureDatabase& fields = of(Message::request, Part::header); !fields.empty()) {
+    fields.prepare(scratch);
+    fields.scan(lines, scratch.get(), add, &numbers);
+  }
+  return numbers;
+}
+
 /// A target is scanned in several forms, and yet each signature counts once.
 bool Inspection::note(uint32_t number, void* context) {
   const Scan& scan = *static_cast<Scan*>(context);
@@ -111,22 +155,10 @@ void Inspection::scan_target(size_t worker, std::string_view target, Finding& fi
   const SignatureDatabase& database = of(Message::request, Part::target);
   Desk& desk = *desks_[worker];
   Scan scan{*this, desk, finding};
-  database.scan(target, desk.scratch.get(), note, &scan);
-  for (uint32_t i = 0; i < kDecodings && !finding.denied(); ++i) {
-    if (target.find_first_of("%+") == std::string_view::npos || target.size() > kLongestDecoded) {
-      return;
-    }
-    char* const into = desk.decoded[i % 2].get();
-    PercentDecoder decoder;
-    size_t length = decoder.decode(target, into);
-    length += decoder.end(into + length);
-    const std::string_view decoded(into, length);
-    if (decoded == target) {
-      return;
-    }
-    target = decoded;
-    database.scan(target, desk.scratch.get(), note, &scan);
-  }
+  scan_forms(target, {desk.decoded[0].get(), desk.decoded[1].get()}, [&](std::string_view form) {
+    database.scan(form, desk.scratch.get(), note, &scan);
+    return finding.denied();
+  });
 }
 
 void Inspection::scan_fields(size_t worker, Message message, std::string_view lines, Finding& finding) const {

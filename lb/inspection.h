@@ -72,6 +72,10 @@ class Inspection {
   /// Messages in which it was found, by all workers.
   uint64_t found(uint32_t number) const;
 
+  /// All that is found in a request's head, each once, in the order in which a worker finds it. Nothing counts. For
+  /// any thread that is no worker: it allocates.
+  std::vector<uint32_t> found_in(std::string_view target, std::string_view lines) const;
+
   // What follows is a worker's.
 
   /// The message that is looked at from now on is another one.

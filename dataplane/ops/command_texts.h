@@ -25,7 +25,8 @@ inline constexpr std::array kCommandTexts = {
     CommandText{"show tcp", "", "what ends at the workers' own TCP: connections, losses, refusals"},
     CommandText{"show http", "", "requests and responses, what was wrong with them, connections to endpoints"},
     CommandText{"show protections", "[<service>]",
-                "circuit breakers, retry budgets and outlier detection: bounds, what is in use, what was refused"},
+                "circuit breakers, retry budgets and outlier detection: bounds, what is in use, what was refused; and "
+                "signatures that were found"},
     CommandText{"show faults", "[<service>]", "faults that are injected on purpose, and what they did"},
     CommandText{"show dns", "", "queries to weft's own name server, how they were answered, and who else was asked"},
     CommandText{"show drops", "", "how packets ended, by name, in workers and in eBPF"},

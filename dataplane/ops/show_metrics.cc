@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "ops/faults.h"
+#include "ops/inspection_report.h"
 
 namespace weft::ops {
 namespace {
@@ -203,6 +204,7 @@ std::string metrics_of(node::Node& node) {
   add_http_metrics(node, metrics);
   add_dns_metrics(node, metrics);
   add_fault_metrics(node, metrics);
+  add_inspection_metrics(node, metrics);
   return metrics.text();
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `show protections` shows: of each service, what circuit breakers, retry budgets and outlier detection allow for,
-// what is in use, and what they refused; and what they say of an endpoint.
+// what is in use, and what they refused; and what they say of an endpoint. And which signatures were found.
 #include <fmt/format.h>
 
 #include <array>
 
 #include "lb/http_policy.h"
+#include "ops/inspection_report.h"
 #include "ops/outlier_report.h"
 #include "ops/service_names.h"
 #include "ops/show.h"
@@ -41,6 +42,7 @@ Json protection_row(const proxy::Protections& protections, const lb::Service& se
           return counters.ejections[static_cast<size_t>(why)];
         });
   };
+  const SignatureHits hits = service.inspection == nullptr ? SignatureHits() : hits_of(*service.inspection);
   const uint32_t requests = board.in_use(BreakerBoard::requests, slot);
   const uint32_t retries = board.retries(slot);
   return {{"service", service.name},
@@ -87,7 +89,10 @@ Json protection_row(const proxy::Protections& protections, const lb::Service& se
           {"ejections_held_back", protection_sum(
                                       protections, slot, [](const proxy::ProtectionCounters& counters) -> const auto& {
                                         return counters.held_back;
-                                      })}};
+                                      })},
+          {"inspected_by", service.inspection == nullptr ? Json() : Json(policies_of(*service.inspection))},
+          {"signatures_found", hits.sum},
+          {"signatures_found_most", hits.most}};
 }
 
 }  // namespace

@@ -17,10 +17,12 @@
 #include "lb/session_target.h"
 #include "lb/split_mix.h"
 #include "ops/fault_report.h"
+#include "ops/inspection_report.h"
 #include "ops/outlier_report.h"
 #include "ops/policy_report.h"
 #include "ops/rule_report.h"
 #include "ops/service_names.h"
+#include "proxy/inspected_body.h"
 #include "proxy/received_request.h"
 #include "proxy/response_flag.h"
 #include "proxy/texts.h"
@@ -96,6 +98,10 @@ class Inquiry {
         return answer_;
       }
     }
+    if (!look_for_signatures(listener_.name, listener_).empty()) {
+      add_reply(answer_, 403, flag::denied_by_signature, "the request is denied by inspection");
+      return answer_;
+    }
     const lb::Http& http = *listener_.http;
     const lb::ConsumerRoutes* const consumer = question_.client ? http.consumer_of(*question_.client) : nullptr;
     if (!http.consumers.empty()) {
@@ -109,6 +115,21 @@ class Inquiry {
   }
 
  private:
+  /// In the head alone. @returns which of the service's denies the request; empty: none does
+  std::string look_for_signatures(const std::string& of, const lb::Service& service) {
+    if (service.inspection == nullptr || (&service != &listener_ && service.inspection == listener_.inspection)) {
+      return "";
+    }
+    Json& by = answer_["inspected_by"];
+    by = by.is_null() ? policies_of(*service.inspection)
+                      : fmt::format("{}; of {}: {}", by.get<std::string>(), of, policies_of(*service.inspection));
+    HeadFindings findings = look_into(*service.inspection, of, request_.target, proxy::lines_of(request_.fields));
+    for (Json& row : findings.rows) {
+      answer_["signatures"].push_back(std::move(row));
+    }
+    return findings.denied_by;
+  }
+
   /// Of a client that is not said, by an address that is nobody's.
   lb::Judgement judged(const lb::Service& service, const lb::HttpRequest& request) const {
     const lb::Address client = question_.client.value_or(lb::Address());
@@ -244,6 +265,11 @@ class Inquiry {
       row["status"] = why == kUnjudged ? 500 : 403;
       row["chosen_by"] = "nothing: " + why;
       is_unjudged_ |= why == kUnjudged;
+    } else if (const std::string signature = service == &listener_ ? "" : look_for_signatures(name, *service);
+               !signature.empty()) {
+      row["status"] = 403;
+      row["chosen_by"] = "nothing: denied by signature " + signature;
+      denied_by_signature_ = true;
     } else if (service->targets.empty()) {
       row["status"] = 503;
       row["chosen_by"] = "nothing: the service has no endpoint that is ready";
@@ -375,7 +401,8 @@ class Inquiry {
       add_reply(answer_, 500, flag::no_route,
                 is_unjudged_ ? kUnjudged : "the route leads to no service that takes its requests");
     } else if (status == 403) {
-      add_reply(answer_, 403, flag::denied_by_policy, "access denied by policy");
+      denied_by_signature_ ? add_reply(answer_, 403, flag::denied_by_signature, "the request is denied by inspection")
+                           : add_reply(answer_, 403, flag::denied_by_policy, "access denied by policy");
     } else if (status == 503) {
       add_reply(answer_, 503, flag::no_healthy_upstream,
                 candidates_.empty() ? "the service has no endpoint that is ready"
@@ -424,8 +451,9 @@ class Inquiry {
   proxy::ReceivedRequest received_;
   Goes goes_;
   bool is_unjudged_ = false;
-  proxy::Texts texts_;  ///< as much room as a worker has
-  std::string route_;   ///< of the rule that the request falls under
+  bool denied_by_signature_ = false;  ///< of a backend's own
+  proxy::Texts texts_;                ///< as much room as a worker has
+  std::string route_;                 ///< of the rule that the request falls under
   Json answer_;
   Json filters_ = Json::array();
   Json backends_ = Json::array();

@@ -13,16 +13,6 @@ using lb::Inspection;
 using lb::Signature;
 using Message = Signature::Message;
 
-/// All fields lie in one piece, with what stands between them.
-std::string_view lines_of(const http::Fields& fields) {
-  if (fields.size() == 0) {
-    return {};
-  }
-  const char* const begin = fields[0].name.data();
-  const std::string_view last = fields[fields.size() - 1].value;
-  return {begin, static_cast<size_t>(last.data() + last.size() - begin)};
-}
-
 std::string_view value_of_field(const http::Fields& fields, std::string_view name) {
   for (const lb::HttpField& field : fields.all()) {
     if (lb::same_name(field.name, name)) {

@@ -5,6 +5,15 @@
 
 namespace weft::proxy {
 
+std::string_view lines_of(const http::Fields& fields) {
+  if (fields.size() == 0) {
+    return {};
+  }
+  const char* const begin = fields[0].name.data();
+  const std::string_view last = fields[fields.size() - 1].value;
+  return {begin, static_cast<size_t>(last.data() + last.size() - begin)};
+}
+
 InspectedBody::State InspectedBody::look(size_t worker, std::string_view bytes, lb::Finding& finding) {
   using Kind = http::Framing::Kind;
   using Part = http::ChunkedReader::Part;

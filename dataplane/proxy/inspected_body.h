@@ -34,6 +34,9 @@ struct InspectedBody {
   State look(size_t worker, std::string_view bytes, lb::Finding& finding);
 };
 
+/// All fields as they came, with what stands between them: they lie in one piece.
+std::string_view lines_of(const http::Fields& fields);
+
 /// A stock of them.
 class InspectedBodies {
  public:

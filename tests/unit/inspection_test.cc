@@ -59,6 +59,24 @@ Finding found_in_body(const Inspection& inspection, std::string_view body, std::
   return finding;
 }
 
+TEST(Inspection, WhatIsAskedAboutIsFoundAsAWorkerDoesAndCountsNothing) {
+  Signature agent = literal_signature(Part::header, "bad");
+  agent.header = "user-agent";
+  const Inspection inspection =
+      inspection_of({literal_signature(Part::body, "x"), agent, literal_signature(Part::target, "../", Action::count),
+                     literal_signature(Part::target, "etc")});
+  using testing::ElementsAre;
+  EXPECT_THAT(inspection.found_in("/%252e%252e/etc/", "Host: a\r\nUser-Agent: bad"), ElementsAre(3, 2, 1))
+      << "the first form has one, the last another; then the fields";
+  EXPECT_THAT(inspection.found_in("/x", "Host: bad"), IsEmpty());
+  EXPECT_THAT(inspection_of({literal_signature(Part::body, "x")}).found_in("/x", "x: x"), IsEmpty());
+  for (uint32_t i = 0; i < inspection.signatures(); ++i) {
+    EXPECT_EQ(inspection.found(i), 0U);
+  }
+  EXPECT_TRUE(finds_target(inspection, "/etc"));
+  EXPECT_EQ(inspection.found(3), 1U);
+}
+
 TEST(SignatureProblem, NamesWhatCantBeLookedFor) {
   struct Case {
     Signature signature;

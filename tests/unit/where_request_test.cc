@@ -8,7 +8,9 @@
 #include "lb/authorization.h"
 #include "lb/fault.h"
 #include "lb/http_policy.h"
+#include "lb/inspection.h"
 #include "lb/request_balancer.h"
+#include "ops/inspection_report.h"
 
 namespace weft::ops {
 namespace {
@@ -80,9 +82,11 @@ class WhereRequest : public testing::Test {
     std::vector<lb::Service> services;
     services.push_back(service("shop/web", "10.96.0.1", 1, 2, std::move(http)));
     judging(services.back(), std::move(web));
+    services.back().inspection = web_inspection_;
     services.push_back(service("shop/v1", "10.96.0.2", 2, 3));
     services.back().requests = std::make_shared<const lb::RequestPolicy>(v1);
     services.back().faults = v1_faults_;
+    services.back().inspection = v1_inspection_;
     services.push_back(service("shop/v2", "10.96.0.3", 3, 1));
     judging(services.back(), std::move(of_v2));
     services.push_back(service("shop/empty", "10.96.0.4", 4, 0));
@@ -115,6 +119,8 @@ class WhereRequest : public testing::Test {
 
   std::optional<lb::Snapshot> snapshot_;
   std::shared_ptr<const lb::Faults> v1_faults_;
+  std::shared_ptr<const lb::Inspection> web_inspection_;
+  std::shared_ptr<const lb::Inspection> v1_inspection_;
   lb::OutlierBoard outliers_{16, 256, 1};
 };
 
@@ -461,6 +467,76 @@ TEST_F(WhereRequest, BadWordsAreNamed) {
   EXPECT_EQ(error_of("GET http://web.shop/ from"), "from: expected an address such as 10.0.0.5, got \"\"");
   EXPECT_EQ(error_of("GET http://web.shop/ header"), "header: expected <name>: <value>, got \"\"");
   EXPECT_EQ(error_of("GET http://web.shop/ header x header y: z"), "header: expected <name>: <value>, got \"x\"");
+}
+
+std::shared_ptr<const lb::Inspection> looking_for(const std::string& policy, const std::string& text,
+                                                  lb::Signature::Action action, bool dry_run = false) {
+  lb::InspectionRules rules{.policy = policy, .dry_run = dry_run, .signatures = {}};
+  rules.signatures.push_back(
+      {.name = "s", .part = lb::Signature::Part::target, .text = text, .header = {}, .action = action});
+  rules.signatures.push_back(
+      {.name = "agent", .part = lb::Signature::Part::header, .text = "nikto", .header = "user-agent"});
+  return std::make_shared<const lb::Inspection>(std::vector{std::move(rules)}, 1);
+}
+
+TEST_F(WhereRequest, SignaturesInTheHeadAreToldAndDeny) {
+  web_inspection_ = looking_for("shop/own", "note", lb::Signature::Action::log);
+  publish({.protocol = lb::AppProtocol::http});
+  const Answer clean = ask("GET http://web.shop/");
+  ASSERT_TRUE(clean) << clean.error();
+  EXPECT_EQ((*clean)["inspected_by"], "shop/own (Enforce)");
+  EXPECT_FALSE(clean->contains("signatures"));
+  const Answer noted = ask("GET http://web.shop/%6eote");
+  EXPECT_EQ((*noted)["signatures"], Json::parse(R"([{"signature": "shop/own s", "of": "shop/web", "part": "Target",
+      "action": "Log", "outcome": "noted in the access record"}])"));
+  EXPECT_FALSE(noted->contains("status")) << "it goes on";
+  const Answer denied = ask("GET http://web.shop/ header user-agent: nikto/2");
+  EXPECT_EQ((*denied)["status"], 403);
+  EXPECT_EQ((*denied)["flags"], "SIG");
+  EXPECT_EQ((*denied)["signatures"][0]["outcome"], "denied with 403");
+  EXPECT_EQ(web_inspection_->found(0) + web_inspection_->found(1), 0U) << "a question is no request";
+}
+
+TEST_F(WhereRequest, ADryRunAndTheSignaturesOfABackend) {
+  web_inspection_ = looking_for("shop/dry", "note", lb::Signature::Action::deny, true);
+  v1_inspection_ = looking_for("shop/v1", "secret", lb::Signature::Action::deny);
+  publish(routed({rule(0, {prefix("/")}, {.backends = {backend("shop/v1", 2)}})}));
+  const Answer dry = ask("GET http://web.shop/note");
+  ASSERT_TRUE(dry) << dry.error();
+  EXPECT_EQ((*dry)["inspected_by"], "shop/dry (DryRun); of shop/v1:80: shop/v1 (Enforce)");
+  EXPECT_EQ((*dry)["signatures"][0]["outcome"], "would be denied, but for the dry run");
+  EXPECT_TRUE((*dry)["backends"][0]["status"].is_null());
+  const Answer denied = ask("GET http://web.shop/secret");
+  EXPECT_EQ((*denied)["status"], 403);
+  EXPECT_EQ((*denied)["flags"], "SIG");
+  EXPECT_EQ((*denied)["backends"][0]["chosen_by"], "nothing: denied by signature shop/v1 s");
+  EXPECT_EQ((*denied)["signatures"][0]["of"], "shop/v1:80");
+}
+
+TEST_F(WhereRequest, HitsAreToldByTheirCountAndMetricsSumSets) {
+  web_inspection_ = looking_for("shop/own", "note", lb::Signature::Action::log);
+  v1_inspection_ = looking_for("shop/own", "note", lb::Signature::Action::log);
+  publish({.protocol = lb::AppProtocol::http});
+  EXPECT_EQ(hits_of(*web_inspection_).most, "");
+  const auto find = [](const lb::Inspection& inspection, std::string_view target) {
+    lb::Finding finding;
+    inspection.begin(0);
+    inspection.scan_target(0, target, finding);
+    inspection.scan_fields(0, lb::Signature::Message::request, "User-Agent: nikto", finding);
+  };
+  find(*web_inspection_, "/note");
+  find(*web_inspection_, "/");
+  find(*v1_inspection_, "/note");
+  const SignatureHits hits = hits_of(*web_inspection_);
+  EXPECT_EQ(hits.sum, 3U);
+  EXPECT_EQ(hits.most, "shop/own agent 2, shop/own s 1");
+  Metrics metrics;
+  add_inspection_metrics(*snapshot_, metrics);
+  EXPECT_NE(metrics.text().find("weft_signatures_found_total{policy=\"shop/own\",signature=\"s\",action=\"Log\","
+                                "dry_run=\"0\"} 2\n"),
+            std::string::npos)
+      << metrics.text();
+  EXPECT_NE(metrics.text().find("weft_inspection_sets 2\n"), std::string::npos);
 }
 
 }  // namespace
