@@ -41,6 +41,10 @@ struct SlotLimits {
   uint32_t services = 4096;
   uint32_t endpoints = 65536;
   uint32_t workers = 1;
+  /// Of policies of inspection, compiled at a time: sets, each of which costs workers streams and scratch, and
+  /// signatures in all of them. What is being replaced, and still in use, is among them.
+  uint32_t inspections = 64;
+  uint32_t signatures = 16384;
 };
 
 /// Asked only about slots that a snapshot was published without. The answer must be yes as long as a worker may still
@@ -142,6 +146,7 @@ class Builder {
     std::vector<std::shared_ptr<const InspectionPolicy>> inspections;  ///< by name: that its ports have as
     std::shared_ptr<const lb::Inspection> inspection;                  ///< this,
     std::vector<Diagnostic> inspections_refused;                       ///< or why they have not
+    bool inspections_lack_room = false;                                ///< so they are tried again
 
     bool takes_routes() const {
       return !resources.gateways.empty() || (!resources.routes.empty() && !resources.services.empty());

@@ -19,6 +19,10 @@ std::vector<lb::InspectionRules> inspection_rules(
   return rules;
 }
 
+struct NoRoom : std::invalid_argument {
+  using std::invalid_argument::invalid_argument;
+};
+
 }  // namespace
 
 /// Services with the same policies share what is compiled of them; of workers' scratch and streams too.
@@ -27,6 +31,23 @@ std::shared_ptr<const lb::Inspection> Builder::compile_inspection(const std::vec
                                   [&](const auto& inspection) { return inspection->rules() == rules; });
   if (known != inspections_.end()) {
     return *known;
+  }
+  size_t signatures = 0;
+  for (const lb::InspectionRules& each : rules) {
+    signatures += each.signatures.size();
+  }
+  size_t compiled = 0;
+  for (const auto& each : inspections_) {
+    compiled += each->signatures();
+  }
+  if (inspections_.size() >= limits_.inspections) {
+    throw NoRoom("there are " + std::to_string(inspections_.size()) + " other sets of policies: expected at most " +
+                 std::to_string(limits_.inspections) + " with this one");
+  }
+  if (compiled + signatures > limits_.signatures) {
+    throw NoRoom("with these " + std::to_string(signatures) + " signatures there are " +
+                 std::to_string(compiled + signatures) + " in all sets of policies: expected at most " +
+                 std::to_string(limits_.signatures));
   }
   return inspections_.emplace_back(std::make_shared<const lb::Inspection>(rules, limits_.workers));
 }
@@ -39,11 +60,13 @@ void Builder::forget_inspections() {
 
 bool Builder::inspect(const std::string& key, Group& group) {
   auto policies = policies_about(key, group, &ServiceResources::inspections, true);
-  if (policies != group.inspections) {
+  if (policies != group.inspections || group.inspections_lack_room) {
     group.inspections_refused.clear();
+    group.inspections_lack_room = false;
     try {
       group.inspection = policies.empty() ? nullptr : compile_inspection(inspection_rules(policies));
     } catch (const std::invalid_argument& error) {
+      group.inspections_lack_room = dynamic_cast<const NoRoom*>(&error) != nullptr;
       const Metadata& at = policies.front()->metadata;
       group.inspections_refused.push_back({.file = at.file,
                                            .line = at.line,

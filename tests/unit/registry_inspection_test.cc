@@ -177,6 +177,55 @@ TEST(BuilderInspection, WhatTakesTooMuchIsRefusedAndTheOldStays) {
   EXPECT_EQ(service_named(bench.snapshot(), "web").inspection->signature(0).text, "better");
 }
 
+/// Two services with policies of their own, and one that has none.
+std::string two_sets() {
+  return proxied("a", "10.96.0.10") + proxied("b", "10.96.0.11") + proxied("c", "10.96.0.12") +
+         policy_looking_for("a", "x", "targetRef: {kind: Service, name: a}, ") +
+         policy_looking_for("b", "y", "targetRef: {kind: Service, name: b}, ");
+}
+
+TEST(BuilderInspection, SetsThatAreCompiledAreBounded) {
+  Bench bench("", {.services = 100, .endpoints = 100, .inspections = 2});
+  EXPECT_THAT(lines(bench.build(two_sets()).errors), IsEmpty());
+  const std::string third = policy_looking_for("c", "z", "targetRef: {kind: Service, name: c}, ");
+  const auto refused = bench.build(two_sets() + third);
+  EXPECT_THAT(
+      lines(refused.errors),
+      ElementsAre(HasSubstr("default/c are refused: there are 2 other sets of policies: expected at most 2 with "
+                            "this one; what was in force stays")));
+  EXPECT_EQ(service_named(bench.snapshot(), "c").inspection, nullptr);
+  EXPECT_NE(service_named(bench.snapshot(), "a").inspection, nullptr);
+  EXPECT_THAT(
+      lines(bench.build(two_sets() + policy_looking_for("c", "x", "targetRef: {kind: Service, name: c}, ")).errors),
+      testing::SizeIs(1))
+      << "named otherwise, it is another set";
+  const std::string without_b = proxied("a", "10.96.0.10") + proxied("b", "10.96.0.11") +
+                                policy_looking_for("a", "x", "targetRef: {kind: Service, name: a}, ");
+  bench.build(without_b + proxied("c", "10.96.0.12"));
+  EXPECT_THAT(lines(bench.build(without_b + proxied("c", "10.96.0.12") + third).errors), IsEmpty());
+  EXPECT_EQ(service_named(bench.snapshot(), "c").inspection->name(0), "default/c s");
+}
+
+TEST(BuilderInspection, SignaturesInAllSetsAreBoundedAndTriedAgain) {
+  Bench bench("", {.services = 100, .endpoints = 100, .signatures = 2});
+  EXPECT_THAT(lines(bench.build(two_sets()).errors), IsEmpty());
+  const lb::Inspection* const before = service_named(bench.snapshot(), "b").inspection.get();
+  const std::string c = policy_looking_for("c", "z", "targetRef: {kind: Service, name: c}, ");
+  EXPECT_THAT(lines(bench.build(two_sets() + c).errors),
+              ElementsAre(HasSubstr("default/c are refused: with these 1 signatures there are 3 in all sets of "
+                                    "policies: expected at most 2; what was in force stays")));
+  EXPECT_EQ(service_named(bench.snapshot(), "b").inspection.get(), before);
+  const std::string without_b = proxied("a", "10.96.0.10") + proxied("b", "10.96.0.11") +
+                                policy_looking_for("a", "x", "targetRef: {kind: Service, name: a}, ") + c;
+  bench.build(without_b + proxied("c", "10.96.0.12"));
+  // What b had is no longer in use; c is looked at again as soon as anything about it changes.
+  EXPECT_THAT(lines(bench
+                        .build(without_b + service("c", "10.96.0.13", "[{port: 80, appProtocol: http}]", "251") +
+                               slice("c-1", "c", endpoints(1, 1)))
+                        .errors),
+              IsEmpty());
+}
+
 TEST(BuilderInspection, APolicyForNobodyIsAWarning) {
   Inventory inventory;
   inventory.set("f.yaml", parsed(policy_looking_for("p", "x", "targetRef: {kind: Service, name: nobody}, ")));
