@@ -85,7 +85,11 @@ bool Builder::inject(const std::string& key, Group& group) {
   const std::vector<Injected> about = faults_about(key, group);
   const bool asks =
       std::any_of(about.begin(), about.end(), [](const Injected& each) { return !each.what->fault.from.empty(); });
-  asks ? faulted_by_source_.insert(key).second : faulted_by_source_.erase(key) > 0;
+  if (asks) {
+    faulted_by_source_.insert(key);
+  } else {
+    faulted_by_source_.erase(key);
+  }
   bool changed = false;
   bool any = false;
   for (Port& port : group.ports) {
