@@ -15,18 +15,18 @@ std::string_view lines_of(const http::Fields& fields) {
 }
 
 InspectedBody::State InspectedBody::look(size_t worker, std::string_view bytes, lb::Finding& finding) {
-  using Kind = http::Framing::Kind;
+  using Framed = http::Framing::Kind;
   using Part = http::ChunkedReader::Part;
   while (!bytes.empty()) {
     std::string_view data = bytes;
     bool is_over = false;
-    if (kind == Kind::length) {
+    if (kind == Framed::length) {
       data = bytes.substr(0, left);
       left -= data.size();
       is_over = left == 0;
       bytes = {};
       seen += data.size();
-    } else if (kind == Kind::chunked) {
+    } else if (kind == Framed::chunked) {
       const Part part = chunks.next(bytes);
       if (part.kind == Part::Kind::defect) {
         return State::over;  // whoever moves it meets it too
