@@ -60,13 +60,13 @@ bool Registry::load(Moment now) {
   if (status_.holding) {
     load_errors_ = {{.file = source_.folder().native(), .message = reason}};
   } else {
-    status_.whole = true;
     status_.files = reading.files;
     status_.holding = !inventory_.clean();
     if (status_.holding) {
       const std::vector<Diagnostic> errors = inventory_.errors();
       load_errors_.insert(load_errors_.end(), errors.begin(), errors.end());
     } else {
+      status_.whole = true;
       status_.documents = reading.documents;
       status_.warnings = inventory_.warnings();
       updates = inventory_.take_changes();

@@ -220,7 +220,9 @@ namespace {
 
 std::string state_of(const registry::Status& status) {
   if (!status.whole) {
-    return "not ready: the registry was not read yet";
+    return status.store || status.errors.empty()
+               ? "not ready: the registry was not read yet"
+               : "not ready: what was read has errors, and nothing was in force before";
   }
   if (status.cached) {
     const auto age = std::chrono::system_clock::now() - *status.cached;
@@ -233,6 +235,13 @@ std::string state_of(const registry::Status& status) {
     return "current";
   }
   return status.holding ? "stale: the last good state is in force" : "partly stale: what is good is in force";
+}
+
+/// Of what is in force; null: nothing ever was.
+Json age_of(const registry::Status& status, std::chrono::system_clock::time_point now) {
+  return status.last_good == registry::Status::Time{}
+             ? Json()
+             : Json(duration_cast<std::chrono::seconds>(now - status.last_good).count());
 }
 
 Json store_of(const registry::FollowerStatus& store, const registry::AdmissionStatus& admission,
@@ -288,7 +297,7 @@ Answer show_registry(node::Node& node, const Words&) {
     }
   } else {
     answer["files"] = status.files;
-    answer["age_seconds"] = duration_cast<std::chrono::seconds>(now - status.last_good).count();
+    answer["age_seconds"] = age_of(status, now);
   }
   answer["errors"] = as_json(status.errors);
   answer["warnings"] = as_json(status.warnings);
@@ -312,10 +321,7 @@ Answer show_snapshot(node::Node& node, const Words&) {
   for (const registry::Drain& drain : status.drains) {
     drains.push_back(drain.service + "/" + to_string(drain.endpoint));
   }
-  const Json age =
-      status.last_good == registry::Status::Time{}
-          ? Json()
-          : Json(duration_cast<std::chrono::seconds>(std::chrono::system_clock::now() - status.last_good).count());
+  const Json age = age_of(status, std::chrono::system_clock::now());
   return Json{{"epoch", snapshot->epoch()},
               {"worker_epochs", worker_epochs},
               {"services", snapshot->services().size()},
