@@ -4,6 +4,7 @@
 /// It holds no pointer into a snapshot, as it may outlive it: what its rule says is copied when it is routed.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bitset>
 #include <cstdint>
@@ -65,6 +66,27 @@ class Tried {
   std::array<uint32_t, kMost> slots_{};
 };
 
+/// Slots of services that a request was looked into for, so that it is done once each.
+class InspectedBackends {
+ public:
+  static constexpr uint32_t kMost = 4;
+
+  /// @returns whether it is a new one. One that does not fit is always new: it is looked into again.
+  bool add(uint32_t slot) {
+    if (std::find(slots_.begin(), slots_.begin() + count_, slot) != slots_.begin() + count_) {
+      return false;
+    }
+    if (count_ < kMost) {
+      slots_[count_++] = slot;
+    }
+    return true;
+  }
+
+ private:
+  uint32_t count_ = 0;
+  std::array<uint32_t, kMost> slots_{};
+};
+
 /// What a rule says of trying again; codes are those of 400 to 599.
 struct Retries {
   uint32_t left = 0;
@@ -119,8 +141,9 @@ struct ExchangeState {
   uint32_t probe = kNobody;             ///< endpoint's slot: it is on trial, by this request
   uint32_t seen_request = kNobody;      ///< its body, and the response's, as they are looked into: inspected_body.h
   uint32_t seen_response = kNobody;
-  uint32_t inspected_backend = kNobody;  ///< slot of the service by whose policies too
+  InspectedBackends inspected_backends;  ///< services by whose policies too
   bool is_inspected = false;             ///< by policies of the service that it came to or goes to
+  bool listener_inspected = false;       ///< by those of the service that it came to: once, however often it is routed
   bool is_pending = false;               ///< it counts among those that wait for a connection,
   bool is_pending_of_caller = false;     ///< and among its caller's
   bool is_watched = false;               ///< by outlier detection

@@ -2,6 +2,7 @@
 /// @file Policies of inspection: heads are looked into as they are read, bodies before they are moved on. By those of
 /// the service that the request came to, and of the one that it goes to, if they are others.
 #include <algorithm>
+#include <utility>
 
 #include "lb/bytes.h"
 #include "proxy/http_proxy.h"
@@ -38,9 +39,11 @@ bool is_coded(const http::Fields& fields) {
 /// Of a request as it came. Precondition: request_ is the exchange's, and the service has policies of inspection.
 /// @returns false: it was answered
 bool HttpProxy::inspect_request(uint32_t number, const lb::Service& service) {
-  Exchange& x = exchanges_[number];
-  const Inspection& inspection = *service.inspection;
-  x.is_inspected = true;
+  exchanges_[number].is_inspected = true;
+  return inspect_head(number, *service.inspection) && inspect_body_from_its_start(number, *service.inspection);
+}
+
+bool HttpProxy::inspect_head(uint32_t number, const Inspection& inspection) {
   ++books_.inspected;
   inspection.begin(config_.worker);
   lb::Finding finding;
@@ -50,27 +53,41 @@ bool HttpProxy::inspect_request(uint32_t number, const lb::Service& service) {
   if (inspection.has(Message::request, Signature::Part::header) && !finding.denied()) {
     inspection.scan_fields(config_.worker, Message::request, lines_of(request_.fields), finding);
   }
-  if (!take_finding(number, inspection, Message::request, finding)) {
-    return false;
-  }
-  return !inspection.has(Message::request, Signature::Part::body) || x.request_body.done() ||
-         (begin_seeing(number, inspection, Message::request, request_.body, request_.fields) &&
-          inspect_body(number, Message::request));
+  return take_finding(number, inspection, Message::request, finding);
 }
 
-/// A route leads to a service with other policies, in this attempt. What of the body has gone to another endpoint is
-/// not there any more.
-bool HttpProxy::inspect_for_backend(uint32_t number, const lb::Service& service) {
+/// What of a request's body has gone to another endpoint is kept while another attempt may be made.
+bool HttpProxy::inspect_body_from_its_start(uint32_t number, const Inspection& inspection) {
   Exchange& x = exchanges_[number];
-  if (x.inspected_backend == service.slot) {
+  const uint64_t moved = x.request_body.moved();
+  if (!inspection.has(Message::request, Signature::Part::body) || (x.request_body.done() && moved == 0)) {
     return true;
   }
-  x.inspected_backend = service.slot;
-  if (x.request_body.moved() == 0 || !service.inspection->has(Message::request, Signature::Part::body)) {
-    return inspect_request(number, service);
+  if (moved > 0 && !x.kept.is_whole) {
+    return take_unseen(number, inspection, Message::request, "a part of its body can't be inspected any more");
   }
-  x.is_inspected = true;
-  return take_unseen(number, *service.inspection, Message::request, "its body can't be inspected for another service");
+  const uint32_t others = x.seen_request;
+  if (!begin_seeing(number, inspection, Message::request, request_.body, request_.fields)) {
+    return false;
+  }
+  if (x.seen_request != others && moved > 0) {
+    InspectedBody& seen = seen_[x.seen_request];
+    InspectedBody::State state = InspectedBody::State::more;
+    lb::Finding finding;
+    for (uint32_t i = x.kept.first; i != KeptBody::kNone && state == InspectedBody::State::more; i = kept_.after(i)) {
+      state = seen.look(config_.worker, text_of(kept_[i]), finding);
+    }
+    if (!take_look(number, x.seen_request, Message::request, state, finding)) {
+      return false;
+    }
+  }
+  return inspect_body(number, Message::request);
+}
+
+/// A route leads to a service with other policies, in this attempt.
+bool HttpProxy::inspect_for_backend(uint32_t number, const lb::Service& service) {
+  Exchange& x = exchanges_[number];
+  return !x.inspected_backends.add(service.slot) || inspect_request(number, service);
 }
 
 /// Precondition: response_ is the exchange's; nothing of it has gone on. @returns false: the exchange is over
@@ -153,23 +170,32 @@ bool HttpProxy::inspect_body(uint32_t number, Message message) {
         return state == InspectedBody::State::more;
       });
     }
-    const Inspection& inspection = *seen.inspection;
-    if (!take_finding(number, inspection, message, finding)) {
+    const uint32_t looked_at = *at;
+    if (!take_look(number, *at, message, state, finding)) {
       return false;
     }
-    if (state == InspectedBody::State::more) {
-      at = &seen.next;
-      continue;
-    }
-    if (state == InspectedBody::State::blind &&
-        !take_unseen(number, inspection, message, "its body is too long to be inspected")) {
-      return false;
-    }
-    const uint32_t next = seen.next;
-    inspection.close_body(config_.worker, seen.body);
-    seen_.give_back(*at);
-    *at = next;
+    at = *at == looked_at ? &seen.next : at;
   }
+  return true;
+}
+
+/// One body was looked into: if nothing more is wanted of it, it leaves its list. @returns false: the exchange is over
+bool HttpProxy::take_look(uint32_t number, uint32_t& at, Message message, InspectedBody::State state,
+                          const lb::Finding& finding) {
+  InspectedBody& seen = seen_[at];
+  const Inspection& inspection = *seen.inspection;
+  if (!take_finding(number, inspection, message, finding)) {
+    return false;
+  }
+  if (state == InspectedBody::State::more) {
+    return true;
+  }
+  if (state == InspectedBody::State::blind &&
+      !take_unseen(number, inspection, message, "its body is too long to be inspected")) {
+    return false;
+  }
+  inspection.close_body(config_.worker, seen.body);
+  seen_.give_back(std::exchange(at, seen.next));
   return true;
 }
 

@@ -195,9 +195,13 @@ class HttpProxy {
 
   // http_inspection.cc: what is in it?
   bool inspect_request(uint32_t number, const lb::Service& service);
+  bool inspect_head(uint32_t number, const lb::Inspection& inspection);
+  bool inspect_body_from_its_start(uint32_t number, const lb::Inspection& inspection);
   bool inspect_for_backend(uint32_t number, const lb::Service& service);
   bool inspect_response(uint32_t number, const http::Framing& body);
   bool inspect_body(uint32_t number, lb::Signature::Message message);
+  bool take_look(uint32_t number, uint32_t& at, lb::Signature::Message message, InspectedBody::State state,
+                 const lb::Finding& finding);
   bool begin_seeing(uint32_t number, const lb::Inspection& inspection, lb::Signature::Message message,
                     const http::Framing& body, const http::Fields& fields);
   bool take_finding(uint32_t number, const lb::Inspection& inspection, lb::Signature::Message message,

@@ -2,6 +2,7 @@
 /// @file From a request's head to an attempt: which rule, which service, which endpoint, which connection.
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "http/http1.h"
 #include "lb/http_choice.h"
@@ -79,7 +80,8 @@ void HttpProxy::route(uint32_t number) {
     }
     books_.authorized += x.attempts == 0 && !x.faults_decided ? 1 : 0;  // another attempt is not another request
   }
-  if (listener->inspection != nullptr && x.attempts == 0 && !x.is_inspected && !inspect_request(number, *listener)) {
+  if (listener->inspection != nullptr && x.attempts == 0 && !std::exchange(x.listener_inspected, true) &&
+      !inspect_request(number, *listener)) {
     return;
   }
   lb::RouteTable::Match match{&kOwnRule, nullptr};

@@ -3,6 +3,7 @@
 /// messages are cut; and what happens to those that can't be seen as a whole.
 #include "http_inspecting.h"
 #include "lb/fault_board.h"
+#include "lb/fault.h"
 
 namespace weft::proxy {
 namespace {
@@ -243,6 +244,90 @@ TEST_F(HttpInspecting, ARouteIsNoWayAroundThePoliciesOfWhereItLeads) {
   EXPECT_THAT(ask_in_parts({text.substr(0, text.size() - 3), text.substr(text.size() - 3)}).client,
               StartsWith(kDenied));
   EXPECT_THAT(ask_in_parts({late}).client, StartsWith(kDenied));
+  expect_all_given_back();
+}
+
+/// The first attempt is at a service without policies, and what of the body it got was looked into by nobody.
+class HttpInspectingRetries : public HttpInspecting {
+ protected:
+  /// Endpoint 2 has no policies, and 3 has these.
+  void publish_retrying(std::vector<lb::InspectionRules> theirs) {
+    lb::HttpRule rule{.backends = {backend(2), backend(3)}, .retry = lb::HttpRetry{.attempts = 20, .codes = {503}}};
+    mesh.publish({http_service("default/web", 1, {1}, {lb::AppProtocol::http, route_table({{"/", rule}})}),
+                  http_service("default/s2", 2, {2}), inspecting(http_service("default/s3", 3, {3}), theirs)});
+  }
+  /// Each attempt is answered by 503 until the service without policies has failed so often and the other one, if it
+  /// lets the request in, has answered as often.
+  std::string ask_until(std::string_view asked, int failures, int answers) {
+    const auto client = mesh.connect();
+    mesh.say(client, asked);
+    std::string got;
+    for (int i = 0; i < 60 && got.empty(); ++i) {
+      for (HttpMesh::Heard& heard : mesh.heard()) {
+        const bool is_theirs = number_of(heard.endpoint) == 3;
+        answers -= is_theirs ? 1 : 0;
+        failures -= is_theirs ? 0 : 1;
+        mesh.say(heard.id, answers <= 0 && failures <= 0 ? kOk : std::string_view(kFailed));
+      }
+      mesh.pass(std::chrono::milliseconds(60));
+      got = mesh.hear_client(client);
+    }
+    mesh.reset(client);
+    return got;
+  }
+  static constexpr std::string_view kFailed = "HTTP/1.1 503 Said\r\nDate: x\r\nContent-Length: 0\r\n\r\n";
+};
+
+TEST_F(HttpInspectingRetries, AnotherAttemptIsNoWayAroundThem) {
+  publish_retrying({policy_of(
+      {looking_for(Message::request, Part::target, "passwd"), looking_for(Message::request, Part::header, "evil-agent"),
+       looking_for(Message::request, Part::body, "attack")},
+      "default/theirs")});
+  const std::vector<std::string> asked = {
+      post("/?f=../../etc/passwd", "harmless"), post("/", "harmless", "X-A: evil-agent\r\n"), post("/", "an attack"),
+      request("/", "Transfer-Encoding: chunked\r\n", "POST") + chunked("an attack", 2)};
+  for (const std::string& each : asked) {
+    for (int i = 0; i < 8; ++i) {  // as chance has it, the first attempt is at either
+      EXPECT_THAT(ask_until(each, 1000, 1000), StartsWith(kDenied)) << each;
+    }
+  }
+  EXPECT_EQ(mesh.books().not_seen, 0U);
+  expect_all_given_back();
+}
+
+TEST_F(HttpInspectingRetries, WhatTheyLetInIsLookedIntoOnce) {
+  auto theirs = policy_of({looking_for(Message::request, Part::target, "noted", Action::log),
+                           looking_for(Message::request, Part::body, "body", Action::log)},
+                          "default/theirs");
+  theirs.denies_unseen = true;
+  publish_retrying({theirs});
+  for (const std::string& asked :
+       {post("/noted", "a body"), request("/noted", "Transfer-Encoding: chunked\r\n", "POST") + chunked("a body", 1)}) {
+    const uint64_t noted = mesh.books().signatures_noted;
+    EXPECT_EQ(ask_until(asked, 2, 2), kOkHeard);
+    EXPECT_EQ(mesh.books().signatures_noted - noted, 2U);
+  }
+  EXPECT_EQ(mesh.books().not_seen, 0U);
+  EXPECT_EQ(mesh.books().denied_requests, 0U);
+  expect_all_given_back();
+}
+
+TEST_F(HttpInspecting, ADelayIsNoReasonToLookTwice) {
+  lb::Service service = inspecting(http_service("default/web", 1, {1}),
+                                   {policy_of({looking_for(Message::request, Part::target, "noted", Action::log),
+                                               looking_for(Message::request, Part::body, "attack")})});
+  lb::Fault fault{.delay = lb::FaultDelay{100, 100}};
+  fault.id = 1;
+  service.faults = std::make_shared<const lb::Faults>(lb::Faults{fault});
+  mesh.publish({service});
+  const auto client = mesh.connect();
+  mesh.say(client, post("/noted", "harmless"));
+  mesh.pass(std::chrono::milliseconds(120));
+  mesh.say(only_heard().id, kOk);
+  EXPECT_EQ(mesh.hear_client(client), kOkHeard);
+  EXPECT_EQ(mesh.books().signatures_noted, 1U);
+  EXPECT_EQ(mesh.books().inspected, 2U) << "the request and the response";
+  mesh.reset(client);
   expect_all_given_back();
 }
 
