@@ -14,24 +14,35 @@ using lb::Inspection;
 using lb::Signature;
 using Message = Signature::Message;
 
-std::string_view value_of_field(const http::Fields& fields, std::string_view name) {
-  for (const lb::HttpField& field : fields.all()) {
-    if (lb::same_name(field.name, name)) {
-      return field.value;
-    }
-  }
-  return {};
-}
-
+/// Any of several says so: who reads the body may go by any.
 bool is_form(const http::Fields& fields) {
   constexpr std::string_view kForm = "application/x-www-form-urlencoded";
-  const std::string_view type = value_of_field(fields, "content-type");
-  return type.size() >= kForm.size() && lb::same_name(type.substr(0, kForm.size()), kForm);
+  const auto all = fields.all();
+  return std::any_of(all.begin(), all.end(), [&](const lb::HttpField& field) {
+    return lb::same_name(field.name, "content-type") && lb::same_name(field.value.substr(0, kForm.size()), kForm);
+  });
+}
+
+/// Does a list of codings name another one than "identity"?
+bool names_coding(std::string_view list) {
+  constexpr std::string_view kBlank = " \t";
+  while (!list.empty()) {
+    std::string_view coding = list.substr(0, list.find(','));
+    list.remove_prefix(std::min(coding.size() + 1, list.size()));
+    coding.remove_prefix(std::min(coding.find_first_not_of(kBlank), coding.size()));
+    coding = coding.substr(0, coding.find_last_not_of(kBlank) + 1);
+    if (!coding.empty() && !lb::same_name(coding, "identity")) {
+      return true;
+    }
+  }
+  return false;
 }
 
 bool is_coded(const http::Fields& fields) {
-  const std::string_view coding = value_of_field(fields, "content-encoding");
-  return !coding.empty() && !lb::same_name(coding, "identity");
+  const auto all = fields.all();
+  return std::any_of(all.begin(), all.end(), [](const lb::HttpField& field) {
+    return lb::same_name(field.name, "content-encoding") && names_coding(field.value);
+  });
 }
 
 }  // namespace

@@ -196,6 +196,26 @@ TEST_F(HttpInspecting, WhatIsCodedIsNotSeen) {
   EXPECT_THAT(exchange_once(kGet, coded).client, StartsWith(kBad));
 }
 
+TEST_F(HttpInspecting, NoneOfSeveralCodingsIsOverlooked) {
+  auto policy = policy_of({looking_for(Message::request, Part::body, "union select"),
+                           looking_for(Message::response, Part::body, "SECRET")});
+  policy.denies_unseen = true;
+  inspect({policy});
+  for (const char* coded :
+       {"Content-Encoding: identity\r\nContent-Encoding: gzip\r\n", "Content-Encoding: \r\nContent-Encoding: br\r\n",
+        "Content-Encoding: identity, gzip\r\n", "Content-Encoding: ,gzip\r\n", "content-encoding: gzip,identity\r\n"}) {
+    EXPECT_THAT(exchange_once(post("/", "harmless", coded)).client, StartsWith(kDenied)) << coded;
+    EXPECT_THAT(exchange_once(kGet, response(200, coded, "harmless")).client, StartsWith(kBad)) << coded;
+  }
+  for (const char* plain : {"", "Content-Encoding: identity , Identity\r\n", "Content-Encoding: ,\t,\r\n"}) {
+    EXPECT_EQ(exchange_once(post("/", "harmless", plain)).client, kOkHeard) << plain;
+  }
+  EXPECT_THAT(exchange_once(post("/", "q=union+sel%65ct",
+                                 "Content-Type: text/plain\r\nContent-Type: application/x-www-form-urlencoded\r\n"))
+                  .client,
+              StartsWith(kDenied));
+}
+
 TEST_F(HttpInspecting, WithoutAStreamAMessageIsNotSeen) {
   auto policy = policy_of({looking_for(Message::request, Part::body, "attack")});
   inspect({policy});
