@@ -238,6 +238,19 @@ bool HttpProxy::take_unseen(uint32_t number, const Inspection& inspection, Messa
   return false;
 }
 
+/// The request's connection is to be a tunnel, and what is still to come of its body goes through as it is.
+/// @returns false: the exchange is over
+bool HttpProxy::leave_unseen(uint32_t number) {
+  Exchange& x = exchanges_[number];
+  for (uint32_t at = x.seen_request; at != kNobody; at = seen_[at].next) {
+    if (!take_unseen(number, *seen_[at].inspection, Message::request, "the rest of its body can't be inspected")) {
+      return false;
+    }
+  }
+  stop_seeing(x.seen_request);
+  return true;
+}
+
 /// The endpoint's connection ends with the exchange: it may have got a part of the request, or have more to say.
 void HttpProxy::deny(uint32_t number, Message message, std::string_view name, std::string_view why) {
   exchanges_[number].signature.set(name);

@@ -208,6 +208,7 @@ class HttpProxy {
                     const lb::Finding& finding);
   bool take_unseen(uint32_t number, const lb::Inspection& inspection, lb::Signature::Message message,
                    std::string_view why);
+  bool leave_unseen(uint32_t number);
   void deny(uint32_t number, lb::Signature::Message message, std::string_view name, std::string_view why);
   void stop_seeing(uint32_t& seen);
   void forget_seen(Exchange& x) {

@@ -187,6 +187,9 @@ void HttpProxy::begin_tunnel(uint32_t number) {
   if (x.client == kNobody) {
     return close_exchange(number);
   }
+  if (x.seen_request != kNobody && !leave_unseen(number)) {
+    return;
+  }
   write_interim(writer_, response_);
   if (!take_written(x.response)) {
     return fail(number, {503, response_flag::upstream_overflow, "no packet buffer is left"});

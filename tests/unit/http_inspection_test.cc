@@ -351,6 +351,26 @@ TEST_F(HttpInspecting, ADelayIsNoReasonToLookTwice) {
   expect_all_given_back();
 }
 
+TEST_F(HttpInspecting, ATunnelHoldsNothingOfABodyThatIsNotOver) {
+  constexpr std::string_view kSwitch = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n";
+  auto policy = policy_of({looking_for(Message::request, Part::body, "attack")});
+  const std::string asked =
+      request("/ws", "Connection: Upgrade\r\nUpgrade: x\r\nContent-Length: 20\r\n", "POST") + "0123";
+  for (const bool denies_unseen : {false, true}) {
+    policy.denies_unseen = denies_unseen;
+    inspect({policy});
+    const auto client = mesh.connect();
+    mesh.say(client, asked);
+    mesh.say(only_heard().id, kSwitch);
+    EXPECT_THAT(mesh.hear_client(client), StartsWith(denies_unseen ? kDenied : "HTTP/1.1 101 "));
+    EXPECT_FALSE(mesh.snapshot->services()[0].inspection->in_use()) << denies_unseen;
+    EXPECT_EQ(mesh.books().not_seen, 1U);
+    EXPECT_EQ(mesh.books().tunnels, 1U);
+    mesh.reset(client);
+  }
+  expect_all_given_back();
+}
+
 TEST_F(HttpInspecting, AnExchangeKeepsThePoliciesThatItBeganWith) {
   inspect({looking_for(Message::request, Part::body, "attack")});
   const auto client = mesh.connect();
