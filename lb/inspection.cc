@@ -49,13 +49,13 @@ Inspection::Inspection(std::vector<InspectionRules> rules, size_t workers) : rul
   size_t expanded = 0;
   for (uint32_t r = 0; r < rules_.size(); ++r) {
     body_bytes_ = std::max(body_bytes_, rules_[r].body_bytes);
-    if (rules_[r].denies_unseen && !rules_[r].dry_run && !denies_unseen_) {
-      denies_unseen_ = true;
-      unseen_policy_ = rules_[r].policy;
-    }
     for (const Signature& signature : rules_[r].signatures) {
       if (const std::string problem = signature_problem(signature); !problem.empty()) {
         throw std::invalid_argument("signature \"" + signature.name + "\" of " + rules_[r].policy + ": " + problem);
+      }
+      std::string& unseen_policy = unseen_policies_[static_cast<size_t>(signature.message)];
+      if (signature.part == Part::body && rules_[r].denies_unseen && !rules_[r].dry_run && unseen_policy.empty()) {
+        unseen_policy = rules_[r].policy;
       }
       expanded += signature.is_expression ? expression_size(signature.text) : signature.text.size();
       entries[static_cast<size_t>(signature.message) * 3 + static_cast<size_t>(signature.part)].push_back(

@@ -58,9 +58,11 @@ class Inspection {
   const std::vector<InspectionRules>& rules() const { return rules_; }
   /// Of all policies' bodies, the most that any wants to see.
   uint64_t body_bytes() const { return body_bytes_; }
-  bool denies_unseen() const { return denies_unseen_; }
-  /// Why a message that is not seen is denied: the first policy that says so.
-  std::string_view unseen_policy() const { return unseen_policy_; }
+  /// Is a message denied if its body is not seen as a whole? By policies in force that look into such bodies: one of a
+  /// dry run denies nothing, nor does one that would not have looked.
+  bool denies_unseen(Message message) const { return !unseen_policy(message).empty(); }
+  /// The first policy that says so.
+  std::string_view unseen_policy(Message message) const { return unseen_policies_[static_cast<size_t>(message)]; }
 
   bool has(Message message, Part part) const { return !of(message, part).empty(); }
 
@@ -131,8 +133,7 @@ class Inspection {
   std::vector<SignatureDatabase> databases_;  ///< by message and part
   std::vector<std::unique_ptr<Desk>> desks_;
   uint64_t body_bytes_ = 0;
-  bool denies_unseen_ = false;
-  std::string unseen_policy_;
+  std::string unseen_policies_[2];  ///< by message; empty: none
 };
 
 }  // namespace weft::lb

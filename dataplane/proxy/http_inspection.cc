@@ -138,7 +138,8 @@ bool HttpProxy::begin_seeing(uint32_t number, const Inspection& inspection, Mess
   if (is_coded(fields)) {
     return take_unseen(number, inspection, message, "its body is coded and can't be inspected");
   }
-  if (inspection.denies_unseen() && body.kind == http::Framing::Kind::length && body.length > inspection.body_bytes()) {
+  if (inspection.denies_unseen(message) && body.kind == http::Framing::Kind::length &&
+      body.length > inspection.body_bytes()) {
     return take_unseen(number, inspection, message, "its body is too long to be inspected");
   }
   const uint32_t taken = seen_.take();
@@ -230,11 +231,11 @@ bool HttpProxy::take_finding(uint32_t number, const Inspection& inspection, Mess
 
 /// @returns false: its policy wants to see all
 bool HttpProxy::take_unseen(uint32_t number, const Inspection& inspection, Message message, std::string_view why) {
-  if (!inspection.denies_unseen()) {
+  if (!inspection.denies_unseen(message)) {
     ++books_.not_seen;
     return true;
   }
-  deny(number, message, inspection.unseen_policy(), why);
+  deny(number, message, inspection.unseen_policy(message), why);
   return false;
 }
 

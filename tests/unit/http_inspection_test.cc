@@ -196,6 +196,27 @@ TEST_F(HttpInspecting, WhatIsCodedIsNotSeen) {
   EXPECT_THAT(exchange_once(kGet, coded).client, StartsWith(kBad));
 }
 
+TEST_F(HttpInspecting, WhatADryRunDoesNotSeeGoesOn) {
+  auto dry = policy_of(
+      {looking_for(Message::request, Part::body, "attack"), looking_for(Message::response, Part::body, "SECRET")},
+      "default/dry");
+  dry.dry_run = dry.denies_unseen = true;
+  auto real = policy_of({looking_for(Message::request, Part::target, "bad")}, "default/real");
+  real.denies_unseen = true;
+  const std::string coded = response(200, "Content-Encoding: gzip\r\n", "zz");
+  inspect({dry, real});
+  EXPECT_EQ(exchange_once(post("/", "zz", "Content-Encoding: gzip\r\n")).client, kOkHeard);
+  EXPECT_THAT(exchange_once(kGet, coded).client, EndsWith("zz"));
+  EXPECT_EQ(mesh.books().not_seen, 2U);
+
+  real.signatures.push_back(looking_for(Message::request, Part::body, "worse"));
+  inspect({dry, real});
+  EXPECT_THAT(exchange_once(post("/", "zz", "Content-Encoding: gzip\r\n")).client, StartsWith(kDenied));
+  EXPECT_EQ(signature_of_last(), "default/real");
+  EXPECT_THAT(exchange_once(kGet, coded).client, EndsWith("zz")) << "of responses it has none";
+  EXPECT_EQ(mesh.books().denied_responses, 0U);
+}
+
 TEST_F(HttpInspecting, NoneOfSeveralCodingsIsOverlooked) {
   auto policy = policy_of({looking_for(Message::request, Part::body, "union select"),
                            looking_for(Message::response, Part::body, "SECRET")});
