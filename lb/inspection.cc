@@ -57,6 +57,9 @@ Inspection::Inspection(std::vector<InspectionRules> rules, size_t workers) : rul
       if (signature.part == Part::body && rules_[r].denies_unseen && !rules_[r].dry_run && unseen_policy.empty()) {
         unseen_policy = rules_[r].policy;
       }
+      enforces_[static_cast<size_t>(signature.message)] |=
+          signature.part == Part::body && !rules_[r].dry_run &&
+          (signature.action == Signature::Action::deny || rules_[r].denies_unseen);
       expanded += signature.is_expression ? expression_size(signature.text) : signature.text.size();
       entries[static_cast<size_t>(signature.message) * 3 + static_cast<size_t>(signature.part)].push_back(
           {&signature, static_cast<uint32_t>(numbered_.size())});

@@ -61,6 +61,8 @@ class Inspection {
   /// Is a message denied if its body is not seen as a whole? By policies in force that look into such bodies: one of a
   /// dry run denies nothing, nor does one that would not have looked.
   bool denies_unseen(Message message) const { return !unseen_policy(message).empty(); }
+  /// Does any policy in force deny messages by what is in their bodies, or by that they can't be seen?
+  bool enforces(Message message) const { return enforces_[static_cast<size_t>(message)]; }
   /// The first policy that says so.
   std::string_view unseen_policy(Message message) const { return unseen_policies_[static_cast<size_t>(message)]; }
 
@@ -133,6 +135,7 @@ class Inspection {
   std::vector<SignatureDatabase> databases_;  ///< by message and part
   std::vector<std::unique_ptr<Desk>> desks_;
   uint64_t body_bytes_ = 0;
+  bool enforces_[2] = {};           ///< by message
   std::string unseen_policies_[2];  ///< by message; empty: none
 };
 

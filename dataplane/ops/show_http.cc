@@ -65,8 +65,11 @@ constexpr std::array kHttpRows = {
             "in which they found one: answered with 502, or cut off where they had begun"},
     HttpRow{"signatures_noted", "messages", http_count<&proxy::HttpBooks::signatures_noted>,
             "in which they found signatures that only count, log or are on a dry run"},
-    HttpRow{"not_seen", "messages", http_count<&proxy::HttpBooks::not_seen>,
-            "that went on though not all of them was looked into: too long, coded, or for want of streams"},
+    HttpRow{
+        "not_seen", "messages", http_count<&proxy::HttpBooks::not_seen>,
+        "that went on though not all of them was looked into: too long, coded, or for want of streams on a dry run"},
+    HttpRow{"inspections_full", "messages", http_count<&proxy::HttpBooks::inspections_full>,
+            "answered with 503, as too many bodies were looked into at a time"},
     HttpRow{"connections", "connections", http_count<&proxy::HttpBooks::connections>, "to endpoints that were made"},
     HttpRow{"reused", "requests", http_count<&proxy::HttpBooks::reused>, "that needed none: one was waiting"},
     HttpRow{"head_timeouts", "requests", http_count<&proxy::HttpBooks::head_timeouts>,

@@ -149,6 +149,11 @@ bool HttpProxy::begin_seeing(uint32_t number, const Inspection& inspection, Mess
     if (taken != InspectedBodies::kNone) {
       seen_.give_back(taken);
     }
+    if (inspection.enforces(message)) {  // or whoever holds enough bodies open would switch it off for everybody
+      ++books_.inspections_full;
+      fail(number, {503, response_flag::upstream_overflow, "too many bodies are inspected at a time"});
+      return false;
+    }
     return take_unseen(number, inspection, message, "too many bodies are inspected at a time");
   }
   InspectedBody& seen = seen_[taken];

@@ -237,23 +237,59 @@ TEST_F(HttpInspecting, NoneOfSeveralCodingsIsOverlooked) {
               StartsWith(kDenied));
 }
 
-TEST_F(HttpInspecting, WithoutAStreamAMessageIsNotSeen) {
-  auto policy = policy_of({looking_for(Message::request, Part::body, "attack")});
-  inspect({policy});
-  const auto& inspection = mesh.snapshot->services()[0].inspection;
+/// All streams of a worker are taken by somebody else.
+struct NoStreams {
+  NoStreams(const lb::Inspection& of, Message message) : inspection_of(of) {
+    while (auto body = of.open_body(0, message, false)) {
+      others.push_back(*body);
+    }
+  }
+  ~NoStreams() {
+    while (!others.empty()) {
+      give_one();
+    }
+  }
+  void give_one() {
+    inspection_of.close_body(0, others.back());
+    others.pop_back();
+  }
+
+  const lb::Inspection& inspection_of;
   std::vector<lb::Inspection::Body> others;
-  while (auto body = inspection->open_body(0, Message::request, false)) {
-    others.push_back(*body);
+};
+
+TEST_F(HttpInspecting, WithoutAStreamAMessageIsAnsweredWith503) {
+  inspect({looking_for(Message::request, Part::body, "attack"), looking_for(Message::response, Part::body, "SECRET")});
+  const lb::Inspection& inspection = *mesh.snapshot->services()[0].inspection;
+  {
+    NoStreams none(inspection, Message::request);
+    const Told told = exchange_once(post("/", "attack"));
+    EXPECT_THAT(told.client, StartsWith("HTTP/1.1 503 Service Unavailable\r\n"));
+    EXPECT_THAT(told.client, EndsWith("weft: too many bodies are inspected at a time\n"));
+    EXPECT_EQ(told.endpoint, "");
+    EXPECT_EQ(flags_of_last(), "UO");
+    EXPECT_EQ(exchange_once(kGet).client, kOkHeard) << "it has no body";
+    none.give_one();
+    EXPECT_THAT(exchange_once(post("/", "attack")).client, StartsWith(kDenied));
   }
-  EXPECT_EQ(exchange_once(post("/", "attack")).client, kOkHeard) << "it passes, and is counted";
+  {
+    const NoStreams none(inspection, Message::response);
+    EXPECT_THAT(exchange_once(kGet).client, StartsWith("HTTP/1.1 503 "));
+  }
+  EXPECT_EQ(mesh.books().inspections_full, 2U);
+  EXPECT_EQ(mesh.books().not_seen, 0U);
+  EXPECT_FALSE(inspection.in_use());
+  expect_all_given_back();
+}
+
+TEST_F(HttpInspecting, WithoutAStreamWhatDeniesNothingPassesAndIsCounted) {
+  auto dry = policy_of({looking_for(Message::request, Part::body, "attack")}, "default/dry");
+  dry.dry_run = true;
+  inspect({dry, policy_of({looking_for(Message::request, Part::body, "log", Action::log)})});
+  const NoStreams none(*mesh.snapshot->services()[0].inspection, Message::request);
+  EXPECT_EQ(exchange_once(post("/", "attack")).client, kOkHeard);
   EXPECT_EQ(mesh.books().not_seen, 1U);
-  inspection->close_body(0, others.back());
-  EXPECT_THAT(exchange_once(post("/", "attack")).client, StartsWith(kDenied));
-  others.pop_back();
-  for (const auto& body : others) {
-    inspection->close_body(0, body);
-  }
-  EXPECT_FALSE(inspection->in_use());
+  EXPECT_EQ(mesh.books().inspections_full, 0U);
 }
 
 TEST_F(HttpInspecting, FormsAreSeenDecoded) {
