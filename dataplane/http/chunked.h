@@ -39,6 +39,8 @@ class ChunkedReader {
   /// empty, and neither end nor defect was returned.
   Part next(std::string_view bytes);
   Defect defect() const { return defect_; }
+  /// Once the end was returned: did fields stand behind the data?
+  bool had_trailers() const { return line_ > 2; }
 
  private:
   enum class State : uint8_t {

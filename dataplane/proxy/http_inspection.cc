@@ -207,8 +207,10 @@ bool HttpProxy::take_look(uint32_t number, uint32_t& at, Message message, Inspec
   if (state == InspectedBody::State::more) {
     return true;
   }
-  if (state == InspectedBody::State::blind &&
-      !take_unseen(number, inspection, message, "its body is too long to be inspected")) {
+  if ((state == InspectedBody::State::blind &&
+       !take_unseen(number, inspection, message, "its body is too long to be inspected")) ||
+      (state == InspectedBody::State::trailed &&
+       !take_unseen(number, inspection, message, "it has trailers, which can't be inspected"))) {
     return false;
   }
   inspection.close_body(config_.worker, seen.body);

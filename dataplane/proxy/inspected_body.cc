@@ -20,6 +20,7 @@ InspectedBody::State InspectedBody::look(size_t worker, std::string_view bytes, 
   while (!bytes.empty()) {
     std::string_view data = bytes;
     bool is_over = false;
+    bool has_more = false;
     if (kind == Framed::length) {
       data = bytes.substr(0, left);
       left -= data.size();
@@ -33,6 +34,7 @@ InspectedBody::State InspectedBody::look(size_t worker, std::string_view bytes, 
       }
       data = part.kind == Part::Kind::data ? bytes.substr(0, part.bytes) : std::string_view();
       is_over = part.kind == Part::Kind::end;
+      has_more = is_over && chunks.had_trailers();
       bytes.remove_prefix(part.bytes);
       seen += part.bytes;
     } else {
@@ -49,7 +51,7 @@ InspectedBody::State InspectedBody::look(size_t worker, std::string_view bytes, 
       }
     }
     if (is_over) {
-      return State::over;
+      return has_more ? State::trailed : State::over;
     }
   }
   return State::more;

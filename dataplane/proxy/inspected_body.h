@@ -25,10 +25,11 @@ struct InspectedBody {
   uint32_t next = UINT32_MAX;
 
   enum class State : uint8_t {
-    more,   ///< wants what follows
-    over,   ///< the body is
-    found,  ///< something that denies
-    blind,  ///< the rest is not looked at
+    more,     ///< wants what follows
+    over,     ///< the body is
+    found,    ///< something that denies
+    blind,    ///< the rest is not looked at
+    trailed,  ///< the body is over, and there were trailers, which are not looked at
   };
   /// What follows in the receive queue.
   State look(size_t worker, std::string_view bytes, lb::Finding& finding);

@@ -217,6 +217,30 @@ TEST_F(HttpInspecting, WhatADryRunDoesNotSeeGoesOn) {
   EXPECT_EQ(mesh.books().denied_responses, 0U);
 }
 
+TEST_F(HttpInspecting, TrailersAreNotSeen) {
+  auto policy = policy_of(
+      {looking_for(Message::request, Part::body, "attack"), looking_for(Message::response, Part::body, "SECRET")});
+  const std::string trailed = "4\r\nfine\r\n0\r\nX-T: attack SECRET\r\n\r\n";
+  const std::string asked = request("/", "Transfer-Encoding: chunked\r\n", "POST") + trailed;
+  const std::string answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + trailed;
+  inspect({policy});
+  EXPECT_EQ(exchange_once(asked).client, kOkHeard);
+  EXPECT_THAT(exchange_once(kGet, answer).client, StartsWith("HTTP/1.1 200 "));
+  EXPECT_EQ(mesh.books().not_seen, 2U);
+  policy.denies_unseen = true;
+  inspect({policy});
+  const size_t head = asked.find("\r\n\r\n") + 4;
+  for (size_t cut = head; cut < asked.size(); ++cut) {
+    const std::string_view text = asked;
+    EXPECT_THAT(ask_in_parts({text.substr(0, cut), text.substr(cut)}).client, StartsWith(kDenied)) << cut;
+  }
+  EXPECT_THAT(exchange_once(kGet, answer).client, StartsWith(kBad));
+  EXPECT_EQ(exchange_once(request("/", "Transfer-Encoding: chunked\r\n", "POST") + chunked("fine", 3)).client,
+            kOkHeard);
+  EXPECT_EQ(mesh.books().not_seen, 2U);
+  expect_all_given_back();
+}
+
 TEST_F(HttpInspecting, NoneOfSeveralCodingsIsOverlooked) {
   auto policy = policy_of({looking_for(Message::request, Part::body, "union select"),
                            looking_for(Message::response, Part::body, "SECRET")});
