@@ -25,6 +25,16 @@ struct ShortText {
     length = static_cast<uint16_t>(std::min(text.size(), kRoom));
     std::copy_n(text.begin(), length, bytes.begin());
   }
+  /// Cut at its front, for texts whose end says most.
+  void set_end_of(std::string_view text) {
+    constexpr std::string_view kCut = "\xe2\x80\xa6";  // an ellipsis, in UTF-8
+    if (text.size() <= kRoom) {
+      return set(text);
+    }
+    length = kRoom;
+    text = text.substr(text.size() - (kRoom - kCut.size()));
+    std::copy_n(text.begin(), text.size(), std::copy_n(kCut.begin(), kCut.size(), bytes.begin()));
+  }
   std::string_view view() const { return {bytes.data(), length}; }
 };
 
@@ -56,7 +66,8 @@ struct AccessRecord {
   ShortText<64> limit;   ///< of requests, that had no room for it
   ShortText<64> fault;   ///< that was injected on purpose, the first of several
   ShortText<80> dry_run_policy;  ///< that would have, as above
-  ShortText<80> signature;  ///< "namespace/policy signature" that denied it (flag SIG), else the first that was noted
+  ShortText<80>
+      signature;  ///< "namespace/policy signature" that denied it (flag SIG), else the first noted: the end of it
 };
 static_assert(std::is_trivially_copyable_v<AccessRecord>);
 

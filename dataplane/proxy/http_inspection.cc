@@ -231,7 +231,7 @@ bool HttpProxy::take_finding(uint32_t number, const Inspection& inspection, Mess
   books_.signatures_noted += finding.found;
   const uint32_t noted = finding.would_deny != lb::Finding::kNone ? finding.would_deny : finding.logged;
   if (Exchange& x = exchanges_[number]; noted != lb::Finding::kNone && x.signature.length == 0) {
-    x.signature.set(inspection.name(noted));
+    x.signature.set_end_of(inspection.name(noted));
   }
   return true;
 }
@@ -261,7 +261,7 @@ bool HttpProxy::leave_unseen(uint32_t number) {
 
 /// The endpoint's connection ends with the exchange: it may have got a part of the request, or have more to say.
 void HttpProxy::deny(uint32_t number, Message message, std::string_view name, std::string_view why) {
-  exchanges_[number].signature.set(name);
+  exchanges_[number].signature.set_end_of(name);
   const bool is_request = message == Message::request;
   ++(is_request ? books_.denied_requests : books_.denied_responses);
   fail(number, {static_cast<uint16_t>(is_request ? 403 : 502), response_flag::denied_by_signature, why});

@@ -241,6 +241,20 @@ TEST_F(HttpInspecting, TrailersAreNotSeen) {
   expect_all_given_back();
 }
 
+TEST_F(HttpInspecting, TheRecordHasTheSignaturesNameHoweverLongItsPolicysIs) {
+  const std::string policy = "default/" + std::string(100, 'p');
+  inspect({policy_of({looking_for(Message::request, Part::target, "bad"),
+                      looking_for(Message::request, Part::target, "log", Action::log)},
+                     policy)});
+  const auto expected = [](const std::string& name) {
+    return "\xe2\x80\xa6" + std::string(77 - name.size(), 'p') + name;
+  };
+  EXPECT_THAT(exchange_once(request("/bad")).client, StartsWith(kDenied));
+  EXPECT_EQ(signature_of_last(), expected(" for-bad"));
+  exchange_once(request("/log"));
+  EXPECT_EQ(signature_of_last(), expected(" for-log"));
+}
+
 TEST_F(HttpInspecting, NoneOfSeveralCodingsIsOverlooked) {
   auto policy = policy_of({looking_for(Message::request, Part::body, "union select"),
                            looking_for(Message::response, Part::body, "SECRET")});
