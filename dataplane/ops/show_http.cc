@@ -63,8 +63,8 @@ constexpr std::array kHttpRows = {
             "in which they found a signature that denies: answered with 403"},
     HttpRow{"denied_responses", "responses", http_count<&proxy::HttpBooks::denied_responses>,
             "in which they found one: answered with 502, or cut off where they had begun"},
-    HttpRow{"signatures_noted", "messages", http_count<&proxy::HttpBooks::signatures_noted>,
-            "in which they found signatures that only count, log or are on a dry run"},
+    HttpRow{"signatures_noted", "signatures", http_count<&proxy::HttpBooks::signatures_noted>,
+            "that they found and that only count, log or are on a dry run"},
     HttpRow{
         "not_seen", "messages", http_count<&proxy::HttpBooks::not_seen>,
         "that went on though not all of them was looked into: too long, coded, or for want of streams on a dry run"},

@@ -30,7 +30,7 @@ struct HttpBooks {
   uint64_t inspected = 0;         ///< requests and responses that policies of inspection looked into
   uint64_t denied_requests = 0;   ///< by signatures,
   uint64_t denied_responses = 0;  ///< as HAProxy counts them apart
-  uint64_t signatures_noted = 0;  ///< messages that went on, and in which some were found all the same
+  uint64_t signatures_noted = 0;  ///< that were found and denied nothing, of messages that went on or not
   uint64_t inspections_full = 0;  ///< messages answered with 503, as too many bodies were looked into at a time
   uint64_t not_seen = 0;          ///< messages that went on, and not all of which was looked into
   std::array<uint64_t, http::kDefects> defects = {};  ///< of requests, by http::Defect
