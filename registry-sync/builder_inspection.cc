@@ -63,15 +63,31 @@ bool Builder::inspect(const std::string& key, Group& group) {
   if (policies != group.inspections || group.inspections_lack_room) {
     group.inspections_refused.clear();
     group.inspections_lack_room = false;
+    const auto refuse = [&](const Metadata& at, const std::string& what, const char* error, const char* outcome) {
+      group.inspections_refused.push_back(
+          {.file = at.file, .line = at.line, .message = what + escaped(error, 1024) + outcome});
+    };
     try {
       group.inspection = policies.empty() ? nullptr : compile_inspection(inspection_rules(policies));
-    } catch (const std::invalid_argument& error) {
+    } catch (const std::exception& error) {
       group.inspections_lack_room = dynamic_cast<const NoRoom*>(&error) != nullptr;
-      const Metadata& at = policies.front()->metadata;
-      group.inspections_refused.push_back({.file = at.file,
-                                           .line = at.line,
-                                           .message = "the policies of inspection of " + key + " are refused: " +
-                                                      escaped(error.what(), 1024) + "; what was in force stays"});
+      if (group.inspection != nullptr || group.inspections_lack_room) {
+        refuse(policies.front()->metadata, "the policies of inspection of " + key + " are refused: ", error.what(),
+               "; what was in force stays");
+      } else {  // nothing was in force, and nothing at all is worse than some: as many as fit, by their names
+        std::vector<lb::InspectionRules> fitting;
+        for (const auto& policy : policies) {
+          fitting.push_back(policy->rules);
+          try {
+            group.inspection = compile_inspection(fitting);
+          } catch (const std::exception& misfit) {
+            fitting.pop_back();
+            refuse(policy->metadata,
+                   "the policy of inspection " + policy->rules.policy + " is left out for " + key + ": ", misfit.what(),
+                   "");
+          }
+        }
+      }
     }
     group.inspections = std::move(policies);
   }

@@ -226,6 +226,24 @@ TEST(BuilderInspection, SignaturesInAllSetsAreBoundedAndTriedAgain) {
               IsEmpty());
 }
 
+TEST(BuilderInspection, WhereNothingWasInForceOnlyWhatDoesNotFitIsLeftOut) {
+  Bench bench;
+  std::string many = "{apiVersion: weft.dev/v1, kind: InspectionPolicy, metadata: {name: p}, spec: {signatures: [";
+  for (int i = 0; i < 110; ++i) {
+    many += "{name: s" + std::to_string(i) + ", part: Body, regex: 'a[bc]{950}" + std::to_string(i) + "'}, ";
+  }
+  const auto outcome = bench.build(proxied("web", "10.96.0.10") + policy_looking_for("a", "first") + many +
+                                   "]}}\n---\n" + policy_looking_for("z", "last"));
+  EXPECT_THAT(lines(outcome.errors),
+              ElementsAre(HasSubstr("the policy of inspection default/p is left out for default/web: the signatures "
+                                    "about one service come to")));
+  const auto& inspection = service_named(bench.snapshot(), "web").inspection;
+  ASSERT_NE(inspection, nullptr);
+  ASSERT_EQ(inspection->signatures(), 2U);
+  EXPECT_EQ(inspection->name(0), "default/a s");
+  EXPECT_EQ(inspection->name(1), "default/z s");
+}
+
 TEST(BuilderInspection, APolicyForNobodyIsAWarning) {
   Inventory inventory;
   inventory.set("f.yaml", parsed(policy_looking_for("p", "x", "targetRef: {kind: Service, name: nobody}, ")));
