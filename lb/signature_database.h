@@ -3,7 +3,8 @@
 ///
 /// Literals are compiled as expressions that match them alone, and case is ignored by "(?i:", so that all have the same
 /// flags (Hyperscan's issue 281; its literal interface fails in 5.4.0: 303, 353). A dot is any byte; in heads, where a
-/// line is a field, any byte of the line, and "^" and "$" are a line's.
+/// line is a field, any byte of the line; there "^" is a line's begin and "$" stands before LF, so that its end is
+/// "\r?$".
 ///
 /// Bodies are scanned as streams: a match may begin in one slice and end in another. Hyperscan allocates as a stream is
 /// opened, so a worker keeps streams that were opened before (SignatureStreams), and resets them.

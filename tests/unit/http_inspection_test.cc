@@ -3,7 +3,6 @@
 /// messages are cut; and what happens to those that can't be seen as a whole.
 #include "http_inspecting.h"
 #include "lb/fault_board.h"
-#include "lb/fault.h"
 
 namespace weft::proxy {
 namespace {
@@ -424,25 +423,6 @@ TEST_F(HttpInspectingRetries, WhatTheyLetInIsLookedIntoOnce) {
   }
   EXPECT_EQ(mesh.books().not_seen, 0U);
   EXPECT_EQ(mesh.books().denied_requests, 0U);
-  expect_all_given_back();
-}
-
-TEST_F(HttpInspecting, ADelayIsNoReasonToLookTwice) {
-  lb::Service service = inspecting(http_service("default/web", 1, {1}),
-                                   {policy_of({looking_for(Message::request, Part::target, "noted", Action::log),
-                                               looking_for(Message::request, Part::body, "attack")})});
-  lb::Fault fault{.delay = lb::FaultDelay{100, 100}};
-  fault.id = 1;
-  service.faults = std::make_shared<const lb::Faults>(lb::Faults{fault});
-  mesh.publish({service});
-  const auto client = mesh.connect();
-  mesh.say(client, post("/noted", "harmless"));
-  mesh.pass(std::chrono::milliseconds(120));
-  mesh.say(only_heard().id, kOk);
-  EXPECT_EQ(mesh.hear_client(client), kOkHeard);
-  EXPECT_EQ(mesh.books().signatures_noted, 1U);
-  EXPECT_EQ(mesh.books().inspected, 2U) << "the request and the response";
-  mesh.reset(client);
   expect_all_given_back();
 }
 
