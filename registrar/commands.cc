@@ -10,6 +10,7 @@
 #include <cstring>
 #include <utility>
 
+#include "registrar/agreement.h"
 #include "registrar/etcd_store.h"
 #include "registrar/register.h"
 #include "registrar/store.h"
@@ -27,6 +28,13 @@ constexpr int kCannotReach = 69;    // EX_UNAVAILABLE
 int fail(int code, const std::string& error) {
   fmt::print(stderr, "error: {}\n", error);
   return code;
+}
+
+int refuse(const std::vector<registry::Diagnostic>& errors) {
+  for (const registry::Diagnostic& error : errors) {
+    fmt::print(stderr, "error: {}\n", to_string(error));
+  }
+  return kRefused;
 }
 
 /// All of the standard input, within the bound of a registry's file.
@@ -67,15 +75,20 @@ int put_all(Store& store, const std::string& file) {
     }
     text = std::move(*read);
   }
-  const auto documents = read_documents(is_input ? "standard input" : file, text);
+  const std::string from = is_input ? "standard input" : file;
+  const auto documents = read_documents(from, text);
   if (!documents) {
-    for (const registry::Diagnostic& error : documents.error()) {
-      fmt::print(stderr, "error: {}\n", to_string(error));
-    }
-    return kRefused;
+    return refuse(documents.error());
   }
   if (documents->empty()) {
-    return fail(kRefused, file + ": there are no documents in it");
+    return fail(kRefused, from + ": there are no documents in it");
+  }
+  const auto files = store.files();
+  if (!files) {
+    return fail(kCannotReach, files.error());
+  }
+  if (const auto errors = disagreements(*files, from, text, *documents); !errors.empty()) {
+    return refuse(errors);
   }
   for (const Document& document : *documents) {
     const auto before = store.get(document.id);

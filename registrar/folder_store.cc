@@ -90,30 +90,42 @@ Store::Result<void> write_file(const std::filesystem::path& file, std::string_vi
 
 }  // namespace
 
-Store::Result<std::vector<FolderStore::Found>> FolderStore::all() const {
+Store::Result<std::vector<Store::File>> FolderStore::files() {
   std::error_code error;
-  std::vector<std::filesystem::path> files;
+  std::vector<std::filesystem::path> paths;
   for (auto at = std::filesystem::directory_iterator(folder_, error);
        !error && at != std::filesystem::directory_iterator(); at.increment(error)) {
     if (registry::is_registry_file(at->path().filename())) {
-      files.push_back(at->path());
+      paths.push_back(at->path());
     }
   }
   if (error) {
     return tl::make_unexpected("registry folder " + registry::in_quotes(folder_.native()) + ": " + error.message());
   }
-  std::sort(files.begin(), files.end());
-  std::vector<Found> found;
-  for (const std::filesystem::path& file : files) {
-    const tl::expected<std::string, registry::ReadFailure> text = registry::read_text_file(file);
+  std::sort(paths.begin(), paths.end());
+  std::vector<File> files;
+  for (const std::filesystem::path& path : paths) {
+    tl::expected<std::string, registry::ReadFailure> text = registry::read_text_file(path);
     if (!text && text.error().error == registry::ReadError::missing) {
       continue;  // gone meanwhile
     }
     if (!text) {
-      return tl::make_unexpected(registry::in_quotes(file.native()) + ": " + text.error().message);
+      return tl::make_unexpected(registry::in_quotes(path.native()) + ": " + text.error().message);
     }
+    files.push_back({path.native(), std::move(*text)});
+  }
+  return files;
+}
+
+Store::Result<std::vector<FolderStore::Found>> FolderStore::all() {
+  const Result<std::vector<File>> files = this->files();
+  if (!files) {
+    return tl::make_unexpected(files.error());
+  }
+  std::vector<Found> found;
+  for (const auto& [file, text] : *files) {
     // What can't be read may be any resource, also the one that is asked for.
-    tl::expected<DocumentsThere, registry::Diagnostic> there = documents_in(file.native(), *text);
+    tl::expected<DocumentsThere, registry::Diagnostic> there = documents_in(file, text);
     if (!there) {
       return tl::make_unexpected(to_string(there.error()) + "; mend that first");
     }
@@ -125,7 +137,7 @@ Store::Result<std::vector<FolderStore::Found>> FolderStore::all() const {
   return found;
 }
 
-Store::Result<std::optional<FolderStore::Found>> FolderStore::find_alone(const DocumentName& name) const {
+Store::Result<std::optional<FolderStore::Found>> FolderStore::find_alone(const DocumentName& name) {
   Result<std::vector<Found>> found = all();
   if (!found) {
     return tl::make_unexpected(found.error());

@@ -23,6 +23,7 @@ class FolderStore : public Store {
   Result<std::vector<Document>> list(const std::string& kind) override;
   Result<void> put(const Document& document) override;
   Result<bool> remove(const DocumentName& name) override;
+  Result<std::vector<File>> files() override;
 
  private:
   struct Found {
@@ -31,9 +32,9 @@ class FolderStore : public Store {
     Document document;
   };
 
-  Result<std::vector<Found>> all() const;
+  Result<std::vector<Found>> all();
   /// The error: it is there, and not alone.
-  Result<std::optional<Found>> find_alone(const DocumentName& name) const;
+  Result<std::optional<Found>> find_alone(const DocumentName& name);
   /// Locked against others who write; -1 and errno if it can't be opened.
   int open_folder() const;
 

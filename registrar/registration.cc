@@ -78,10 +78,13 @@ void Registration::run() {
       }
       wanted = wanted_;
     }
+    const bool asks = !wanted.empty() || lease_ != 0;
     const etcd::Result<void> done = step(wanted);
     Clock::time_point until = Clock::now();
     if (done) {
-      say("");
+      if (asks) {
+        say("");
+      }
       wait_for = kFirstWait;
       until = lease_ == 0 ? Clock::time_point::max() : renew_at_;
       const std::lock_guard lock(mutex_);

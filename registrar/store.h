@@ -27,6 +27,14 @@ class Store {
   virtual Result<void> put(const Document& document) = 0;
   /// @returns whether there was one
   virtual Result<bool> remove(const DocumentName& name) = 0;
+
+  struct File {
+    std::string name;  ///< as diagnostics call it
+    std::string text;
+  };
+  /// Of a registry whose resources are in force together or not at all: its files. None of one that is decided key by
+  /// key.
+  virtual Result<std::vector<File>> files() { return std::vector<File>(); }
 };
 
 }  // namespace weft::registrar

@@ -14,7 +14,10 @@ namespace weft::registrar {
 /// @param wrongly_called the code if not
 inline int tell(const CLI::App& app, const CLI::ParseError& error, int wrongly_called) {
   const std::vector<std::string> unknown = app.remaining(true);
-  if (error.get_exit_code() != 0 && !unknown.empty()) {
+  // A value that is wrong ends the reading there: what follows is not unknown, but unread.
+  const bool is_read = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError) ||
+                       error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError);
+  if (is_read && !unknown.empty()) {
     fmt::print(stderr, "error: {} is not known{}: --help says what is\n", unknown.front().substr(0, 100),
                unknown.front().starts_with('-') ? " as an option" : " here");
     return wrongly_called;

@@ -197,6 +197,11 @@ etcd.kill()
 away = subprocess.run([WEFTCTL, "deregister", "shop/web", "one"], capture_output=True, text=True)
 assert away.returncode == 69 and away.stderr.startswith("error: etcd: "), away
 
+# Nor is it said to be reached when it never was, and the program has ended.
+never = subprocess.run([WEFTCTL, "register", "--etcd", "http://127.0.0.1:1", "--service", "shop/web", "--address", "10.1.0.7", "--port", "80", "--",
+                        "sleep", "1"], capture_output=True, text=True)
+assert never.returncode == 0 and "trying again" in never.stderr and "reached" not in never.stderr, never
+
 # An etcd that never was reached can't be well "again".
 etcd.kill()
 registrar = register("sleep", "1000", flags=())

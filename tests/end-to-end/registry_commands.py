@@ -90,8 +90,19 @@ for rest, said in (("---\nsomething: else\n", "is one of 2 documents in"), ("---
     assert mine.read_text() == SERVICE + rest
 assert "mine.yaml" in weftctl("get", "--folder", mesh.registry, "service", "shop/other", code=69), "it may be in what can't be read"
 mine.unlink()
+# What contradicts what is there is not written: the node would be left with what it had.
+mine.write_text(SERVICE.replace("name: web", "name: other"))
+assert "is that of service shop/other" in weftctl("apply", "--folder", mesh.registry, "-f", "-", code=1, input=SERVICE)
+assert [path.name for path in mesh.registry.iterdir()] == ["mine.yaml"]
+mine.unlink()
+for place in (["--etcd", URL], ["--folder", mesh.registry]):
+    twice = SERVICE + "---\n" + SERVICE.replace("name: web", "name: other")
+    assert "is that of service shop/" in weftctl("apply", *place, "-f", "-", code=1, input=twice)
+# A value that is wrong is what is told, and not what stands behind it.
+said = weftctl("register", "--etcd", URL, "--service", "shop/web", "--address", "10.1.0.7", "--port", "80", "--ttl", "1", "--", "true", code=64)
+assert "--ttl: Value 1 not in range" in said, said
 # Nor is a file that has the name of a new one.
-(mesh.registry / "service.shop.web.yaml").write_text(SERVICE.replace("name: web", "name: other"))
+(mesh.registry / "service.shop.web.yaml").write_text(SERVICE.replace("name: web", "name: other").replace("10.96.0.10", "10.96.0.11"))
 assert "File exists" in weftctl("apply", "--folder", mesh.registry, "-f", "-", code=69, input=SERVICE)
 assert "name: other" in (mesh.registry / "service.shop.web.yaml").read_text()
 (mesh.registry / "service.shop.web.yaml").unlink()
