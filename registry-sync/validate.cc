@@ -166,6 +166,16 @@ void check_slice(const EndpointSlice& slice, const Service& service, std::vector
     add(warnings, slice.metadata, "ports",
         "none has the name and protocol of a port of service " + slice.service + ": these endpoints get no traffic");
   }
+  const auto is_of_family = [&](const SliceEndpoint& endpoint) {
+    return std::any_of(service.addresses.begin(), service.addresses.end(), [&](const lb::Address& address) {
+      return address.family() == endpoint.address.family();
+    });
+  };
+  if (!service.addresses.empty() && !slice.endpoints.empty() &&
+      std::none_of(slice.endpoints.begin(), slice.endpoints.end(), is_of_family)) {
+    add(warnings, slice.metadata, "endpoints",
+        "service " + slice.service + " has no address of their family: these endpoints get no traffic");
+  }
 }
 
 /// A tunnel carries a packet as it is.

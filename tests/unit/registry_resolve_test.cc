@@ -102,6 +102,12 @@ TEST(Validate, WarnsOfSlicesThatGetNoTraffic) {
               ElementsAre("f.yaml:3: ports: none has the name and protocol of a port of service default/web: these "
                           "endpoints get no traffic",
                           "f.yaml:5: metadata.labels: there is no service default/nobody (yet)"));
+  std::string six = slice("six", "web", R"([{addresses: ["fd00::1"]}])");
+  six.replace(six.find("IPv4"), 4, "IPv6");
+  EXPECT_THAT(
+      lines(validated(service("web", "10.96.0.1") + six).warnings),
+      ElementsAre("f.yaml:3: endpoints: service default/web has no address of their family: these endpoints get "
+                  "no traffic"));
 }
 
 TEST(Validate, WarnsOfATableTooSmallForItsWeights) {
