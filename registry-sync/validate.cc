@@ -167,9 +167,8 @@ void check_slice(const EndpointSlice& slice, const Service& service, std::vector
         "none has the name and protocol of a port of service " + slice.service + ": these endpoints get no traffic");
   }
   const auto is_of_family = [&](const SliceEndpoint& endpoint) {
-    return std::any_of(service.addresses.begin(), service.addresses.end(), [&](const lb::Address& address) {
-      return address.family() == endpoint.address.family();
-    });
+    return std::any_of(service.addresses.begin(), service.addresses.end(),
+                       [&](const lb::Address& address) { return address.family() == endpoint.address.family(); });
   };
   if (!service.addresses.empty() && !slice.endpoints.empty() &&
       std::none_of(slice.endpoints.begin(), slice.endpoints.end(), is_of_family)) {
