@@ -154,7 +154,10 @@ Match parse_match(Fields fields) {
     return match;
   }
   parse_statuses(fields, match);
-  match.flag = fields.string("flag").value_or("");
+  match.flag = fields
+                   .word("flag", {"UH", "UF", "UO", "NR", "URX", "UC", "UT", "UR", "DC", "DPE", "UPE", "SI", "DT",
+                                  "RBAC", "RL", "DI", "FI", "SIG"})
+                   .value_or("");
   match.detail = fields.string("detail").value_or("");
   match.answered_by = fields.word("answeredBy", {"endpoint", "weft", "nobody"}).value_or("");
   if (match == Match{}) {

@@ -74,7 +74,7 @@ Player::Player(const Scenario& scenario, const NodeClient& node, bool says_progr
       outcomes_(scenario.steps.size()) {
   sigset_t set;
   sigemptyset(&set);
-  for (const int each : {SIGINT, SIGTERM, SIGHUP}) {
+  for (const int each : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
     sigaddset(&set, each);
   }
   sigprocmask(SIG_BLOCK, &set, nullptr);

@@ -2,8 +2,8 @@
 /// @file Plays a scenario on a node, and watches it meanwhile: one thread, nothing that waits without a bound.
 ///
 /// Whatever happens, what it has begun it ends: faults are stopped, what can be undone is undone, loads are ended; on
-/// SIGINT, SIGTERM and SIGHUP too, which are its own while it plays, and cut short what it waits for of the node. If
-/// weftctl itself is killed, a fault ends by its time to live.
+/// SIGINT, SIGTERM, SIGHUP and SIGQUIT too, which are its own while it plays, and cut short what it waits for of the
+/// node. If weftctl itself is killed, a fault ends by its time to live.
 #pragma once
 
 #include <chrono>

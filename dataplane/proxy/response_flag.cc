@@ -7,16 +7,13 @@
 namespace weft::proxy {
 
 std::string to_string(ResponseFlags flags) {
-  static constexpr std::array<std::string_view, 17> kNames = {"UH",  "UF",  "UO", "NR", "URX",  "UC", "UT", "UR", "DC",
-                                                              "DPE", "UPE", "SI", "DT", "RBAC", "RL", "DI", "FI"};
+  static constexpr std::array<std::string_view, 18> kNames = {
+      "UH", "UF", "UO", "NR", "URX", "UC", "UT", "UR", "DC", "DPE", "UPE", "SI", "DT", "RBAC", "RL", "DI", "FI", "SIG"};
   std::string names;
   for (size_t i = 0; i < kNames.size(); ++i) {
     if ((flags >> i & 1) != 0) {
       names += (names.empty() ? "" : ",") + std::string(kNames[i]);
     }
-  }
-  if ((flags & response_flag::denied_by_signature) != 0) {
-    names += names.empty() ? "SIG" : ",SIG";
   }
   return names.empty() ? "-" : names;
 }

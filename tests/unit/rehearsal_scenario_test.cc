@@ -196,6 +196,7 @@ TEST(Scenario, RefusesWhatIsWrongByFieldAndLine) {
       {"500-503", "600", "expect[0].match.status: expected a status, a range"},
       {"answeredBy: weft", "answeredBy: envoy", "expect[0].match.answeredBy: expected endpoint, weft or nobody"},
       {"{status: 500-503, flag: UF, detail: x, answeredBy: weft}", "{}", "expect[0].match.status: expected one of"},
+      {"flag: UF", "flag: ZZ", "expect[0].match.flag: expected UH, UF, UO"},
       {"match: {status: 500-503, flag: UF, detail: x, answeredBy: weft}\n", "minRequests2: 1\n",
        "expect[0].share: expected match beside it"},
       {"successRate: {min: 99.9}", "successRate: {min: 99.9, max: 99}",
