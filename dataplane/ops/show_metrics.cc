@@ -5,6 +5,7 @@
 
 #include "ops/faults.h"
 #include "ops/inspection_report.h"
+#include "ops/protection_metrics.h"
 
 namespace weft::ops {
 namespace {
@@ -204,6 +205,9 @@ std::string metrics_of(node::Node& node) {
   add_http_metrics(node, metrics);
   add_dns_metrics(node, metrics);
   add_fault_metrics(node, metrics);
+  if (node.protections() != nullptr) {
+    add_protection_metrics(*node.snapshots().current(), *node.protections(), metrics);
+  }
   add_inspection_metrics(node, metrics);
   return metrics.text();
 }

@@ -138,6 +138,7 @@ assert share < 0.001, share
 row = lab.wait_until("the outlier is ejected", lambda: endpoint("w1")["outlier"] == "ejected" and endpoint("w1"))
 assert 0 < row["ejected_seconds_left"] <= 60 and row["times_ejected"] == 1 and row["outlier_reason"] == "consecutive_5xx", row
 assert protections("web")["ejected"] == 1 and protections("web")["ejections_consecutive_5xx"] == 1, protections("web")
+assert mesh.metric("weft_protection_ejections_total", service="default/web", why="consecutive_5xx") == 1
 asked = mesh.ctl("where", "GET", "http://web/")
 assert [each["endpoint_name"] for each in asked["endpoints"] if each["passed_over"]] == ["default/web/w1"], asked
 assert "consecutive_5xx" in next(each["passed_over"] for each in asked["endpoints"] if each["passed_over"]), asked
