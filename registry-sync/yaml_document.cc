@@ -8,6 +8,7 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <sstream>
@@ -108,7 +109,21 @@ class YamlEvents final : public YAML::EventHandler {
 };
 
 /// Up to the first document that is not YAML.
+/// Of a carriage return that no line feed follows: YAML has it end a line, and yaml-cpp takes the quotation marks of a
+/// key behind it for its text. @returns its line
+std::optional<uint32_t> find_lone_return(std::string_view text) {
+  for (size_t at = text.find('\r'); at != std::string_view::npos; at = text.find('\r', at + 1)) {
+    if (text.substr(at + 1, 1) != "\n") {
+      return static_cast<uint32_t>(1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<Refusal> read_yaml(std::string_view text, const std::function<void(const YamlNode&)>& each) {
+  if (const std::optional<uint32_t> line = find_lone_return(text)) {
+    return Refusal{*line, "a carriage return (0x0d) ends no line here: expected line feeds"};
+  }
   if (const std::optional<uint32_t> line = find_excess(text)) {
     return Refusal{*line, too_many_values()};
   }

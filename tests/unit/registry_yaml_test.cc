@@ -173,6 +173,8 @@ TEST(YamlDocuments, AreBounded) {
   };
   EXPECT_EQ(only_error(std::string(kMaxFileBytes + 1, ' ')), "f.yaml: a file may have at most 16777216 bytes");
   EXPECT_EQ(only_error(std::string("a: b\0", 5)), "f.yaml: not UTF-8 text: it contains a NUL byte");
+  EXPECT_EQ(only_error("a: b\r\n{c: d,\r \"e\": f}\n"),
+            "f.yaml:2: a carriage return (0x0d) ends no line here: expected line feeds");
   EXPECT_EQ(only_error(std::string(65, '[') + std::string(65, ']')),
             "f.yaml:1: lists and mappings may be nested at most 64 deep");
   EXPECT_EQ(only_error(std::string(1 << 20, '[')), "f.yaml:1: lists and mappings may be nested at most 64 deep");
