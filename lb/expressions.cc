@@ -100,17 +100,21 @@ bool Expressions::same_as(const std::vector<Expression>& expressions) const {
                     [](const Expression& a, const Expression& b) { return a.text == b.text; });
 }
 
-void Expressions::prepare(MatcherScratch& scratch) const {
-  if (database_ == nullptr) {
+void fit(MatcherScratch& scratch, const hs_database* database) {
+  if (database == nullptr) {
     return;
   }
   hs_scratch_t* grown = scratch.release();
-  const hs_error_t result = hs_alloc_scratch(database_.get(), &grown);
+  const hs_error_t result = hs_alloc_scratch(database, &grown);
   scratch.reset(grown);
   if (result == HS_NOMEM) {
     throw std::bad_alloc();
   }
   assert(result == HS_SUCCESS);
+}
+
+void Expressions::prepare(MatcherScratch& scratch) const {
+  fit(scratch, database_.get());
 }
 
 size_t Expressions::scan(std::string_view text, hs_scratch* scratch, uint32_t* matches) const {

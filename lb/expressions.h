@@ -27,6 +27,10 @@ struct DeleteMatcher {
 };
 using MatcherScratch = std::unique_ptr<hs_scratch, DeleteMatcher>;
 
+/// Makes the scratch fit this database, too. Allocates: throws std::bad_alloc. @param database null: nothing is to be
+/// done
+void fit(MatcherScratch& scratch, const hs_database* database);
+
 class Expressions {
  public:
   struct Expression {

@@ -128,16 +128,7 @@ SignatureDatabase::SignatureDatabase(const std::vector<Entry>& entries, Signatur
 }
 
 void SignatureDatabase::prepare(MatcherScratch& scratch) const {
-  if (database_ == nullptr) {
-    return;
-  }
-  hs_scratch_t* grown = scratch.release();
-  const hs_error_t result = hs_alloc_scratch(database_.get(), &grown);
-  scratch.reset(grown);
-  if (result == HS_NOMEM) {
-    throw std::bad_alloc();
-  }
-  assert(result == HS_SUCCESS);
+  fit(scratch, database_.get());
 }
 
 void SignatureDatabase::scan(std::string_view text, hs_scratch* scratch, SignatureFound found, void* context) const {

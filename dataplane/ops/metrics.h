@@ -30,7 +30,7 @@ class Metrics {
 
   /// Something that goes up and down. In base units: seconds, bytes.
   Metrics& gauge(std::string_view name, std::string_view help) { return begin(name, "gauge", help); }
-  /// Something that only grows, from 0 at weftd's start: its name ends in "_total".
+  /// Something that only grows, from 0 when what it is about began: its name ends in "_total".
   Metrics& counter(std::string_view name, std::string_view help) { return begin(name, "counter", help); }
 
   /// A sample of the family begun last. Values of labels may be any text: it is escaped.

@@ -106,12 +106,13 @@ def beside_a_flood(body, name):
     hung = hang()
     process, (kept, refused, reset) = flood(cart, "10.96.0.30", 300, body, name)
     beside = load()
-    print(f"{name}: {kept} kept, {refused} refused, {reset} reset; median and p99 of the other: {quiet} us, beside it {beside} us")
     assert row("web")["request_share_overflows"] == row("web")["connection_share_overflows"] == 0
-    assert beside[0] < 50 * max(quiet[0], 200), "the median of the other service"
     process.kill()
     hung.kill()  # as its clients' bytes wait, weft would not hear of their end
     lab.wait_until("what was under way has ended", lambda: row("stuck")["requests"] == 0, 60)
+    after = load()  # who else uses the processors may have come meanwhile
+    print(f"{name}: {kept} kept, {refused} refused, {reset} reset; median and p99 of the other: {quiet} us, beside it {beside} us, after it {after} us")
+    assert beside[0] < 5 * max(quiet[0], after[0], 200), "the median of the other service"
     return kept
 
 
